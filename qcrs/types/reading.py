@@ -1,0 +1,53 @@
+"""Reading canonical JSON that a stranger wrote.
+
+`json.loads` recurses in C: where a library has raised the interpreter's recursion limit, some
+100,000 opening brackets end the whole process. So the nesting is counted first, in one pass and
+without recursion. Then the bytes must be exactly the canonical bytes of the value they hold: a
+document has one spelling, hence one hash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import accumulate
+
+from qcrs.errors import InputError
+from qcrs.types.canonical import Json, canonical_json
+
+__all__ = ["MAX_DEPTH", "json_depth", "parse_canonical"]
+
+MAX_DEPTH = 200
+"""Deepest nesting of lists and objects in a document."""
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # possessive and always matching: linear time
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = [1 if code in b"[{" else -1 for code in range(256)]
+
+
+def json_depth(data: bytes) -> int:
+    """The deepest nesting of brackets outside of texts, found in linear time."""
+    brackets = _TEXT.sub(b"", data).translate(None, _NOT_BRACKETS)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+def parse_canonical(data: bytes, *, max_depth: int = MAX_DEPTH) -> Json:
+    """The value whose canonical bytes are `data`; `InputError` for anything else."""
+    if data.count(b"[") + data.count(b"{") > max_depth and json_depth(data) > max_depth:
+        raise InputError(
+            f"a document is nested deeper than {max_depth} levels",
+            field="document",
+            solution="it was not written by this software, or its control flow is nested too deeply",
+        )
+    try:
+        value: Json = json.loads(data)
+        same = canonical_json(value) == data
+    except (ValueError, RecursionError) as error:  # UnicodeError and InputError are ValueErrors
+        raise InputError(f"a document is not canonical JSON: {error}", field="document") from error
+    if not same:
+        raise InputError(
+            "a document is not in canonical form",
+            field="document",
+            solution="write it with qcrs.types.canonical_json: sorted keys, no white space, UTF-8",
+        )
+    return value
