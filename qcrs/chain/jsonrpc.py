@@ -1,0 +1,458 @@
+# ruff: noqa: D102, N802 - the methods are those of Ethereum's JSON-RPC and are documented there
+"""Ethereum's JSON-RPC over the embedded chain: requests in, responses out, no transport.
+
+The same function answers a web3 provider in this process and the HTTP facade for others, so both see
+the same values and the same errors: code 3 with the revert data, as every Ethereum node sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from eth.exceptions import Revert
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]  # rlp publishes no types
+
+from qcrs import __version__
+from qcrs.chain import logsearch, render
+from qcrs.chain.embedded import EmbeddedChain
+from qcrs.errors import ChainError
+
+__all__ = ["RpcError", "RpcMethods", "handle"]
+
+INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, SERVER_ERROR, REVERTED = -32600, -32601, -32602, -32000, 3
+PRIORITY_FEE_WEI = 10**9
+_CALL_GAS = 30_000_000
+
+
+class RpcError(Exception):
+    """A JSON-RPC error object."""
+
+    def __init__(self, code: int, message: str, data: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+    def as_json(self) -> dict[str, Any]:
+        """The error as it is sent."""
+        out: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.data is not None:
+            out["data"] = self.data
+        return out
+
+
+def handle(methods: RpcMethods, request: Any) -> Any:
+    """The response to one request or to a batch of them; `None` where none is due."""
+    if isinstance(request, list):
+        if not request:
+            return _error(None, RpcError(INVALID_REQUEST, "an empty batch"))
+        answers = [answer for answer in (handle(methods, one) for one in request) if answer is not None]
+        return answers or None
+    if not isinstance(request, dict) or not isinstance(request.get("method"), str):
+        return _error(None, RpcError(INVALID_REQUEST, "not a JSON-RPC request"))
+    number = request.get("id")
+    try:
+        result = methods.call(request["method"], request.get("params") or [])
+    except RpcError as error:
+        return _error(number, error)
+    return {"jsonrpc": "2.0", "id": number, "result": result} if "id" in request else None
+
+
+def _error(number: Any, error: RpcError) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "error": error.as_json()}
+
+
+def _hex(value: Any, what: str) -> bytes:
+    try:
+        if isinstance(value, str) and value.startswith(("0x", "0X")):
+            return bytes.fromhex(value[2:])
+        if isinstance(value, (bytes, bytearray)):
+            return bytes(value)
+    except ValueError:
+        pass
+    raise RpcError(INVALID_PARAMS, f"{what} is not hexadecimal data: {value!r}")
+
+
+def _number(value: Any, what: str) -> int:
+    try:
+        if isinstance(value, str):
+            return int(value, 16)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    except ValueError:
+        pass
+    raise RpcError(INVALID_PARAMS, f"{what} is not a quantity: {value!r}")
+
+
+def _account(value: Any) -> bytes:
+    raw = _hex(value, "address")
+    if len(raw) != 20:
+        raise RpcError(INVALID_PARAMS, f"an address has 20 bytes: {value!r}")
+    return raw
+
+
+class RpcMethods:
+    """The methods by name: `eth_call` is `eth_call`, and so on."""
+
+    def __init__(self, chain: EmbeddedChain) -> None:
+        self.chain = chain
+        self._snapshots: dict[int, bytes] = {}
+        self._methods: dict[str, Callable[..., Any]] = {
+            name: getattr(self, name)
+            for name in dir(self)
+            if name.startswith(("eth_", "net_", "web3_", "evm_"))
+        }
+
+    def call(self, method: str, params: Any) -> Any:
+        """The result of a method, or `RpcError`."""
+        found = self._methods.get(method)
+        if found is None:
+            raise RpcError(METHOD_NOT_FOUND, f"the embedded chain has no method {method}")
+        if not isinstance(params, (list, tuple)):
+            raise RpcError(INVALID_PARAMS, "parameters come as a list")
+        try:
+            return found(*params)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise
+            raise RpcError(INVALID_PARAMS, f"wrong parameters for {method}: {error}") from error
+        except ChainError as error:
+            raise RpcError(SERVER_ERROR, error.reason) from error
+
+    # -- facts --------------------------------------------------------------------------------
+
+    def web3_clientVersion(self) -> str:
+        return f"qcrs-embedded/{__version__}"
+
+    def web3_sha3(self, value: str) -> str:
+        return render.data(keccak(_hex(value, "data")))
+
+    def net_version(self) -> str:
+        return str(self.chain.chain_id)
+
+    def net_listening(self) -> bool:
+        return True
+
+    def eth_chainId(self) -> str:
+        return render.quantity(self.chain.chain_id)
+
+    def eth_syncing(self) -> bool:
+        return False
+
+    def eth_accounts(self) -> list[str]:
+        return [account.address for account in self.chain.accounts]
+
+    def eth_blockNumber(self) -> str:
+        return render.quantity(self.chain.height)
+
+    def eth_gasPrice(self) -> str:
+        return render.quantity(self._base_fee() + PRIORITY_FEE_WEI)
+
+    def eth_maxPriorityFeePerGas(self) -> str:
+        return render.quantity(PRIORITY_FEE_WEI)
+
+    def eth_blobBaseFee(self) -> str:
+        return render.quantity(1)
+
+    def eth_feeHistory(self, count: Any, newest: Any, percentiles: Any = None) -> dict[str, Any]:
+        with self.chain.lock:
+            last = self._header(newest).block_number
+            first = max(0, last - min(1024, _number(count, "block count")) + 1)
+            headers = [self._header(render.quantity(number)) for number in range(first, last + 1)]
+            fees = [header.base_fee_per_gas for header in headers]
+            following = self.chain.header(last + 1)
+            fees.append(self._base_fee() if following is None else following.base_fee_per_gas)
+        return {
+            "oldestBlock": render.quantity(first),
+            "baseFeePerGas": [render.quantity(fee) for fee in fees],
+            "gasUsedRatio": [header.gas_used / header.gas_limit for header in headers],
+            "reward": [[render.quantity(PRIORITY_FEE_WEI)] * len(percentiles or []) for _ in headers],
+        }
+
+    def _base_fee(self) -> int:
+        with self.chain.lock:
+            return int(self.chain.evm.next_header(self.chain.clock.now()).base_fee_per_gas)
+
+    # -- blocks and transactions ----------------------------------------------------------------
+
+    def _header(self, block: Any) -> Any:
+        """The header a block parameter names; `pending` is the last block here."""
+        if isinstance(block, dict):
+            block = block.get("blockHash", block.get("blockNumber"))
+        if block in (None, "latest", "pending", "safe", "finalized"):
+            return self.chain.evm.head
+        if block == "earliest":
+            block = "0x0"
+        if isinstance(block, str) and len(block) == 66:
+            header = self._header_by_hash(_hex(block, "block hash"))
+        else:
+            header = self.chain.header(_number(block, "block number"))
+        if header is None:
+            raise RpcError(SERVER_ERROR, f"block not found: {block}")
+        return header
+
+    def _header_by_hash(self, block_hash: bytes) -> Any:
+        from eth.exceptions import HeaderNotFound
+
+        with self.chain.lock:
+            try:
+                header = self.chain.evm.chain.get_block_header_by_hash(block_hash)
+            except HeaderNotFound:
+                return None
+            canonical = self.chain.header(header.block_number)
+            return header if canonical is not None and canonical.hash == block_hash else None
+
+    def eth_getBlockByNumber(self, block: Any, full: bool = False) -> dict[str, Any] | None:
+        with self.chain.lock:
+            if block == "pending":
+                return render.pending_block(self.chain.evm.next_header(self.chain.clock.now()))
+            try:
+                header = self._header(block)
+            except RpcError as error:
+                if error.code == SERVER_ERROR:
+                    return None
+                raise
+            return render.block(self.chain.block(header)[0], bool(full))
+
+    def eth_getBlockByHash(self, block_hash: str, full: bool = False) -> dict[str, Any] | None:
+        with self.chain.lock:
+            header = self._header_by_hash(_hex(block_hash, "block hash"))
+            return None if header is None else render.block(self.chain.block(header)[0], bool(full))
+
+    def eth_getBlockTransactionCountByNumber(self, block: Any) -> str:
+        with self.chain.lock:
+            return render.quantity(len(self.chain.block(self._header(block))[0].transactions))
+
+    def eth_getTransactionByHash(self, transaction_hash: str) -> dict[str, Any] | None:
+        found = self.chain.find(_hex(transaction_hash, "transaction hash"))
+        if found is None:
+            return None
+        block, _, index = found
+        return render.transaction(block.header, index, block.transactions[index])
+
+    def eth_getTransactionByBlockNumberAndIndex(self, block: Any, index: Any) -> dict[str, Any] | None:
+        with self.chain.lock:
+            found, _ = self.chain.block(self._header(block))
+        at = _number(index, "index")
+        return (
+            render.transaction(found.header, at, found.transactions[at])
+            if at < len(found.transactions)
+            else None
+        )
+
+    def eth_getTransactionReceipt(self, transaction_hash: str) -> dict[str, Any] | None:
+        raw = _hex(transaction_hash, "transaction hash")
+        found = self.chain.find(raw)
+        return None if found is None else render.receipt(*found, self.chain.revert_data(raw))
+
+    def eth_getBlockReceipts(self, block: Any) -> list[dict[str, Any]]:
+        with self.chain.lock:
+            found, receipts = self.chain.block(self._header(block))
+        return [
+            render.receipt(found, receipts, index, self.chain.revert_data(tx.hash))
+            for index, tx in enumerate(found.transactions)
+        ]
+
+    def eth_getLogs(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        if not isinstance(query, dict):
+            raise RpcError(INVALID_PARAMS, "a log query is an object")
+        try:
+            wanted = logsearch.Query.from_rpc(query)
+        except ValueError as error:
+            raise RpcError(INVALID_PARAMS, str(error)) from error
+        if "blockHash" in query:
+            first = last = int(self._header(query["blockHash"]).block_number)
+        else:
+            first = self._height_of(query.get("fromBlock"))
+            last = self._height_of(query.get("toBlock"))
+        return logsearch.search(self.chain, wanted, first, last)
+
+    def _height_of(self, block: Any) -> int:
+        """A height that may lie above the head, where there is simply nothing yet."""
+        if block in (None, "latest", "pending", "safe", "finalized"):
+            return self.chain.height
+        return 0 if block == "earliest" else _number(block, "block number")
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def _state(self, block: Any) -> Any:
+        header = self._header(block)
+        latest = header is self.chain.evm.head
+        return self.chain.evm.state_at(
+            header, max(header.timestamp, self.chain.clock.now()) if latest else None
+        )
+
+    def eth_getBalance(self, account: str, block: Any = "latest") -> str:
+        with self.chain.lock:
+            return render.quantity(self._state(block).get_balance(_account(account)))
+
+    def eth_getTransactionCount(self, account: str, block: Any = "latest") -> str:
+        with self.chain.lock:
+            return render.quantity(self._state(block).get_nonce(_account(account)))
+
+    def eth_getCode(self, account: str, block: Any = "latest") -> str:
+        with self.chain.lock:
+            return render.data(self._state(block).get_code(_account(account)))
+
+    def eth_getStorageAt(self, account: str, slot: Any, block: Any = "latest") -> str:
+        with self.chain.lock:
+            word = self._state(block).get_storage(_account(account), _number(slot, "slot"))
+        return "0x" + int(word).to_bytes(32, "big").hex()
+
+    # -- execution ------------------------------------------------------------------------------
+
+    def _fields(self, transaction: Any) -> dict[str, Any]:
+        if not isinstance(transaction, dict):
+            raise RpcError(INVALID_PARAMS, "a transaction is an object")
+        to = transaction.get("to")
+        return {
+            "sender": _account(transaction.get("from") or "0x" + "00" * 20),
+            "to": _account(to) if to else b"",
+            "value": _number(transaction.get("value", 0), "value"),
+            "data": _hex(transaction.get("input", transaction.get("data", "0x")) or "0x", "data"),
+            "access_list": tuple(
+                (
+                    to_canonical_address(entry["address"]),
+                    tuple(_number(key, "key") for key in entry["storageKeys"]),
+                )
+                for entry in transaction.get("accessList") or ()
+            ),
+        }
+
+    def eth_call(self, transaction: Any, block: Any = "latest", overrides: Any = None) -> str:
+        if overrides:
+            raise RpcError(INVALID_PARAMS, "the embedded chain has no state overrides")
+        fields = self._fields(transaction)
+        gas = min(_number(transaction.get("gas", _CALL_GAS), "gas"), _CALL_GAS)
+        with self.chain.lock:
+            state = self._state(block)
+            computation = self.chain.evm.call(state, self.chain.evm.spoof(state, gas=gas, **fields))
+        _raise_if_failed(computation)
+        return render.data(computation.output)
+
+    def eth_estimateGas(self, transaction: Any, block: Any = "latest") -> str:
+        fields = self._fields(transaction)
+        most = min(_number(transaction.get("gas", _CALL_GAS), "gas"), _CALL_GAS)
+        evm = self.chain.evm
+        with self.chain.lock:
+            state = self._state(block)
+
+            def run(gas: int) -> Any:
+                return evm.apply(state, evm.spoof(state, gas=gas, **fields))
+
+            try:
+                computation = run(most)
+                _raise_if_failed(computation)
+                low = most - computation.get_gas_remaining() - 1
+                # 63/64 of the gas goes into an inner call: the first guess leaves that room.
+                high = min(most, low * 64 // 63 + 2_300 + 1)
+                while high < most and run(high).is_error:
+                    low, high = high, min(most, high * 2)
+                while high - low > max(1, high // 64):
+                    middle = (low + high) // 2
+                    if run(middle).is_error:
+                        low = middle
+                    else:
+                        high = middle
+            except ValidationError as error:
+                raise RpcError(SERVER_ERROR, str(error)) from error
+        return render.quantity(high)
+
+    def eth_sendTransaction(self, transaction: Any) -> str:
+        with self.chain.lock:
+            fields = self._fields(transaction)
+            account = next(
+                (a for a in self.chain.accounts if a.address[2:].lower() == fields["sender"].hex()), None
+            )
+            if account is None:
+                raise RpcError(
+                    SERVER_ERROR,
+                    f"no key for {transaction.get('from')} here: sign the transaction and send it raw",
+                )
+            nonce = transaction.get("nonce")
+            base_fee = self._base_fee()
+            signed = account.sign_transaction(
+                {
+                    "type": 2,
+                    "chainId": self.chain.chain_id,
+                    "nonce": _number(
+                        self.eth_getTransactionCount(account.address) if nonce is None else nonce, "nonce"
+                    ),
+                    "gas": _number(transaction.get("gas") or self.eth_estimateGas(transaction), "gas"),
+                    "maxFeePerGas": _number(
+                        transaction.get("maxFeePerGas", 2 * base_fee + PRIORITY_FEE_WEI), "fee"
+                    ),
+                    "maxPriorityFeePerGas": _number(
+                        transaction.get("maxPriorityFeePerGas", PRIORITY_FEE_WEI), "fee"
+                    ),
+                    **({"to": fields["to"]} if fields["to"] else {}),
+                    "value": fields["value"],
+                    "data": fields["data"],
+                }
+            )
+            return self.eth_sendRawTransaction(render.data(bytes(signed.raw_transaction)))
+
+    def eth_sendRawTransaction(self, raw: str) -> str:
+        try:
+            transaction = self.chain.evm.decode(_hex(raw, "transaction"))
+            transaction.validate()
+            sender = transaction.sender
+        except (ValidationError, RLPException, ValueError, IndexError) as error:
+            raise RpcError(INVALID_PARAMS, f"not a valid transaction: {error}") from error
+        with self.chain.lock:
+            if self.chain.find(transaction.hash) is not None:
+                raise RpcError(SERVER_ERROR, "already known")
+            nonce = self.chain.evm.state_at(self.chain.evm.head).get_nonce(sender)
+        if transaction.nonce < nonce:
+            raise RpcError(SERVER_ERROR, f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
+        self.chain.submit(transaction)
+        return render.data(transaction.hash)
+
+    # -- tests ----------------------------------------------------------------------------------
+
+    def evm_mine(self, options: Any = None) -> str:
+        if isinstance(options, dict) and "timestamp" in options:
+            self.chain.travel_to(_number(options["timestamp"], "timestamp"))
+        self.chain.mine(_number(options.get("blocks", 1), "blocks") if isinstance(options, dict) else 1)
+        return "0x0"
+
+    def evm_increaseTime(self, seconds: Any) -> str:
+        return render.quantity(self.chain.travel(_number(seconds, "seconds")))
+
+    def evm_setNextBlockTimestamp(self, timestamp: Any) -> None:
+        self.chain.travel_to(_number(timestamp, "timestamp"))
+
+    def evm_snapshot(self) -> str:
+        number = len(self._snapshots) + 1
+        self._snapshots[number] = self.chain.snapshot()
+        return render.quantity(number)
+
+    def evm_revert(self, number: Any) -> bool:
+        wanted = _number(number, "snapshot")
+        if wanted not in self._snapshots:
+            return False
+        self.chain.revert(self._snapshots[wanted])
+        for later in [known for known in self._snapshots if known >= wanted]:
+            del self._snapshots[later]
+        return True
+
+
+def _raise_if_failed(computation: Any) -> None:
+    if not computation.is_error:
+        return
+    if isinstance(computation.error, Revert):
+        output = bytes(computation.output)
+        raise RpcError(REVERTED, f"execution reverted{_reason(output)}", render.data(output))
+    raise RpcError(SERVER_ERROR, f"execution failed: {type(computation.error).__name__}: {computation.error}")
+
+
+def _reason(output: bytes) -> str:
+    """The text of `require(…, "text")`, as nodes append it to the message."""
+    if output[:4] != bytes.fromhex("08c379a0") or len(output) < 68:
+        return ""
+    length = int.from_bytes(output[36:68], "big")
+    return ": " + output[68 : 68 + length].decode("utf-8", "replace")

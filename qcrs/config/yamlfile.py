@@ -1,0 +1,132 @@
+"""Reading a YAML file that people edit and that others may have sent: strict, small, no surprises.
+
+`safe_load` alone still accepts alias bombs, repeated keys (the last wins) and files of any size. Here an
+alias, a repeated key and a file above 256 KiB are errors that say where.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qcrs.errors import ConfigError
+
+__all__ = ["expand", "read_dotenv", "read_yaml"]
+
+MAX_BYTES = 256 * 1024
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe, without aliases and repeated keys."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it open
+            raise yaml.composer.ComposerError(
+                None, None, "aliases are not allowed; write the value out", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a file; `ConfigError` with file, line and remedy otherwise."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ConfigError(
+                f"the file is larger than {MAX_BYTES // 1024} KiB", field="file", value=str(path)
+            )
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "no such configuration file",
+            field="file",
+            value=str(path),
+            solution="run inside the project or give --config",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the configuration cannot be read: {error}", field="file", value=str(path)
+        ) from error
+    try:
+        data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derived from SafeLoader
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(
+            f"the configuration is not valid: {' '.join(str(error).split())}", field="file", value=str(path)
+        ) from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(
+            "the configuration has to be a mapping of keys to values", field="file", value=str(path)
+        )
+    return data
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """`NAME=value` lines; `#` starts a comment, quotes around a value are dropped."""
+    found: dict[str, str] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigError(
+            f"the file of variables cannot be read: {error.strerror}",
+            field="dotenv",
+            value=str(path),
+            solution="create it, or remove the key dotenv",
+        ) from error
+    for number, line in enumerate(lines, 1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip().isidentifier():
+            raise ConfigError(f"line {number} is not NAME=value", field="dotenv", value=str(path))
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        found[name.strip()] = value
+    return found
+
+
+def expand(value: Any, variables: Mapping[str, str], where: str) -> Any:
+    """Replace `${NAME}` and `${NAME:-default}` in all texts; the result may be a number or a truth value."""
+    if isinstance(value, dict):
+        return {key: expand(item, variables, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand(item, variables, f"{where}[{index}]") for index, item in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+
+    def substitute(match: re.Match[str]) -> str:
+        name = match["name"]
+        found = os.environ.get(name) or variables.get(name) or match["default"]
+        if found is None:
+            raise ConfigError(
+                f"the variable {name} is not set",
+                field=where,
+                value=value,
+                solution=f"export {name}=… or write ${{{name}:-default}}",
+            )
+        return found
+
+    text = _VARIABLE.sub(substitute, value)
+    if re.fullmatch(r"-?\d+", text):
+        return int(text)
+    return {"true": True, "false": False}.get(text.lower(), text)
