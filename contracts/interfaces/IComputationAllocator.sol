@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {
+    JobId, ProcessorId, JobRequest, JobView, ExecutionView, JobState, ExecutionState, Outcome, Reason
+} from "../libraries/Types.sol";
+
+/// @title IComputationAllocator
+/// @notice Who runs what, when, for how much: ledger, flows, jobs, and the fair queue.
+///
+/// ## Money
+/// Every account has a balance in the credit token's base units. `submit` moves `feePerExecution * maxExecutions` from the
+/// balance to the job's escrow; each accepted execution moves one fee to the provider's balance; the rest returns to the
+/// client's balance when the job closes. `feePerExecution = rate(class) * qubits * declaredSeconds * UNIT`.
+/// Token balance >= sum of balances + escrows + processor bonds + challenge bonds, always.
+///
+/// ## The fair queue (start-time fair queueing with a drain rule)
+/// A *flow* is one consortium's share. Virtual time is in 1/64 qubit-second per unit of weight; tags have 40 bits.
+/// With v the virtual time, C the credit, F the flow's finish tag, w its weight:
+/// - submit: `S = max(v - C, F)` (v - C not below 0); `F = S + ceil(64 * qubits * declaredSeconds * redundancy / w)`;
+///   key `K = max(0, S - boost(class))` if the class is above 0 and the flow's quota of that class holds
+///   `qubits * declaredSeconds * redundancy`, which is then spent; else the job is of class 0 and K = S.
+/// - a flow's entries are its *returned* jobs in the order they returned, then its jobs never dispatched, by index. The first
+///   live entry is its *front*. An entry is dead when its job is not Queued any more or can no longer be run in time
+///   (`now + declaredSeconds + grace + margin > deadline`).
+/// - `allocate(p)`: over the fronts of all flows (only if p's certificate is live) and of p's direct queue, keep those with
+///   `qubits <= p.qubits` and `quality <= p.quality` (0 without a live certificate). In order of K (ties: flows by number, the
+///   direct queue last):
+///     - if p's provider already had an execution of the front, the flow offers in its place, for this call, its next entry:
+///       up to 8 live returned ones in all, then the first never dispatched; tested and ranked anew by its own K;
+///     - if it fits p's free qubits, it is handed out: `v = max(v, S)`;
+///     - else if `v > S + drain`, p is *draining*: nothing is handed out until it fits;
+///     - else it is passed over.
+/// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one
+///   whose execution failed or stayed undecided. Its tag never changes.
+/// - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) at the first verdict
+///   of an execution; cancel before any execution: `F` falls by the job's whole increment (not below 0).
+/// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's.
+///
+/// ## How many executions
+/// With a accepted, l running (Allocated or Committed) and u undecided executions of `redundancy` r: the job wants another one
+/// while fewer than maxExecutions were started and `a + l < r`, or `a >= r`, `l = u = 0` and confidence is short. It settles when
+/// `a >= r`, `l = u = 0` and the accepted processors' log2-odds sum to at least `log2(trust - 1)`; it fails when it wants more,
+/// has none left and `l = u = 0`. A job's log2(trust - 1) is rounded up to 1/256 bit.
+///
+/// ## Executions
+/// Allocated until `allocatedAt + declaredSeconds + grace`; a commitment by then frees the qubits. Later anyone may call
+/// `expireExecution`: qubits freed, bond slashed by a bounded share of the fee for the client, job requeued. A commitment
+/// without a verdict for `verdictWindow` seconds may be ended too, without a slash.
+///
+/// ## The trail
+/// One word per job. It starts as `bytes32(uint256(job))`; each step makes it `keccak256(trail . step . data)` (3 words), with
+/// `step = kind << 248 | execution << 240 | block.timestamp`, and kind and data (32 bytes each):
+/// | kind | step | data | event |
+/// |---|---|---|---|
+/// | 1 | submitted | keccak256(abi.encode(client, feePerExecution, tag, boosted, request)) | JobSubmitted |
+/// | 2 | allocated | processor | JobAllocated |
+/// | 3 | committed | commitment | ResultCommitted |
+/// | 4 | judged | EIP-712 struct hash of the report | IResultVerifier.VerdictReported |
+/// | 5 | requeued, execution = executions so far | 0 | JobRequeued |
+/// | 6 | execution ended | penalty | ExecutionEnded |
+/// | 7 | closed, execution = executions so far | state << 248 | refund | JobClosed |
+/// | 8 | challenged | challenge number | IResultVerifier.ChallengeOpened |
+/// | 9 | ruled | challenge number << 8 | ruling | IResultVerifier.ChallengeRuled |
+/// Steps of one transaction are chained in the order of their events.
+///
+/// ## Deployment
+/// The four contracts know each other as immutables; their addresses are computed before deployment (CREATE, deployer's nonce).
+interface IComputationAllocator {
+    /* ============================== events ============================== */
+
+    /// @notice Credit came in for `account`.
+    event Deposited(address indexed account, address indexed from, uint256 amount);
+    /// @notice Credit left to `to`.
+    event Withdrawn(address indexed account, address indexed to, uint256 amount);
+    /// @notice Balance became a bond held for the registry or the verifier (`holder`).
+    event BondTaken(address indexed account, address indexed holder, uint256 amount);
+    /// @notice A bond held for `holder` became balance of `account`.
+    event BondGiven(address indexed account, address indexed holder, uint256 amount);
+
+    /// @notice A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow.
+    /// @param boosted whether the class was granted; if not, the job is of class 0
+    event JobSubmitted(
+        JobId indexed job, address indexed client, uint256 feePerExecution, uint40 tag, bool boosted, JobRequest request
+    );
+    /// @notice Jobs submitted in one call, in order.
+    event JobSetSubmitted(address indexed client, JobId[] jobs);
+    /// @notice An execution began. The provider is the processor's. `deadline` is for the commitment.
+    event JobAllocated(JobId indexed job, ProcessorId indexed processor, uint8 execution, uint40 deadline);
+    /// @notice The processor committed to a result; its qubits are free.
+    event ResultCommitted(JobId indexed job, ProcessorId indexed processor, uint8 execution, bytes32 commitment);
+    /// @notice An accepted execution was paid.
+    event ExecutionPaid(JobId indexed job, address indexed provider, uint256 amount);
+    /// @notice An execution ran out of time from `from` (Allocated: with penalty; Committed; Undecided).
+    event ExecutionEnded(
+        JobId indexed job, ProcessorId indexed processor, uint8 execution, ExecutionState from, uint256 penalty
+    );
+    /// @notice The job waits for a further execution, at its old place.
+    event JobRequeued(JobId indexed job, uint8 executions);
+    /// @notice The job reached a final state; `refund` returned to the client's balance.
+    event JobClosed(JobId indexed job, JobState state, uint256 refund);
+
+    /// @notice A processor's dispatch word was made by the registry.
+    event ProcessorEnrolled(ProcessorId indexed processor, address operator, uint16 qubits);
+
+    /// @notice A flow exists. `parent` is itself unless it was split off another.
+    event FlowOpened(uint16 indexed flow, uint16 indexed parent, address indexed owner, uint24 weight, bool open);
+    /// @notice A flow's weight changed.
+    event FlowWeightSet(uint16 indexed flow, uint24 weight);
+    /// @notice A flow's owner or openness changed.
+    event FlowOwnerSet(uint16 indexed flow, address indexed owner, bool open);
+    /// @notice An account may, or may no longer, charge the flow.
+    event FlowMemberSet(uint16 indexed flow, address indexed member, bool allowed);
+    /// @notice A class's rate (units per qubit-second) and boost (virtual time) changed.
+    event ClassSet(uint8 indexed class, uint32 rate, uint40 boost);
+    /// @notice A flow's quota of a class changed: bucket size and refill, in qubit-seconds.
+    event QuotaSet(uint16 indexed flow, uint8 indexed class, uint64 capacity, uint64 perDay);
+    /// @notice Submitting and allocating stopped or resumed.
+    event PausedSet(bool paused);
+    /// @notice An admin parameter changed.
+    event ParameterSet(bytes32 indexed name, uint256 value);
+
+    /* ============================== errors ============================== */
+
+    /// @notice The balance does not cover the amount.
+    error ComputationAllocatorInsufficientBalance(address account, uint256 required, uint256 available);
+    /// @notice Nothing to move.
+    error ComputationAllocatorZeroAmount();
+    /// @notice Submitting and allocating are paused.
+    error ComputationAllocatorPaused();
+    /// @notice No such flow.
+    error ComputationAllocatorUnknownFlow(uint16 flow);
+    /// @notice The caller may not charge the flow.
+    error ComputationAllocatorNotMember(uint16 flow, address caller);
+    /// @notice The caller does not own the flow.
+    error ComputationAllocatorNotFlowOwner(uint16 flow, address caller);
+    /// @notice A field of the request is outside its range.
+    error ComputationAllocatorBadRequest(bytes32 field, uint256 value, uint256 least, uint256 most);
+    /// @notice The deadline leaves too little time, or lies too far ahead.
+    error ComputationAllocatorBadDeadline(uint40 deadline, uint256 earliest, uint256 latest);
+    /// @notice The target is unknown, suspended, retired, or too small.
+    error ComputationAllocatorBadTarget(ProcessorId target);
+    /// @notice The flow's tag left its 40 bits.
+    error ComputationAllocatorTagOverflow(uint16 flow);
+    /// @notice The processor gets nothing now. `job` is the one it drains for, if it does.
+    error ComputationAllocatorNothingEligible(Reason reason, JobId job);
+    /// @notice No such processor.
+    error ComputationAllocatorUnknownProcessor(ProcessorId processor);
+    /// @notice The caller is neither the operator nor the provider of the processor.
+    error ComputationAllocatorNotOperator(ProcessorId processor, address caller);
+    /// @notice No such job.
+    error ComputationAllocatorUnknownJob(JobId job);
+    /// @notice The job's state does not allow this.
+    error ComputationAllocatorBadJobState(JobId job, JobState state);
+    /// @notice The execution's state does not allow this.
+    error ComputationAllocatorBadExecutionState(JobId job, uint8 execution, ExecutionState state);
+    /// @notice Too late: the execution's deadline has passed.
+    error ComputationAllocatorTooLate(JobId job, uint8 execution, uint40 deadline);
+    /// @notice Too early: possible after `from`.
+    error ComputationAllocatorTooEarly(JobId job, uint40 from);
+    /// @notice The caller is not the job's client.
+    error ComputationAllocatorNotClient(JobId job, address caller);
+    /// @notice The report's round is not the next one, or an execution has had its three.
+    error ComputationAllocatorBadRound(JobId job, uint8 execution, uint8 round, uint8 expected);
+    /// @notice The outcome cannot follow the execution's state.
+    error ComputationAllocatorBadOutcome(JobId job, uint8 execution, ExecutionState state, Outcome outcome);
+    /// @notice The exchange's own contracts only.
+    error ComputationAllocatorUnauthorized(address caller);
+    /// @notice The value is outside the hard bounds.
+    error ComputationAllocatorOutOfBounds(bytes32 name, uint256 value, uint256 least, uint256 most);
+    /// @notice 64 flows exist.
+    error ComputationAllocatorTooManyFlows();
+
+    /* ============================== ledger ============================== */
+
+    /// @notice Takes `amount` of the caller's credit (ERC-20 allowance) into `account`'s balance.
+    function deposit(address account, uint256 amount) external;
+
+    /// @notice Like `deposit` to the caller, with the allowance given by an ERC-2612 signature. A permit that someone else
+    /// already relayed does no harm: the allowance decides.
+    function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+
+    /// @notice Pays `amount` of the caller's balance to `to`. Never paused.
+    function withdraw(address to, uint256 amount) external;
+
+    /// @notice Free balance of an account.
+    function balanceOf(address account) external view returns (uint256);
+
+    /* ============================== clients ============================== */
+
+    /// @notice The exact fee of one execution and the escrow for all, for the requested class. If the flow's quota is
+    /// spent when the job is submitted, it is of class 0 and pays class 0's rate instead.
+    function quote(JobRequest calldata request) external view returns (uint256 feePerExecution, uint256 escrow);
+
+    /// @notice Puts a job into its queue and its fees into escrow.
+    function submit(JobRequest calldata request) external returns (JobId job);
+
+    /// @notice Submits a set of jobs, all or none. Jobs of one queue get consecutive ids.
+    function submitMany(JobRequest[] calldata requests) external returns (JobId[] memory jobs);
+
+    /// @notice Takes back a job that is queued and has no running, committed or undecided execution. Never paused.
+    function cancel(JobId job) external;
+
+    /* ============================== providers ============================== */
+
+    /// @notice Hands the processor the job that the rule names. By its operator or provider.
+    function allocate(ProcessorId processor) external returns (JobId job, uint8 execution);
+
+    /// @notice Commits to a result before the execution's deadline and frees the qubits. By operator or provider.
+    /// @param commitment keccak256(salt32 . provider20 . job8 . root32)
+    function commitResult(JobId job, uint8 execution, bytes32 commitment) external;
+
+    /// @notice What `allocate` would do now.
+    /// @return job the job it would hand out (Reason.None) or drain for (Reason.Draining), else none
+    function nextFor(ProcessorId processor) external view returns (JobId job, Reason reason);
+
+    /* ============================== anyone ============================== */
+
+    /// @notice Ends an execution whose deadline (Allocated) or verdict window (Committed) has passed. Never paused.
+    function expireExecution(JobId job, uint8 execution) external;
+
+    /// @notice Closes a job after its deadline: every running or undecided execution ends unpaid, the rest of the escrow
+    /// returns to the client. Needs no one's consent. Never paused.
+    function expire(JobId job) external;
+
+    /// @notice Drops up to `most` dead entries from the front of a queue.
+    /// @return dropped how many were
+    function skim(uint256 queue, uint256 most) external returns (uint256 dropped);
+
+    /* ============================== exchange contracts only ============================== */
+
+    /// @notice Takes a verdict and settles. Only by the verifier, which checked the quorum.
+    /// @return processor that ran the execution
+    /// @return provider its owner
+    function settle(JobId job, uint8 execution, uint8 round, Outcome outcome, bool weak, bytes32 reportHash)
+        external
+        returns (ProcessorId processor, address provider);
+
+    /// @notice Appends a challenge's step (kind 8 or 9) to the trail. If `overturn`, an Accepted execution becomes
+    /// Fraudulent; money is the verifier's and registry's matter. Only by the verifier.
+    function recordChallenge(JobId job, uint8 execution, uint8 kind, bytes32 data, bool overturn) external;
+
+    /// @notice Balance to bond. Only by the registry or the verifier.
+    function takeBond(address account, uint256 amount) external;
+
+    /// @notice Bond to balance. Only by the registry or the verifier.
+    function giveBond(address account, uint256 amount) external;
+
+    /// @notice Makes a processor's dispatch word. Only by the registry.
+    function enroll(ProcessorId processor, address operator, uint16 qubits, uint16 claimedQuality) external;
+
+    /// @notice Sets certified quality and validity; returns what they were. Only by the registry.
+    function setCertificate(ProcessorId processor, uint16 quality, uint40 validUntil)
+        external
+        returns (uint16 previousQuality, uint40 previousUntil, uint16 qubits);
+
+    /// @notice Changes the hot key. Only by the registry.
+    function setOperator(ProcessorId processor, address operator) external;
+
+    /// @notice Stops or readmits a processor. Only by the registry.
+    function setBlocked(ProcessorId processor, bool suspended, bool retired) external;
+
+    /* ============================== bodies ============================== */
+
+    /// @notice Opens a flow (the first is number 0). Restricted to ALLOCATION. Weight 10..100,000; an open flow takes anyone's
+    /// jobs, others only those of members. At most 64.
+    function openFlow(address owner, uint24 weight, bool open) external returns (uint16 flow);
+
+    /// @notice Changes a flow's weight. Restricted to ALLOCATION.
+    function setFlowWeight(uint16 flow, uint24 weight) external;
+
+    /// @notice Changes a flow's owner and openness. Restricted to ALLOCATION.
+    function setFlowOwner(uint16 flow, address owner, bool open) external;
+
+    /// @notice Lets an account charge the flow, or not. By the flow's owner.
+    function setFlowMember(uint16 flow, address member, bool allowed) external;
+
+    /// @notice Splits `weight` off the caller's flow into a new flow of `owner`; both keep at least the least weight.
+    function splitFlow(uint16 flow, uint24 weight, address owner) external returns (uint16 created);
+
+    /// @notice Sets a class's rate (1..2^32-1 units per qubit-second) and boost (0 for class 0, else at most drain / 2).
+    /// Restricted to ALLOCATION.
+    function setClass(uint8 class, uint32 rate, uint40 boost) external;
+
+    /// @notice Sets a flow's quota of class 1 or 2 in qubit-seconds; the bucket starts full. Restricted to ALLOCATION.
+    function setQuota(uint16 flow, uint8 class, uint64 capacity, uint64 perDay) external;
+
+    /// @notice Sets drain (at least twice the largest boost, at most 2^36) and credit (at most 2^36), in virtual time.
+    /// Restricted to ALLOCATION.
+    function setQueueing(uint40 drain, uint40 credit) external;
+
+    /// @notice Seconds: grace 1..3600, margin 0..86,400, verdictWindow 60..2,592,000. Restricted to STANDARDS.
+    function setTimes(uint16 grace, uint24 margin, uint24 verdictWindow) external;
+
+    /// @notice Penalty of a missed deadline (1/1000 of the fee, at most 500) and of fraud (multiple of the fee, 1..10).
+    /// Restricted to STANDARDS.
+    function setPenalties(uint16 deadlinePermille, uint8 fraudMultiple) external;
+
+    /// @notice Least trust (2..100), largest redundancy (1..5), longest declared time (60..259,200 s). Restricted to STANDARDS.
+    function setRequestBounds(uint8 leastTrust, uint8 mostRedundancy, uint24 mostSeconds) external;
+
+    /// @notice Stops or resumes submit and allocate. Restricted to SECURITY. Refunds and withdrawals never stop.
+    function setPaused(bool paused) external;
+
+    /* ============================== views ============================== */
+
+    /// @notice A job. Reverts if there is none.
+    function job(JobId id) external view returns (JobView memory);
+
+    /// @notice One execution of a job. Reverts if there is none.
+    function execution(JobId id, uint8 index) external view returns (ExecutionView memory);
+
+    /// @notice A job's trail; zero if there is none.
+    function trail(JobId id) external view returns (bytes32);
+
+    /// @notice The dispatch word: who may ask, what is free, what is certified.
+    function dispatch(ProcessorId processor)
+        external
+        view
+        returns (
+            address operator,
+            uint16 qubits,
+            uint16 freeQubits,
+            uint16 quality,
+            uint40 certifiedUntil,
+            bool suspended,
+            bool retired
+        );
+
+    /// @notice A flow's share and finish tag. Reverts if there is none.
+    function flow(uint16 id) external view returns (address owner, uint24 weight, bool open, uint40 finishTag);
+
+    /// @notice A queue: index of its first job never dispatched, index that its next job will get, first and last
+    /// returned job's index (0: none).
+    function queue(uint256 id) external view returns (uint40 head, uint40 next, uint40 returnedHead, uint40 returnedTail);
+
+    /// @notice The packed lane `key 40 | qubits 12 | quality 12` of a flow; zero when it has no front.
+    function lane(uint16 id) external view returns (uint64);
+
+    /// @notice Whether `account` may charge the flow.
+    function isMember(uint16 id, address account) external view returns (bool);
+
+    /// @notice Flows opened so far.
+    function flowCount() external view returns (uint256);
+
+    /// @notice Virtual time v.
+    function virtualTime() external view returns (uint40);
+
+    /// @notice Drain threshold and credit, in virtual time.
+    function queueing() external view returns (uint40 drain, uint40 credit);
+
+    /// @notice Rate and boost of a class.
+    function classOf(uint8 class) external view returns (uint32 rate, uint40 boost);
+
+    /// @notice Quota of a flow's class: bucket size, refill a day, qubit-seconds in it now.
+    function quota(uint16 id, uint8 class) external view returns (uint64 capacity, uint64 perDay, uint64 available);
+
+    /// @notice Grace, margin and verdict window in seconds.
+    function times() external view returns (uint16 grace, uint24 margin, uint24 verdictWindow);
+
+    /// @notice Penalties.
+    function penalties() external view returns (uint16 deadlinePermille, uint8 fraudMultiple);
+
+    /// @notice Bounds of requests.
+    function requestBounds() external view returns (uint8 leastTrust, uint8 mostRedundancy, uint24 mostSeconds);
+
+    /// @notice Whether submit and allocate are stopped.
+    function paused() external view returns (bool);
+
+    /// @notice Base units per fee and bond unit.
+    function UNIT() external view returns (uint256);
+
+    /// @notice The credit token.
+    function CREDIT() external view returns (address);
+
+    /// @notice The processor registry.
+    function REGISTRY() external view returns (address);
+
+    /// @notice The result verifier.
+    function VERIFIER() external view returns (address);
+}

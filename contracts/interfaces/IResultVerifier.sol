@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {JobId, ProcessorId, Report} from "../libraries/Types.sol";
+
+/// @title IResultVerifier
+/// @notice Was it right: verdicts of the oracle quorum, proofs of equivocation, challenges.
+///
+/// A report is an EIP-712 struct under the domain ("QCRS ResultVerifier", "1", chain id, this contract):
+/// `Report(uint64 job,uint8 execution,uint8 round,uint8 outcome,uint8 flags,int64 score,int64 threshold,bytes32 evidence,uint32 era)`
+/// signed by 2f + 1 of the era's 3f + 1 oracles (compact ERC-2098 signatures in index order, one bitmap bit each). Anyone may
+/// relay it; verdict and settlement are one transaction. Results are committed at `IComputationAllocator.commitResult`: the
+/// job's record lives there, and a second contract on that path would cost more than the step may.
+///
+/// Transitions: Committed or Undecided -> Undecided, Accepted, Rejected, Fraudulent; Rejected -> Fraudulent within the challenge
+/// window of the rejection. At most three reports for one execution.
+///
+/// An oracle is never the provider of the execution that it signs for; one that is its operator is named by
+/// `proveConflict`. Two outcomes signed by one oracle for the same job, execution, round and era are an equivocation.
+///
+/// A challenge is open to anyone while the window after an Accepted, Rejected or Fraudulent verdict runs. Its bond comes from the
+/// challenger's balance in the allocator and equals `max(leastBond, fee * bondMultiple)`. The Dispute Council rules before
+/// the ruling window ends; otherwise anyone may close it, and the bond returns.
+/// Upheld: the bond goes half to the provider (if the verdict was Accepted) or to the treasury, the rest to the treasury.
+/// Overturned: the bond returns; an Accepted execution becomes Fraudulent, and up to the bond's amount of the provider's bond goes
+/// to the challenger; a Rejected or Fraudulent one keeps its state (its escrow is gone) but the reputation gains what an Accept
+/// gives.
+interface IResultVerifier {
+    /// @notice Where a challenge stands.
+    enum ChallengeState {
+        None,
+        Open,
+        Upheld,
+        Overturned,
+        Lapsed
+    }
+
+    /// @notice A challenge.
+    struct Challenge {
+        JobId job;
+        uint8 execution;
+        ChallengeState state;
+        address challenger;
+        uint256 bond;
+        uint40 rulingDeadline;
+        bytes32 grounds;
+    }
+
+    /// @notice A verdict was taken and settled. `signers` is the bitmap.
+    event VerdictReported(
+        JobId indexed job,
+        ProcessorId indexed processor,
+        uint8 execution,
+        uint8 round,
+        uint8 outcome,
+        uint8 flags,
+        int64 score,
+        int64 threshold,
+        bytes32 evidence,
+        uint32 era,
+        uint256 signers
+    );
+    /// @notice An oracle signed two outcomes for one round.
+    event EquivocationProven(
+        address indexed oracle, address indexed prover, JobId indexed job, uint8 execution, uint8 round, uint32 era
+    );
+    /// @notice An oracle signed a report on a processor that it owns or operates.
+    event ConflictProven(
+        address indexed oracle, address indexed prover, JobId indexed job, uint8 execution, uint8 round, uint32 era
+    );
+    /// @notice A verdict is challenged. `grounds` is the content id of the argument.
+    event ChallengeOpened(
+        uint256 indexed challenge,
+        JobId indexed job,
+        uint8 execution,
+        address indexed challenger,
+        uint256 bond,
+        uint40 rulingDeadline,
+        bytes32 grounds
+    );
+    /// @notice The Dispute Council ruled (Upheld or Overturned), or its time ran out (Lapsed).
+    event ChallengeRuled(uint256 indexed challenge, ChallengeState ruling, uint256 slashed);
+    /// @notice The signer set of a new era took effect.
+    event EraAdopted(uint32 indexed era, address pointer);
+    /// @notice An admin parameter changed.
+    event ParameterSet(bytes32 indexed name, uint256 value);
+
+    /// @notice The report's outcome is not one.
+    error ResultVerifierBadOutcome(uint8 outcome);
+    /// @notice The report is of another era.
+    error ResultVerifierStaleEra(uint32 era, uint32 current);
+    /// @notice A signer is the provider of the execution it judges.
+    error ResultVerifierConflict(address oracle);
+    /// @notice Not an equivocation: both reports must agree in job, execution, round and era and differ in outcome.
+    error ResultVerifierNoEquivocation();
+    /// @notice Not a conflict: the signer neither owns nor operates the execution's processor.
+    error ResultVerifierNoConflict(address oracle);
+    /// @notice A signature is malformed (length, high s) or not by the same oracle.
+    error ResultVerifierBadSignature();
+    /// @notice The signer did not belong to the report's era.
+    error ResultVerifierNotOracle(address account, uint32 era);
+    /// @notice This proof was used.
+    error ResultVerifierProofUsed(bytes32 proof);
+    /// @notice The verdict cannot be challenged: none yet, or its window has passed.
+    error ResultVerifierNotChallengeable(JobId job, uint8 execution);
+    /// @notice The execution already has a challenge.
+    error ResultVerifierAlreadyChallenged(JobId job, uint8 execution, uint256 challenge);
+    /// @notice The challenge is not open.
+    error ResultVerifierNotOpen(uint256 challenge);
+    /// @notice The ruling window has not ended, or has.
+    error ResultVerifierRulingWindow(uint256 challenge, uint40 deadline);
+    /// @notice A ruling is Upheld or Overturned.
+    error ResultVerifierBadRuling(ChallengeState ruling);
+    /// @notice The exchange's own contracts only.
+    error ResultVerifierUnauthorized(address caller);
+    /// @notice The value is outside the hard bounds.
+    error ResultVerifierOutOfBounds(bytes32 name, uint256 value, uint256 least, uint256 most);
+
+    /// @notice Takes a report signed by 2f + 1 oracles of the current era; settles in the same transaction. By anyone.
+    function reportVerdict(Report calldata report, uint256 bitmap, bytes calldata signatures) external;
+
+    /// @notice The digest that oracles sign for `report`.
+    function reportDigest(Report calldata report) external view returns (bytes32);
+
+    /// @notice The EIP-712 struct hash of `report`, as it enters the trail.
+    function reportHash(Report calldata report) external pure returns (bytes32);
+
+    /// @notice Slashes an oracle that signed both reports. By anyone; the caller gets the reward.
+    /// @param signatureA, signatureB compact 64-byte signatures
+    function proveEquivocation(
+        Report calldata reportA,
+        bytes calldata signatureA,
+        Report calldata reportB,
+        bytes calldata signatureB
+    ) external returns (address oracle);
+
+    /// @notice Slashes an oracle that signed a report on a processor that it owns or operates now. By anyone.
+    function proveConflict(Report calldata report, bytes calldata signature) external returns (address oracle);
+
+    /// @notice Challenges a verdict inside its window, with `challengeBond` from the caller's balance.
+    function challenge(JobId job, uint8 execution, bytes32 grounds) external returns (uint256 id);
+
+    /// @notice Rules on an open challenge. Restricted to DISPUTE.
+    function rule(uint256 id, ChallengeState ruling) external;
+
+    /// @notice Closes a challenge that nobody ruled on in time; its bond returns. By anyone.
+    function lapse(uint256 id) external;
+
+    /// @notice Challenge and ruling windows in seconds (60..604,800 each). Restricted to STANDARDS.
+    function setWindows(uint24 challengeWindow, uint24 rulingWindow) external;
+
+    /// @notice Least challenge bond (at least 1) and multiple of the fee (1..10). Restricted to STANDARDS.
+    function setChallengeBond(uint256 leastBond, uint8 bondMultiple) external;
+
+    /// @notice Bond that a challenge of one of the job's executions needs.
+    function challengeBond(JobId job) external view returns (uint256);
+
+    /// @notice A challenge.
+    function challengeOf(uint256 id) external view returns (Challenge memory);
+
+    /// @notice The execution's challenge; 0 if there was none.
+    function challengeAt(JobId job, uint8 execution) external view returns (uint256);
+
+    /// @notice Challenges opened so far; ids run from 1 to this.
+    function challengeCount() external view returns (uint256);
+
+    /// @notice Sum of the bonds of open challenges.
+    function openBonds() external view returns (uint256);
+
+    /// @notice Challenge and ruling windows in seconds.
+    function windows() external view returns (uint24 challengeWindow, uint24 rulingWindow);
+
+    /// @notice The adopted oracle era.
+    function era() external view returns (uint32);
+
+    /// @notice The job's trail.
+    function trail(JobId job) external view returns (bytes32);
+}
