@@ -98,8 +98,9 @@ def _account(value: Any) -> bytes:
 class RpcMethods:
     """The methods by name: `eth_call` is `eth_call`, and so on."""
 
-    def __init__(self, chain: EmbeddedChain) -> None:
+    def __init__(self, chain: EmbeddedChain, *, signing: bool = True) -> None:
         self.chain = chain
+        self.managed = list(chain.accounts) if signing else []
         self._snapshots: dict[int, bytes] = {}
         self._methods: dict[str, Callable[..., Any]] = {
             name: getattr(self, name)
@@ -144,7 +145,7 @@ class RpcMethods:
         return False
 
     def eth_accounts(self) -> list[str]:
-        return [account.address for account in self.chain.accounts]
+        return [account.address for account in self.managed]
 
     def eth_blockNumber(self) -> str:
         return render.quantity(self.chain.height)
@@ -366,7 +367,7 @@ class RpcMethods:
         with self.chain.lock:
             fields = self._fields(transaction)
             account = next(
-                (a for a in self.chain.accounts if a.address[2:].lower() == fields["sender"].hex()), None
+                (a for a in self.managed if a.address[2:].lower() == fields["sender"].hex()), None
             )
             if account is None:
                 raise RpcError(

@@ -1,0 +1,1 @@
+"""Services around one participant: the chain at a URL, events, dashboard."""
