@@ -1,0 +1,183 @@
+"""A program as the exchange knows it: units to run, and what came back for each.
+
+A unit is one circuit without free parameters and its shots, or in exact mode the Pauli terms whose
+noiseless expectation values are wanted. From units and a seed follow the two documents of a job;
+from a result document and the seed follow the decoded outcomes.
+
+Source: docs/protocol.md, "A job".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from qcrs.circuits.document import CircuitDocument, Instruction
+from qcrs.circuits.frames import decode, frame, shots_per_frame
+from qcrs.client.documents import (
+    MAX_SHOTS,
+    MAX_UNITS,
+    ExactUnit,
+    FramesDocument,
+    ResultDocument,
+    SampleUnit,
+    SecretDocument,
+    SecretUnit,
+)
+from qcrs.errors import CircuitError, InputError, VerificationError
+from qcrs.types import Json
+
+__all__ = ["Outcome", "Unit", "build_documents", "check_units", "compact", "decode_result", "width_of"]
+
+PICO = 10**12
+NANO = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One circuit and its shots; or, with `paulis`, an exact request for their expectation values.
+
+    `predicate` is an optional check of single outcomes in the form that `qcrs.verification` reads.
+    """
+
+    circuit: CircuitDocument
+    shots: int = 0
+    paulis: tuple[str, ...] = ()
+    predicate: Json = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether it asks for noiseless values instead of shots."""
+        return bool(self.paulis)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came back for one unit: decoded counts by outcome, or one value for each Pauli term."""
+
+    counts: Mapping[int, int] = field(default_factory=dict)
+    values: tuple[float, ...] = ()
+
+
+def check_units(units: Sequence[Unit]) -> None:
+    """Refuse what no processor could run; `InputError` names the unit and the remedy."""
+    if not 1 <= len(units) <= MAX_UNITS:
+        raise InputError(
+            f"a job has 1 to {MAX_UNITS} circuits",
+            field="units",
+            value=len(units),
+            solution="run fewer pubs or parameter sets in one call",
+        )
+    if len({unit.exact for unit in units}) != 1:
+        raise InputError(
+            "one job is either sampled or exact",
+            field="precision",
+            solution="run pubs of precision 0 in a call of their own",
+        )
+    for index, unit in enumerate(units):
+        if not unit.exact and not 1 <= unit.shots <= MAX_SHOTS:
+            raise InputError(
+                f"circuit {index} has {unit.shots} shots",
+                field="shots",
+                value=unit.shots,
+                solution=f"ask for 1 to {MAX_SHOTS:,} shots",
+            )
+        if not unit.exact and not unit.circuit.measured_clbits():
+            raise CircuitError(
+                f"circuit {index} measures nothing",
+                field="circuit",
+                value=index,
+                solution="add measurements, for instance with circuit.measure_all()",
+            )
+
+
+def width_of(units: Sequence[Unit]) -> int:
+    """Qubits that the widest unit needs."""
+    return max(unit.circuit.qubits for unit in units)
+
+
+def compact(circuit: CircuitDocument, *, physical: bool = False) -> CircuitDocument:
+    """The circuit without qubits that no operation touches; unchanged where numbers are physical.
+
+    A circuit that was laid out for a large device then asks (and pays) only for what it uses.
+    """
+    used = sorted(
+        {qubit for item in circuit.instructions if item.name != "barrier" for qubit in item.qubits}
+    ) or [0]
+    if physical or len(used) == circuit.qubits:
+        return circuit
+    places = {qubit: place for place, qubit in enumerate(used)}
+
+    def moved(item: Instruction) -> Instruction:
+        control = item.control
+        if control is not None and control.blocks:
+            blocks = tuple(tuple(moved(inner) for inner in block) for block in control.blocks)
+            control = replace(control, blocks=blocks)
+        qubits = tuple(places[qubit] for qubit in item.qubits if qubit in places)
+        return replace(item, qubits=qubits, control=control)
+
+    return CircuitDocument(
+        len(used), circuit.clbits, circuit.registers, tuple(moved(item) for item in circuit.instructions)
+    )
+
+
+def build_documents(
+    units: Sequence[Unit],
+    *,
+    seed: bytes,
+    job_nonce: str,
+    physical: bool = False,
+    simulator_seed: int | None = None,
+    purpose: str = "user",
+    note: str = "",
+) -> tuple[FramesDocument, SecretDocument]:
+    """The provider's and the oracles' documents of a job; the same arguments give the same bytes."""
+    check_units(units)
+    runs: list[SampleUnit | ExactUnit] = []
+    secrets: list[SecretUnit] = []
+    for number, unit in enumerate(units):
+        circuit = unit.circuit.as_json()
+        if unit.exact:
+            terms = tuple((label, NANO, 0) for label in unit.paulis)
+            runs.append(ExactUnit(circuit, terms))
+            secrets.append(SecretUnit(circuit, 0, 0, unit.predicate, terms))
+            continue
+        shots = tuple(shots_per_frame(unit.shots, len(units)))
+        frames = [frame(unit.circuit, seed, number, b).circuit.as_json() for b in range(len(shots))]
+        runs.append(SampleUnit(tuple(frames), shots))
+        secrets.append(SecretUnit(circuit, unit.shots, len(shots), unit.predicate))
+    return (
+        FramesDocument(job_nonce, tuple(runs), physical, simulator_seed),
+        SecretDocument(
+            job_nonce,
+            seed,
+            tuple(secrets),
+            "capability" if purpose == "capability" else "user",
+            physical,
+            note,
+        ),
+    )
+
+
+def decode_result(secret: SecretDocument, result: ResultDocument) -> list[Outcome]:
+    """Undo the masks: one `Outcome` a unit. `VerificationError` where the forms do not fit together."""
+    if len(result.units) != len(secret.units):
+        raise VerificationError(
+            "a result has another number of units than its job", field="units", value=len(result.units)
+        )
+    outcomes = []
+    for number, (asked, given) in enumerate(zip(secret.units, result.units, strict=True)):
+        if asked.frames == 0:
+            if len(given.values_pico) != len(asked.observables):
+                raise VerificationError("a result lacks values", field=f"units[{number}]")
+            outcomes.append(Outcome(values=tuple(value / PICO for value in given.values_pico)))
+            continue
+        if len(given.frames) != asked.frames:
+            raise VerificationError("a result lacks frames", field=f"units[{number}]")
+        circuit = CircuitDocument.from_json(asked.circuit)
+        counts: Counter[int] = Counter()
+        for b, raw in enumerate(given.frames):
+            counts.update(decode(raw, frame(circuit, secret.seed, number, b).mask))
+        outcomes.append(Outcome(dict(counts)))
+    return outcomes
