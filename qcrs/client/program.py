@@ -10,7 +10,7 @@ Source: docs/protocol.md, "A job".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from qcrs.circuits.document import CircuitDocument, Instruction
@@ -28,7 +28,16 @@ from qcrs.client.documents import (
 from qcrs.errors import CircuitError, InputError, VerificationError
 from qcrs.types import Json
 
-__all__ = ["Outcome", "Unit", "build_documents", "check_units", "compact", "decode_result", "width_of"]
+__all__ = [
+    "Outcome",
+    "Unit",
+    "build_documents",
+    "check_units",
+    "compact",
+    "decode_result",
+    "touched",
+    "width_of",
+]
 
 PICO = 10**12
 NANO = 10**9
@@ -97,14 +106,24 @@ def width_of(units: Sequence[Unit]) -> int:
     return max(unit.circuit.qubits for unit in units)
 
 
-def compact(circuit: CircuitDocument, *, physical: bool = False) -> CircuitDocument:
-    """The circuit without qubits that no operation touches; unchanged where numbers are physical.
+def touched(circuit: CircuitDocument) -> set[int]:
+    """Qubits that an operation other than a barrier acts on."""
+    return {
+        qubit
+        for item in circuit.walk()
+        if item.name != "barrier" and item.control is None
+        for qubit in item.qubits
+    }
+
+
+def compact(
+    circuit: CircuitDocument, *, physical: bool = False, keep: Collection[int] = ()
+) -> CircuitDocument:
+    """The circuit without untouched qubits (but those in `keep`); unchanged where numbers are physical.
 
     A circuit that was laid out for a large device then asks (and pays) only for what it uses.
     """
-    used = sorted(
-        {qubit for item in circuit.instructions if item.name != "barrier" for qubit in item.qubits}
-    ) or [0]
+    used = sorted(touched(circuit) | set(keep)) or [0]
     if physical or len(used) == circuit.qubits:
         return circuit
     places = {qubit: place for place, qubit in enumerate(used)}

@@ -25,7 +25,7 @@ from qiskit.quantum_info import Pauli, PauliList, SparseObservable
 
 from qcrs.circuits.drbg import Drbg, keccak
 from qcrs.circuits.lower import lower
-from qcrs.client.program import Outcome, Unit, compact
+from qcrs.client.program import Outcome, Unit, compact, touched
 from qcrs.types import Json
 
 __all__ = ["Plan", "expand", "plan_estimator", "plan_sampler", "read_estimator", "read_sampler"]
@@ -58,6 +58,25 @@ def _registers(circuit: QuantumCircuit) -> list[list[Any]]:
     ]
 
 
+def _gathered(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit without the registers whose bits are scattered; the note remembers their bits."""
+    whole = []
+    for register in circuit.cregs:
+        bits = [circuit.find_bit(bit).index for bit in register]
+        if bits == list(range(bits[0], bits[0] + len(bits)) if bits else ()):
+            whole.append(register)
+    if len(whole) == len(circuit.cregs):
+        return circuit
+    bare = QuantumCircuit(circuit.qubits, circuit.clbits, *whole, global_phase=circuit.global_phase)
+    for item in circuit.data:
+        bare.append(item)
+    return bare
+
+
+def _unit(circuit: QuantumCircuit, shots: int, *, physical: bool) -> Unit:
+    return Unit(compact(lower(_gathered(circuit)).document, physical=physical), shots)
+
+
 def plan_sampler(pubs: Sequence[SamplerPub], *, physical: bool = False) -> Plan:
     """One unit for each parameter set of each pub that measures anything."""
     units: list[Unit] = []
@@ -66,10 +85,8 @@ def plan_sampler(pubs: Sequence[SamplerPub], *, physical: bool = False) -> Plan:
         first = len(units)
         if _measures(pub.circuit) and pub.circuit.cregs:
             bound = pub.parameter_values.bind_all(pub.circuit)
-            units += [
-                Unit(compact(lower(circuit).document, physical=physical), int(pub.shots or 0))
-                for circuit in np.ravel(bound).tolist()
-            ]
+            shots = int(pub.shots or 0)
+            units += [_unit(circuit, shots, physical=physical) for circuit in np.ravel(bound).tolist()]
         rows.append(
             {
                 "shape": list(pub.shape),
@@ -168,8 +185,18 @@ def _sampled_units(
         for pauli in group:
             qubits = np.flatnonzero(pauli.z | pauli.x)
             places[pauli.to_label()] = (len(units), sum(1 << clbits[int(q)] for q in qubits))
-        units.append(Unit(compact(lower(measured).document, physical=physical), shots))
+        units.append(_unit(measured, shots, physical=physical))
     return places
+
+
+def _exact_unit(circuit: QuantumCircuit, words: Sequence[str]) -> Unit:
+    """An exact request for the words, on the qubits that the circuit or a word touches."""
+    document = lower(_gathered(circuit), measure=False).document
+    top = document.qubits - 1
+    acted = {top - place for word in words for place, letter in enumerate(word) if letter != "I"}
+    kept = touched(document) | acted
+    paulis = tuple("".join(word[top - qubit] for qubit in sorted(kept, reverse=True)) for word in words)
+    return Unit(compact(document, keep=acted), paulis=paulis)
 
 
 def plan_estimator(pubs: Sequence[EstimatorPub], *, exact: bool, physical: bool = False) -> Plan:
@@ -196,7 +223,7 @@ def plan_estimator(pubs: Sequence[EstimatorPub], *, exact: bool, physical: bool 
             circuit = values.bind(pub.circuit, index)
             if exact and words:
                 found = {word: (len(units), term) for term, word in enumerate(sorted(words))}
-                units.append(Unit(lower(circuit, measure=False).document, paulis=tuple(sorted(words))))
+                units.append(_exact_unit(circuit, sorted(words)))
             else:
                 found = _sampled_units(circuit, sorted(words), shots, units, physical=physical)
             places.update({(index, word): place for word, place in found.items()})
