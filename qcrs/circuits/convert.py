@@ -248,38 +248,43 @@ class _Writer:
                     unit = ins.control.unit if ins.control else "dt"
                     circuit.delay(ins.params[0], q[0], unit or "dt")
                 case _:
-                    op, inner = self._control(ins, circuit)
-                    c = [clbits[i] for i in ins.clbits] if inner is None else inner.clbits
-                    circuit.append(op, q if inner is None else inner.qubits, c)
+                    self._append(circuit, ins)
         return circuit
 
-    def _block(self, ins: Instruction, body: Iterable[Instruction]) -> QuantumCircuit:
-        qubits = [self.circuit.qubits[i] for i in ins.qubits]
-        block = QuantumCircuit(qubits, [self._clbits[i] for i in ins.clbits])
-        held = set(ins.clbits)
+    def _block(
+        self, body: Iterable[Instruction], qubits: Sequence[Bit], clbits: Sequence[Bit]
+    ) -> QuantumCircuit:
+        block = QuantumCircuit(list(qubits), list(clbits))
+        held = {self.circuit.find_bit(bit).index for bit in clbits}
         for name, (first, size) in self._doc.spans.items():
             if size and held.issuperset(range(first, first + size)):
                 block.add_register(self._cregs[name])
         return self.fill(block, body)
 
-    def _control(
-        self, ins: Instruction, circuit: QuantumCircuit
-    ) -> tuple[QiskitInstruction, QuantumCircuit | None]:
+    def _append(self, circuit: QuantumCircuit, ins: Instruction) -> None:
+        """Append control flow; what may leave a loop spans the whole body, so nothing moves past it."""
         control = ins.control
         if control is None:
             kind = BreakLoopOp if ins.name == "break_loop" else ContinueLoopOp
-            return kind(circuit.num_qubits, circuit.num_clbits), circuit
-        blocks = [self._block(ins, body) for body in control.blocks]
-        if ins.name == "for_loop":
-            return ForLoopOp(control.values, None, blocks[0]), None
-        if ins.name == "switch":
+            circuit.append(kind(circuit.num_qubits, circuit.num_clbits), circuit.qubits, circuit.clbits)
+            return
+        qubits: Sequence[Bit] = [self.circuit.qubits[i] for i in ins.qubits]
+        clbits: Sequence[Bit] = [self._clbits[i] for i in ins.clbits]
+        if ins.name in ("if_else", "switch") and _jumps(ins):
+            qubits, clbits = circuit.qubits, circuit.clbits
+        blocks = [self._block(body, qubits, clbits) for body in control.blocks]
+        circuit.append(self._operation(ins.name, control, blocks), qubits, clbits)
+
+    def _operation(self, name: str, control: Control, blocks: list[QuantumCircuit]) -> QiskitInstruction:
+        if name == "for_loop":
+            return ForLoopOp(control.values, None, blocks[0])
+        if name == "switch":
             labels = [tuple(CASE_DEFAULT if v == "default" else v for v in case) for case in control.cases]
-            target = self._read(control.condition)
-            return SwitchCaseOp(target, list(zip(labels, blocks, strict=True))), None
+            return SwitchCaseOp(self._read(control.condition), list(zip(labels, blocks, strict=True)))
         condition = self._read(control.condition)
-        if ins.name == "while_loop":
-            return WhileLoopOp(condition, blocks[0]), None
-        return IfElseOp(condition, blocks[0], blocks[1] if len(blocks) > 1 else None), None
+        if name == "while_loop":
+            return WhileLoopOp(condition, blocks[0])
+        return IfElseOp(condition, blocks[0], blocks[1] if len(blocks) > 1 else None)
 
     def _read(self, condition: Condition | None) -> Any:
         match condition:
@@ -313,6 +318,15 @@ class _Writer:
             case ("index", inner, position):
                 return expr.Index(self._node(inner), self._node(position), types.Bool())
         raise CircuitError("not an expression", field="condition", value=node)
+
+
+def _jumps(ins: Instruction) -> bool:
+    """Whether a break or continue in these blocks leaves the loop around them."""
+    if ins.control is None:
+        return ins.name in ("break_loop", "continue_loop")
+    if ins.name not in ("if_else", "switch"):
+        return False
+    return any(_jumps(inner) for block in ins.control.blocks for inner in block)
 
 
 def _qiskit_type(kind: int | str) -> types.Type:
