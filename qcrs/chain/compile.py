@@ -53,6 +53,7 @@ class Artifact:
     source_hash: str
     sources: dict[str, str]
     docs: dict[str, Any]
+    enums: dict[str, list[str]]
 
     def as_json(self) -> dict[str, Any]:
         """The content of the artifact's file."""
@@ -67,6 +68,7 @@ class Artifact:
             "sourceHash": self.source_hash,
             "sources": self.sources,
             "docs": self.docs,
+            "enums": self.enums,
         }
 
     @classmethod
@@ -83,6 +85,7 @@ class Artifact:
             source_hash=data["sourceHash"],
             sources=data["sources"],
             docs=data["docs"],
+            enums=data["enums"],
         )
 
 
@@ -99,13 +102,9 @@ def compile_sources(
     wanted = dict.fromkeys(names, ("*",)) | dict(extra or {})
     sources = {name: _read(root, name, config.remappings) for name in wanted}
     settings = config.settings()
-    output = compile_json(
-        sources,
-        settings
-        | {"outputSelection": {file: dict.fromkeys(units, _OUTPUTS) for file, units in wanted.items()}},
-        config.version,
-        root,
-    )
+    selection = {file: {"": ["ast"]} | dict.fromkeys(units, _OUTPUTS) for file, units in wanted.items()}
+    output = compile_json(sources, settings | {"outputSelection": selection}, config.version, root)
+    enums = _enums(output)
     found: dict[str, Artifact] = {}
     for file, units in output.get("contracts", {}).items():
         for name, unit in units.items():
@@ -116,11 +115,38 @@ def compile_sources(
                     value=name,
                     solution=f"rename the one in {file} or in {found[name].source}",
                 )
-            found[name] = _artifact(name, file, unit, settings)
+            found[name] = _artifact(name, file, unit, settings, enums)
     return found
 
 
-def _artifact(name: str, file: str, unit: Mapping[str, Any], settings: dict[str, Any]) -> Artifact:
+def _enums(output: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Members of every enumeration by its name as interfaces give it: `Outcome` or `IVerifier.State`."""
+    found: dict[str, list[str]] = {}
+
+    def walk(node: Mapping[str, Any]) -> None:
+        if node["nodeType"] == "EnumDefinition":
+            found[node["canonicalName"]] = [member["name"] for member in node["members"]]
+        for child in node.get("nodes", ()):
+            walk(child)
+
+    for source in output.get("sources", {}).values():
+        if "ast" in source:
+            walk(source["ast"])
+    return found
+
+
+def _used_enums(abi: list[dict[str, Any]], enums: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    text = json.dumps(abi)
+    return {name: members for name, members in sorted(enums.items()) if f'"enum {name}' in text}
+
+
+def _artifact(
+    name: str,
+    file: str,
+    unit: Mapping[str, Any],
+    settings: dict[str, Any],
+    enums: Mapping[str, list[str]],
+) -> Artifact:
     metadata = json.loads(unit["metadata"])
     sources = {path: entry["keccak256"] for path, entry in sorted(metadata["sources"].items())}
     digest = hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()
@@ -135,6 +161,7 @@ def _artifact(name: str, file: str, unit: Mapping[str, Any], settings: dict[str,
         source_hash="0x" + digest,
         sources=sources,
         docs={"user": _docs(unit["userdoc"]), "developer": _docs(unit["devdoc"])},
+        enums=_used_enums(unit["abi"], enums),
     )
 
 

@@ -366,9 +366,7 @@ class RpcMethods:
     def eth_sendTransaction(self, transaction: Any) -> str:
         with self.chain.lock:
             fields = self._fields(transaction)
-            account = next(
-                (a for a in self.managed if a.address[2:].lower() == fields["sender"].hex()), None
-            )
+            account = next((a for a in self.managed if a.address[2:].lower() == fields["sender"].hex()), None)
             if account is None:
                 raise RpcError(
                     SERVER_ERROR,

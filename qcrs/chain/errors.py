@@ -1,0 +1,173 @@
+"""From what a chain answers to what a user can act on.
+
+A contract refuses with four bytes and arguments. Which error they are is not in the caller's own interface
+when a library or another contract raised it, so all interfaces are merged; what to do about it is in one
+table, by the error's name. The embedded chain, anvil and every other node give the same exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from eth_abi.exceptions import DecodingError
+
+from qcrs.chain.abi import Parameter, decode_values, parameters_of, selector_of
+from qcrs.errors import AccountError, ChainError, ContractError, NetworkError, QCRSError
+
+__all__ = ["SOLUTIONS", "ErrorDecoder", "translate"]
+
+_ERROR = bytes.fromhex("08c379a0")
+_PANIC = bytes.fromhex("4e487b71")
+
+_PANICS = {
+    0x00: "a compiler-inserted check failed",
+    0x01: "an assertion failed",
+    0x11: "arithmetic overflow or underflow",
+    0x12: "division by zero",
+    0x21: "a number outside its enumeration",
+    0x22: "a wrongly encoded byte array in storage",
+    0x31: "pop on an empty array",
+    0x32: "an index outside its array",
+    0x41: "too much memory",
+    0x51: "a call of an uninitialised function",
+}
+
+SOLUTIONS: dict[str, str] = {
+    "AccessManagedUnauthorized": "only the body that holds the role may do this (`qcrs gov propose`)",
+    "AccessManagerUnauthorizedAccount": "only a holder of the role may do this",
+    "ERC20InsufficientBalance": "transfer credit to the account first",
+    "ERC20InsufficientAllowance": "approve the amount for the contract first",
+    "ERC2612ExpiredSignature": "sign the permit again with a later deadline",
+    "ERC2612InvalidSigner": "sign the permit with the owner's key, for this chain and token",
+}
+"""What to do about an error, by its name; the exchange's own are in `qcrs.chain.solutions`."""
+
+
+def _solution(name: str) -> str | None:
+    from qcrs.chain.solutions import EXCHANGE
+
+    return EXCHANGE.get(name) or SOLUTIONS.get(name)
+
+
+@cache
+def _of_bindings() -> dict[bytes, tuple[str, tuple[Parameter, ...]]]:
+    from qcrs.chain import bindings
+
+    return dict(bindings.ERRORS)
+
+
+class ErrorDecoder:
+    """Decodes the bytes of a revert; knows all of the exchange's errors and those of the ABIs it is given."""
+
+    def __init__(self, abis: Iterable[Iterable[Mapping[str, Any]]] = ()) -> None:
+        self._known: dict[bytes, tuple[str, tuple[Parameter, ...]]] = dict(_of_bindings())
+        for abi in abis:
+            self.learn(abi)
+
+    def learn(self, abi: Iterable[Mapping[str, Any]]) -> None:
+        """Add the errors of an interface."""
+        for entry in abi:
+            if entry.get("type") == "error":
+                self._known[selector_of(dict(entry))] = (entry["name"], parameters_of(entry["inputs"]))
+
+    def decode(self, data: bytes) -> ContractError:
+        """The exception for the bytes of a revert."""
+        selector, rest = bytes(data[:4]), bytes(data[4:])
+        try:
+            if selector == _ERROR:
+                text = decode_values([Parameter("text", "string")], rest)[0]
+                return ContractError(f"the contract refused: {text}", name="Error", arguments={"text": text})
+            if selector == _PANIC:
+                code = decode_values([Parameter("code", "uint256")], rest)[0]
+                return ContractError(
+                    f"the contract failed: {_PANICS.get(code, 'panic')} (0x{code:02x})",
+                    name="Panic",
+                    arguments={"code": code},
+                    solution="this is a defect of the contract; report the call",
+                )
+            if selector in self._known:
+                name, inputs = self._known[selector]
+                return self._named(name, inputs, rest)
+        except (DecodingError, OverflowError, UnicodeDecodeError):
+            pass
+        if not data:
+            return ContractError(
+                "the contract refused without a reason",
+                name="",
+                solution="the address may hold another contract, or the gas ran out",
+            )
+        return ContractError(
+            f"the contract refused with an unknown error 0x{bytes(data).hex()[:72]}",
+            name="0x" + selector.hex(),
+        )
+
+    def _named(self, name: str, inputs: tuple[Parameter, ...], rest: bytes) -> ContractError:
+        values = decode_values(inputs, rest)
+        arguments = {item.name: value for item, value in zip(inputs, values, strict=True)}
+        shown = ", ".join(f"{key}={_shown(value)}" for key, value in arguments.items())
+        return ContractError(f"{name}({shown})", name=name, arguments=arguments, solution=_solution(name))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bytes):
+        text = value.rstrip(b"\x00")
+        return (
+            text.decode() if text and text.isascii() and text.decode().isprintable() else "0x" + value.hex()
+        )
+    return getattr(value, "name", str(value))
+
+
+def translate(error: Exception, decoder: ErrorDecoder) -> QCRSError:
+    """The error of this tree for one of web3 or of the transport."""
+    from requests.exceptions import ConnectionError as RequestsConnectionError
+    from requests.exceptions import RequestException
+    from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
+
+    if isinstance(error, QCRSError):
+        return error
+    if isinstance(error, ContractLogicError):
+        data = error.data
+        if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
+            return decoder.decode(bytes.fromhex(data[2:]))
+        message = str(error.message or "")
+        reason = message.removeprefix("execution reverted").removeprefix(": ")
+        if reason and reason != "no data":
+            return ContractError(f"the contract refused: {reason}", name="Error", arguments={"text": reason})
+        return decoder.decode(b"")
+    if isinstance(error, Web3RPCError):
+        return _of_rpc(error)
+    if isinstance(error, TimeExhausted):
+        return ChainError(
+            f"the chain did not answer in time: {error}", solution="look whether the node makes blocks"
+        )
+    if isinstance(error, (RequestsConnectionError, ConnectionError)):
+        return NetworkError(
+            "the chain's node cannot be reached",
+            solution="start it (`qcrs up`), or correct the network's host",
+        )
+    if isinstance(error, (RequestException, TimeoutError)):
+        return NetworkError(
+            f"the chain's node does not answer properly: {error}", solution="look at the node's log"
+        )
+    if isinstance(error, Web3Exception):
+        return ChainError(str(error))
+    return ChainError(f"{type(error).__name__}: {error}")
+
+
+def _of_rpc(error: Any) -> QCRSError:
+    response = error.rpc_response or {}
+    details = response.get("error") or {}
+    message = str(details.get("message", error)) if isinstance(details, dict) else str(details)
+    lower = message.lower()
+    if (
+        "insufficient funds" in lower
+        or "sender does not have enough balance" in lower
+        or "cannot cover" in lower
+    ):
+        return AccountError(
+            f"the account cannot pay for the transaction: {message}",
+            solution="send it some of the chain's currency",
+        )
+    return ChainError(message)
