@@ -53,9 +53,7 @@ def _measures(circuit: QuantumCircuit) -> bool:
 
 
 def _registers(circuit: QuantumCircuit) -> list[list[Any]]:
-    return [
-        [register.name, [circuit.find_bit(bit).index for bit in register]] for register in circuit.cregs
-    ]
+    return [[register.name, [circuit.find_bit(bit).index for bit in register]] for register in circuit.cregs]
 
 
 def _gathered(circuit: QuantumCircuit) -> QuantumCircuit:

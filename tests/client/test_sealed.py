@@ -121,9 +121,7 @@ def test_a_result_is_bound_to_its_commitment() -> None:
     salt = b"\6" * 32
     key = HpkeKey.from_account(CLIENT)
     mail = sealed.hand_over(salt, {CLIENT.address: key.public}, place=PLACE, job=9, execution=0, era=1)
-    opened = open_handed_over(
-        mail, place=PLACE, job=9, execution=0, recipient=CLIENT.address, key=key, era=1
-    )
+    opened = open_handed_over(mail, place=PLACE, job=9, execution=0, recipient=CLIENT.address, key=key, era=1)
     assert open_result(sealed.blob, opened, root=mail.root) == result
     with pytest.raises(VerificationError, match="committed"):
         open_result(sealed.blob, opened, root=bytes(32))

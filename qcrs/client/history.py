@@ -1,0 +1,350 @@
+"""Everything the exchange did, folded from its events: jobs, executions, balances, trails.
+
+`History.apply` takes events in chain order and is pure: the same events give the same history on any
+machine. Clients show jobs from it; `qcrs audit` compares it with the contracts' state word by word.
+
+Source: NatSpec of `IComputationAllocator`, `IProcessorRegistry` and `IResultVerifier`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from qcrs.chain.abi import Event
+from qcrs.chain.bindings import (
+    Capability,
+    ChallengeState,
+    ComputationAllocator,
+    ExecutionState,
+    JobRequest,
+    JobState,
+    Outcome,
+    ProcessorRegistry,
+    ResultVerifier,
+)
+from qcrs.client.trail import StepKind, chain_step, report_struct_hash, start, submitted_data, word
+
+__all__ = ["Execution", "History", "Job", "Logged", "Processor", "Step", "Verdict"]
+
+_STATE_OF = {
+    Outcome.ACCEPT: ExecutionState.ACCEPTED,
+    Outcome.UNDECIDED: ExecutionState.UNDECIDED,
+    Outcome.REJECT: ExecutionState.REJECTED,
+    Outcome.FRAUD: ExecutionState.FRAUDULENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One event with its place on the chain; `time` is the block's timestamp in seconds."""
+
+    event: Event
+    block: int
+    time: int
+    index: int
+    transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One quorum report; score and threshold in 1e-6, `evidence` a content digest, `signers` a bitmap."""
+
+    round: int
+    outcome: Outcome
+    weak: bool
+    score: int
+    threshold: int
+    evidence: bytes
+    era: int
+    signers: int
+    transaction: str
+
+
+@dataclass(slots=True)
+class Execution:
+    """One run of a job by one processor. Times in seconds of `block.timestamp`, money in base units."""
+
+    index: int
+    processor: int
+    deadline: int
+    allocated_at: int
+    state: ExecutionState = ExecutionState.ALLOCATED
+    commitment: bytes = b""
+    committed_at: int = 0
+    committed_block: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
+    paid: int = 0
+    penalty: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One link of a job's trail and the transaction that made it."""
+
+    kind: StepKind
+    execution: int
+    time: int
+    block: int
+    transaction: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class Job:
+    """A job as its events tell it. Times in seconds of `block.timestamp`, money in base units."""
+
+    id: int
+    client: str
+    request: JobRequest
+    fee: int
+    tag: int
+    boosted: bool
+    submitted_at: int
+    escrow: int
+    trail: bytes
+    state: JobState = JobState.QUEUED
+    executions: list[Execution] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    paid: int = 0
+    refunded: int = 0
+    closed_at: int = 0
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more can happen to its money."""
+        return self.state not in (JobState.QUEUED, JobState.ACTIVE)
+
+    def extend(self, logged: Logged, kind: StepKind, execution: int, data: bytes) -> None:
+        """Chain one step onto the trail."""
+        self.trail = chain_step(self.trail, kind, execution, logged.time, data)
+        self.steps.append(Step(kind, execution, logged.time, logged.block, logged.transaction, data))
+
+
+@dataclass(slots=True)
+class Processor:
+    """A processor as its events tell it."""
+
+    id: int
+    provider: str
+    operator: str
+    qubits: int
+    claimed_quality: int
+    metadata: bytes
+    bond: int
+    capability: Capability | None = None
+    epoch: int = 0
+    certified_until: int = 0
+    report: bytes = b""
+    suspended: bool = False
+    retired: bool = False
+
+
+class History:
+    """The fold of all events so far."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, Job] = {}
+        self.processors: dict[int, Processor] = {}
+        self.balances: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
+        """Bonds by their holder (registry, verifier)."""
+        self.deposited = 0
+        self.withdrawn = 0
+        self._challenges: dict[int, tuple[int, int]] = {}
+        self.by_client: defaultdict[str, list[int]] = defaultdict(list)
+
+    def apply_all(self, events: Iterable[Logged]) -> None:
+        """Apply events in chain order."""
+        for logged in events:
+            self.apply(logged)
+
+    def apply(self, logged: Logged) -> None:
+        """Apply one event; those that change nothing kept here are passed over."""
+        event = logged.event
+        if isinstance(
+            event,
+            (
+                ComputationAllocator.Deposited,
+                ComputationAllocator.Withdrawn,
+                ComputationAllocator.BondTaken,
+                ComputationAllocator.BondGiven,
+            ),
+        ):
+            self._money(event)
+        elif type(event).CONTRACT == "ProcessorRegistry":
+            self._registry(event)
+        elif type(event).CONTRACT == "ResultVerifier":
+            self._verifier(logged)
+        elif type(event).CONTRACT == "ComputationAllocator":
+            self._allocator(logged)
+
+    # ----------------------------------------------------------------- money
+
+    def _money(self, event: Event) -> None:
+        match event:
+            case ComputationAllocator.Deposited():
+                self.balances[event.account] += event.amount
+                self.deposited += event.amount
+            case ComputationAllocator.Withdrawn():
+                self.balances[event.account] -= event.amount
+                self.withdrawn += event.amount
+            case ComputationAllocator.BondTaken():
+                self.balances[event.account] -= event.amount
+                self.held[event.holder] += event.amount
+            case ComputationAllocator.BondGiven():
+                self.balances[event.account] += event.amount
+                self.held[event.holder] -= event.amount
+
+    # ----------------------------------------------------------------- jobs
+
+    def _allocator(self, logged: Logged) -> None:
+        event = logged.event
+        match event:
+            case ComputationAllocator.JobSubmitted():
+                self._submitted(logged, event)
+            case ComputationAllocator.JobAllocated():
+                job = self.jobs[event.job]
+                job.executions.append(
+                    Execution(event.execution, event.processor, event.deadline, logged.time)
+                )
+                job.state = JobState.ACTIVE
+                job.extend(logged, StepKind.ALLOCATED, event.execution, word(event.processor))
+            case ComputationAllocator.ResultCommitted():
+                job = self.jobs[event.job]
+                run = job.executions[event.execution]
+                run.state, run.commitment = ExecutionState.COMMITTED, event.commitment
+                run.committed_at, run.committed_block = logged.time, logged.block
+                job.extend(logged, StepKind.COMMITTED, event.execution, event.commitment)
+            case ComputationAllocator.ExecutionPaid():
+                self._paid(event)
+            case ComputationAllocator.ExecutionEnded():
+                job = self.jobs[event.job]
+                run = job.executions[event.execution]
+                run.state, run.penalty = ExecutionState.ENDED, event.penalty
+                job.extend(logged, StepKind.ENDED, event.execution, word(event.penalty))
+            case ComputationAllocator.JobRequeued():
+                job = self.jobs[event.job]
+                job.state = JobState.QUEUED
+                job.extend(logged, StepKind.REQUEUED, event.executions, bytes(32))
+            case ComputationAllocator.JobClosed():
+                job = self.jobs[event.job]
+                job.state, job.closed_at = event.state, logged.time
+                job.refunded += event.refund
+                job.escrow -= event.refund
+                self.balances[job.client] += event.refund
+                data = word(int(event.state) << 248 | event.refund)
+                job.extend(logged, StepKind.CLOSED, len(job.executions), data)
+
+    def _submitted(self, logged: Logged, event: ComputationAllocator.JobSubmitted) -> None:
+        request = event.request
+        escrow = event.fee_per_execution * request.max_executions
+        job = Job(
+            id=event.job,
+            client=event.client,
+            request=request,
+            fee=event.fee_per_execution,
+            tag=event.tag,
+            boosted=event.boosted,
+            submitted_at=logged.time,
+            escrow=escrow,
+            trail=start(event.job),
+        )
+        data = submitted_data(event.client, job.fee, job.tag, job.boosted, request.to_abi())
+        job.extend(logged, StepKind.SUBMITTED, 0, data)
+        self.jobs[job.id] = job
+        self.by_client[job.client].append(job.id)
+        self.balances[job.client] -= escrow
+
+    def _paid(self, event: ComputationAllocator.ExecutionPaid) -> None:
+        job = self.jobs[event.job]
+        job.paid += event.amount
+        job.escrow -= event.amount
+        self.balances[event.provider] += event.amount
+        for run in job.executions:
+            owner = self.processors.get(run.processor)
+            if owner is not None and owner.provider == event.provider and not run.paid:
+                run.paid = event.amount
+                return
+
+    # ----------------------------------------------------------------- verdicts
+
+    def _verifier(self, logged: Logged) -> None:
+        event = logged.event
+        match event:
+            case ResultVerifier.VerdictReported():
+                job = self.jobs[event.job]
+                run = job.executions[event.execution]
+                outcome = Outcome(event.outcome)
+                run.state = _STATE_OF[outcome]
+                run.verdicts.append(
+                    Verdict(
+                        event.round,
+                        outcome,
+                        bool(event.flags & 1),
+                        event.score,
+                        event.threshold,
+                        event.evidence,
+                        event.era,
+                        event.signers,
+                        logged.transaction,
+                    )
+                )
+                data = report_struct_hash(
+                    job=event.job,
+                    execution=event.execution,
+                    report_round=event.round,
+                    outcome=event.outcome,
+                    flags=event.flags,
+                    score=event.score,
+                    threshold=event.threshold,
+                    evidence=event.evidence,
+                    era=event.era,
+                )
+                job.extend(logged, StepKind.JUDGED, event.execution, data)
+            case ResultVerifier.ChallengeOpened():
+                self._challenges[event.challenge] = (event.job, event.execution)
+                job = self.jobs[event.job]
+                job.extend(logged, StepKind.CHALLENGED, event.execution, word(event.challenge))
+            case ResultVerifier.ChallengeRuled():
+                number, index = self._challenges[event.challenge]
+                job = self.jobs[number]
+                run = job.executions[index]
+                if event.ruling == ChallengeState.OVERTURNED and run.state == ExecutionState.ACCEPTED:
+                    run.state = ExecutionState.FRAUDULENT
+                data = word(event.challenge << 8 | int(event.ruling))
+                job.extend(logged, StepKind.RULED, index, data)
+
+    # ----------------------------------------------------------------- processors
+
+    def _registry(self, event: Event) -> None:
+        match event:
+            case ProcessorRegistry.ProcessorRegistered():
+                self.processors[event.processor] = Processor(
+                    event.processor,
+                    event.provider,
+                    event.operator,
+                    event.qubits,
+                    event.claimed_quality,
+                    event.metadata,
+                    event.bond,
+                )
+            case ProcessorRegistry.ProcessorCertified():
+                processor = self.processors[event.processor]
+                processor.capability, processor.epoch = event.capability, event.epoch
+                processor.certified_until, processor.report = event.valid_until, event.report
+            case ProcessorRegistry.OperatorSet():
+                self.processors[event.processor].operator = event.operator
+            case ProcessorRegistry.MetadataSet():
+                self.processors[event.processor].metadata = event.metadata
+            case ProcessorRegistry.BondAdded():
+                self.processors[event.processor].bond += event.amount
+            case ProcessorRegistry.BondReleased():
+                self.processors[event.processor].bond -= event.amount
+            case ProcessorRegistry.Slashed():
+                self.processors[event.processor].bond -= event.amount
+            case ProcessorRegistry.SuspensionSet():
+                self.processors[event.processor].suspended = event.suspended
+            case ProcessorRegistry.ProcessorRetired():
+                self.processors[event.processor].retired = True
