@@ -1,0 +1,47 @@
+"""Chains for tests: the embedded one and anvil, both through the same class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qcrs.chain.anvil import Anvil, anvil_binary
+from qcrs.chain.embedded import EmbeddedChain
+from qcrs.chain.networks import Chain, connect, of_embedded
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def anvil_server() -> Iterator[Anvil]:
+    if anvil_binary() is None:
+        pytest.fail("anvil is missing: run `npm ci`")
+    with Anvil(accounts=20) as server:
+        yield server
+
+
+@pytest.fixture
+def embedded() -> Iterator[EmbeddedChain]:
+    """A fresh embedded chain in memory, without blocks of its own accord."""
+    chain = EmbeddedChain()
+    yield chain
+    chain.close()
+
+
+@pytest.fixture
+def embedded_chain(embedded: EmbeddedChain) -> Chain:
+    return of_embedded(embedded)
+
+
+@pytest.fixture(params=["embedded", "anvil"])
+def chain(request: pytest.FixtureRequest) -> Iterator[Chain]:
+    """Any chain: what holds on it has to hold on both."""
+    if request.param == "embedded":
+        with of_embedded(EmbeddedChain()) as found:
+            yield found
+    else:
+        server: Anvil = request.getfixturevalue("anvil_server")
+        with connect(server.url) as found:
+            yield found
