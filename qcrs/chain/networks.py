@@ -40,6 +40,7 @@ class Log:
     block_hash: bytes
     transaction: bytes
     index: int
+    timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,13 @@ def log_from_rpc(data: Mapping[str, Any]) -> Log:
         block_hash=bytes(data["blockHash"]),
         transaction=bytes(data["transactionHash"]),
         index=data["logIndex"],
+        timestamp=_timestamp(data.get("blockTimestamp")),
     )
+
+
+def _timestamp(value: Any) -> int | None:
+    """Nodes may add the block's time to a log, as hexadecimal text."""
+    return int(value, 16) if isinstance(value, str) else value
 
 
 class Chain:

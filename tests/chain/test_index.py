@@ -1,0 +1,105 @@
+"""The event index: complete, incremental, and right after reorganised blocks."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from qcrs.chain.anvil import Anvil
+from qcrs.chain.index import EventIndex
+from qcrs.chain.networks import Chain, connect
+from qcrs.chain.sender import Sender
+from qcrs.errors import ChainError
+
+
+def test_events_are_read_once_and_found_by_name_and_job(
+    chain: Chain, sender: Sender, probe: Any, probe_events: Any, tmp_path: Path
+) -> None:
+    contracts = {"Probe": probe.address}
+    with EventIndex(
+        tmp_path / "events.sqlite", chain, contracts, start=chain.height, interfaces=probe_events
+    ) as index:
+        for fee in (10, 20, 30):
+            sender.transact(probe.call("submit", fee.to_bytes(32, "big"), fee))
+        sender.transact(probe.call("note", "hello", [2**200, 5]))
+        assert index.advance() == 4
+        assert index.advance() == 0
+        rows = index.events()
+        assert [row.name for row in rows] == ["Submitted"] * 3 + ["Note"]
+        assert [row.args["fee"] for row in index.events(name="Submitted")] == [10, 20, 30]
+        assert rows[0].args["client"] == sender.address
+        assert rows[0].timestamp == chain.block(rows[0].block)["timestamp"]
+        assert [row.args["fee"] for row in index.events(job=2)] == [20]
+        assert rows[3].args["numbers"] == [2**200, 5]
+        assert rows[3].args["job"][4] == 30  # a struct without a class of its own stays a list
+        last = rows[-1].seq
+    with EventIndex(tmp_path / "events.sqlite", chain, contracts, interfaces=probe_events) as index:
+        assert index.advance() == 0
+        sender.transact(probe.call("submit", b"\x00" * 32, 40))
+        assert index.advance() == 1
+        assert [row.args["fee"] for row in index.events(after=last)] == [40]
+
+
+def test_an_index_of_another_chain_is_refused(chain: Chain, probe: Any, tmp_path: Path) -> None:
+    EventIndex(tmp_path / "events.sqlite", chain, {"Probe": probe.address}).close()
+    with pytest.raises(ChainError, match="another chain or other contracts"):
+        EventIndex(tmp_path / "events.sqlite", chain, {"Probe": "0x" + "00" * 20})
+
+
+def test_following_yields_every_event_in_order(
+    chain: Chain, sender: Sender, probe: Any, probe_events: Any, tmp_path: Path
+) -> None:
+    stop, seen = threading.Event(), []
+    start = chain.height
+    with EventIndex(
+        tmp_path / "e.sqlite", chain, {"Probe": probe.address}, start=start, interfaces=probe_events
+    ) as index:
+
+        def follow() -> None:
+            for row in index.follow(stop=stop, poll_s=0.02):
+                seen.append(row.args["fee"])
+                if len(seen) == 20:
+                    return
+
+        reader = threading.Thread(target=follow)
+        reader.start()
+        for fee in range(20):
+            sender.send(probe.call("submit", b"\x00" * 32, fee), gas=300_000)
+        reader.join(60)
+        stop.set()
+        assert seen == list(range(20))
+
+
+@pytest.mark.parametrize("depth", range(1, 7))
+def test_a_reorganisation_leaves_what_the_chain_holds(
+    accounts: list[LocalAccount], make_probe: Any, probe_events: Any, tmp_path: Path, depth: int
+) -> None:
+    with Anvil() as server, connect(server.url) as chain:
+        sender = Sender(chain, accounts[0])
+        probe = make_probe(sender)
+        with EventIndex(
+            tmp_path / "e.sqlite", chain, {"Probe": probe.address}, interfaces=probe_events
+        ) as index:
+            for fee in range(10):
+                sender.transact(probe.call("submit", b"\x00" * 32, fee), gas=300_000)
+                index.advance()
+            assert len(index.events()) == 10
+            chain.request("anvil_reorg", depth, [])
+            index.advance()
+            assert index.rewinds == 1
+            assert [row.args["fee"] for row in index.events()] == list(range(10 - depth))
+            # What comes afterwards has numbers of its own: nobody who follows misses it.
+            last = index.events()[-1].seq
+            Sender(chain, accounts[0]).transact(probe.call("submit", b"\x00" * 32, 77), gas=300_000)
+            index.advance()
+            after = index.events(after=last)
+            assert [row.args["fee"] for row in after] == [77]
+            assert after[0].seq > 10
+            on_chain = chain.logs(0, chain.height, [probe.address])
+            assert [(log.block, log.index) for log in on_chain] == [
+                (row.block, row.log_index) for row in index.events()
+            ]
