@@ -2,5 +2,16 @@
 
 from qcrs.sandbox.limits import GIB, Isolation, Limits, Outcome
 from qcrs.sandbox.process import Sandbox
+from qcrs.sandbox.programs import Program, program_sandbox, read_program, read_programs
 
-__all__ = ["GIB", "Isolation", "Limits", "Outcome", "Sandbox"]
+__all__ = [
+    "GIB",
+    "Isolation",
+    "Limits",
+    "Outcome",
+    "Program",
+    "Sandbox",
+    "program_sandbox",
+    "read_program",
+    "read_programs",
+]
