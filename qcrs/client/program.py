@@ -9,6 +9,7 @@ Source: docs/protocol.md, "A job".
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ __all__ = [
     "check_units",
     "compact",
     "decode_result",
+    "estimate_seconds",
     "touched",
     "width_of",
 ]
@@ -99,6 +101,21 @@ def check_units(units: Sequence[Unit]) -> None:
                 value=index,
                 solution="add measurements, for instance with circuit.measure_all()",
             )
+
+
+def estimate_seconds(units: Sequence[Unit]) -> int:
+    """A time limit for one execution, in seconds, with room to spare.
+
+    20 s for dispatch and transpiling, 20 ms a frame, 1 ms a shot (a device's repetition rate), and for
+    simulators 0.5 ns for each amplitude, gate and trajectory; a noiseless value needs one trajectory.
+    """
+    total = 20.0
+    for unit in units:
+        gates = sum(1 for item in unit.circuit.walk() if item.name in ("u", "cz"))
+        runs = 1 if unit.exact else unit.shots
+        total += 0.2 + 1e-3 * runs
+        total += 5e-10 * runs * gates * 2 ** min(len(touched(unit.circuit)), 24)
+    return math.ceil(total)
 
 
 def width_of(units: Sequence[Unit]) -> int:

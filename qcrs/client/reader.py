@@ -1,0 +1,372 @@
+"""Reading an exchange: contracts, event history and store behind one object, without any key.
+
+Everything a reader shows comes from the chain's events (`qcrs.client.history`) and from blobs whose
+hashes are on chain; nothing is asked of a server that would have to be trusted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qcrs.chain.bindings import (
+    ComputationAllocator,
+    ExecutionState,
+    JobState,
+    OracleQuorum,
+    ProcessorRegistry,
+    ResourceCredit,
+    ResultVerifier,
+)
+from qcrs.client.history import Execution, History, Job, Processor, Verdict
+from qcrs.client.source import EventSource
+from qcrs.client.views import ExecutionInfo, JobInfo, ProcessorInfo, Status, VerdictInfo
+from qcrs.config.home import Home, NetworkFile
+from qcrs.errors import BackendError, ConfigError, JobNotFoundError, QCRSError
+from qcrs.store import ContentStore, Mailbox
+from qcrs.types import Json, digest_to_cid, parse_canonical
+
+if TYPE_CHECKING:
+    from qcrs.chain.networks import Chain
+
+__all__ = ["Contracts", "Reader", "parse_job_id"]
+
+MICRO = 10**6
+
+_STATUS = {
+    JobState.SETTLED: Status.DONE,
+    JobState.CANCELLED: Status.CANCELLED,
+    JobState.FAILED: Status.ERROR,
+    JobState.EXPIRED: Status.ERROR,
+}
+
+
+def parse_job_id(text: str | int) -> int:
+    """A job's number from its text; `JobNotFoundError` where it cannot be one."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < 2**64:
+        raise JobNotFoundError(
+            "not a job's number", field="job", value=text, solution="list jobs with `qcrs job list`"
+        )
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The exchange's contracts on one chain."""
+
+    allocator: ComputationAllocator
+    registry: ProcessorRegistry
+    verifier: ResultVerifier
+    quorum: OracleQuorum
+    credit: ResourceCredit
+
+    @classmethod
+    def of(cls, chain: Chain, addresses: Mapping[str, str]) -> Contracts:
+        """Bind the addresses of `network.json`; `ConfigError` names a missing one."""
+
+        def bound(name: str) -> str:
+            if name not in addresses:
+                raise ConfigError(
+                    "the network names no address of a contract",
+                    field="contracts",
+                    value=name,
+                    solution="deploy with `qcrs deploy`, or copy the network's network.json",
+                )
+            return addresses[name]
+
+        return cls(
+            ComputationAllocator(chain, bound("ComputationAllocator")),
+            ProcessorRegistry(chain, bound("ProcessorRegistry")),
+            ResultVerifier(chain, bound("ResultVerifier")),
+            OracleQuorum(chain, bound("OracleQuorum")),
+            ResourceCredit(chain, bound("ResourceCredit")),
+        )
+
+
+class Reader:
+    """The typed, keyless side of an exchange. Thread-safe."""
+
+    def __init__(self, chain: Chain, network: NetworkFile, store: ContentStore, home: Home) -> None:
+        self.chain = chain
+        self.network = network
+        self.store = store
+        self.mailbox = Mailbox(store)
+        self.home = home
+        self.contracts = Contracts.of(chain, network.contracts)
+        self._source = EventSource(chain, network, home.path("client", "index"))
+        self._lock = threading.RLock()
+        self._documents: dict[bytes, Mapping[str, Any]] = {}
+        self._gas: dict[str, int] = {}
+        self._boosts: dict[int, int] = {}
+
+    def close(self) -> None:
+        """Release the event index."""
+        self._source.close()
+
+    def history(self) -> History:
+        """The fold of all events up to the chain's head."""
+        with self._lock:
+            return self._source.history()
+
+    # ----------------------------------------------------------------- processors
+
+    def document(self, digest: bytes) -> Mapping[str, Any]:
+        """A public JSON document by its content digest; empty where it is missing or not JSON."""
+        found = self._documents.get(digest)
+        if found is None:
+            try:
+                value = parse_canonical(self.store.get(digest_to_cid(digest)))
+            except (QCRSError, ValueError):
+                return {}
+            found = value if isinstance(value, dict) else {}
+            self._documents[digest] = found
+        return found
+
+    def processors(self) -> list[ProcessorInfo]:
+        """Every processor that has ever registered, in order of its number."""
+        history = self.history()
+        now = self.chain.now()
+        return [self._processor(history, entry, now) for entry in history.processors.values()]
+
+    def processor(self, number: int) -> ProcessorInfo:
+        """One processor; `BackendError` when there is none of this number."""
+        history = self.history()
+        entry = history.processors.get(number)
+        if entry is None:
+            raise BackendError(
+                "no such processor",
+                field="processor",
+                value=number,
+                solution="list them with `qcrs processor list`",
+            )
+        return self._processor(history, entry, self.chain.now())
+
+    def _processor(self, history: History, entry: Processor, now: int) -> ProcessorInfo:
+        view = self.contracts.registry.processor(entry.id)
+        metadata = self.document(entry.metadata)
+        waiting = sum(
+            job.state == JobState.QUEUED and job.request.target == entry.id for job in history.jobs.values()
+        )
+        return ProcessorInfo(
+            id=entry.id,
+            name=str(metadata.get("name") or f"processor-{entry.id}"),
+            provider=view.provider,
+            operator=view.operator,
+            qubits=view.qubits,
+            free_qubits=view.free_qubits,
+            quality=view.quality,
+            certified_until=view.certified_until,
+            certified=view.certified_until >= now,
+            epoch=view.epoch,
+            capability=view.capability if view.epoch else None,
+            report=digest_to_cid(entry.report) if entry.report else None,
+            suspended=view.suspended,
+            retired=view.retired,
+            bond=view.bond,
+            reputation=view.alpha / (view.alpha + view.beta),
+            direct_queue=waiting,
+            metadata=metadata,
+            metadata_cid=digest_to_cid(entry.metadata),
+        )
+
+    # ----------------------------------------------------------------- jobs
+
+    def jobs(
+        self, *, client: str | None = None, limit: int | None = None, pending: bool | None = None
+    ) -> list[JobInfo]:
+        """Jobs, newest first; of one client, or only those that are (not) final."""
+        history = self.history()
+        now = self.chain.now()
+        found = []
+        for job in sorted(history.jobs.values(), key=lambda one: (-one.submitted_at, -one.id)):
+            if client is not None and job.client.lower() != client.lower():
+                continue
+            info = self._job(history, job, now)
+            if pending is None or pending is not info.status.final:
+                found.append(info)
+            if limit is not None and len(found) >= limit:
+                break
+        return found
+
+    def job(self, number: int | str, *, gas: bool = True) -> JobInfo:
+        """One job with all its steps; `JobNotFoundError` when the chain has none of this number."""
+        history = self.history()
+        return self._job(history, self.entry(number, history), self.chain.now(), gas=gas)
+
+    def entry(self, number: int | str, history: History | None = None) -> Job:
+        """A job as its events tell it."""
+        job = (history or self.history()).jobs.get(parse_job_id(number))
+        if job is None:
+            raise JobNotFoundError(
+                "no such job on this chain",
+                field="job",
+                value=number,
+                solution="list jobs with `qcrs job list`, and check that --home names the right network",
+            )
+        return job
+
+    def _job(self, history: History, job: Job, now: int, *, gas: bool = False) -> JobInfo:
+        request = job.request
+        status = self._status(job, now)
+        error, solution = self._failure(job, status)
+        return JobInfo(
+            id=job.id,
+            client=job.client,
+            status=status,
+            state=job.state.name,
+            queue_position=self._position(history, job) if status is Status.QUEUED else None,
+            qubits=request.qubits,
+            target=request.target,
+            flow=request.flow,
+            class_=request.class_,
+            redundancy=request.redundancy,
+            max_executions=request.max_executions,
+            declared_seconds=request.declared_seconds,
+            submitted_at=job.submitted_at,
+            closed_at=job.closed_at or None,
+            deadline=request.deadline,
+            fee=job.fee,
+            paid=job.paid,
+            refunded=job.refunded,
+            escrow=job.escrow,
+            executions=tuple(self._execution(history, run) for run in job.executions),
+            trail="0x" + job.trail.hex(),
+            payload=digest_to_cid(request.payload),
+            gas=self._gas_of(job) if gas else {},
+            error=error,
+            solution=solution,
+        )
+
+    @staticmethod
+    def _status(job: Job, now: int) -> Status:
+        if job.final:
+            return _STATUS[job.state]
+        if now > job.request.deadline:
+            return Status.ERROR
+        states = {run.state for run in job.executions}
+        if ExecutionState.ALLOCATED in states:
+            return Status.RUNNING
+        if job.state == JobState.QUEUED:
+            return Status.QUEUED
+        return Status.VALIDATING
+
+    def _key(self, job: Job) -> int:
+        """The key by which the fair queue orders fronts: the tag less its class's boost."""
+        if not job.boosted:
+            return job.tag
+        if job.request.class_ not in self._boosts:
+            self._boosts[job.request.class_] = self.contracts.allocator.class_of(job.request.class_)[1]
+        return max(0, job.tag - self._boosts[job.request.class_])
+
+    def _position(self, history: History, job: Job) -> int:
+        """1 for the next one: jobs that wait for the same processors and have a smaller key, plus one."""
+        mine = (self._key(job), job.submitted_at, job.id)
+        return 1 + sum(
+            other.state == JobState.QUEUED
+            and other.id != job.id
+            and other.request.target in (0, job.request.target)
+            and (self._key(other), other.submitted_at, other.id) < mine
+            for other in history.jobs.values()
+        )
+
+    def _gas_of(self, job: Job) -> dict[str, int]:
+        """Gas of the transactions that made the job's steps, by the first step of each."""
+        used: dict[str, int] = {}
+        seen: set[str] = set()
+        for step in job.steps:
+            if step.transaction in seen:
+                continue
+            seen.add(step.transaction)
+            if step.transaction not in self._gas:
+                receipt = self.chain.receipt(bytes.fromhex(step.transaction.removeprefix("0x")))
+                if receipt is None:
+                    continue
+                self._gas[step.transaction] = receipt.gas_used
+            name = step.kind.name.lower()
+            used[name] = used.get(name, 0) + self._gas[step.transaction]
+        return used
+
+    def _execution(self, history: History, run: Execution) -> ExecutionInfo:
+        processor = history.processors.get(run.processor)
+        metadata = self.document(processor.metadata) if processor else {}
+        return ExecutionInfo(
+            index=run.index,
+            processor=run.processor,
+            processor_name=str(metadata.get("name") or f"processor-{run.processor}"),
+            state=run.state.name,
+            allocated_at=run.allocated_at,
+            deadline=run.deadline,
+            committed_at=run.committed_at or None,
+            verdicts=tuple(self._verdict(one) for one in run.verdicts),
+            paid=run.paid,
+            penalty=run.penalty,
+        )
+
+    def _verdict(self, verdict: Verdict) -> VerdictInfo:
+        evidence = self.document(verdict.evidence)
+        interval = _interval(evidence)
+        decided = evidence.get("decided_by")
+        return VerdictInfo(
+            round=verdict.round,
+            outcome=verdict.outcome.name,
+            weak=verdict.weak,
+            score=verdict.score / MICRO,
+            threshold=verdict.threshold / MICRO,
+            interval=interval,
+            decided_by=decided if isinstance(decided, str) else None,
+            evidence=digest_to_cid(verdict.evidence),
+            era=verdict.era,
+            signers=verdict.signers,
+            transaction=verdict.transaction,
+        )
+
+    def _failure(self, job: Job, status: Status) -> tuple[str | None, str | None]:
+        """Why a job has no result, and what to do about it."""
+        if status is not Status.ERROR:
+            return None, None
+        runs = "; ".join(
+            f"execution {run.index} on processor {run.processor}: {self._ended(run)}"
+            for run in job.executions
+        )
+        if not job.executions:
+            where = f"processor {job.request.target}" if job.request.target else "any certified processor"
+            return (
+                f"nobody took the job before its deadline: it waited for {where} until the end",
+                "look whether a node runs (`qcrs processor list`), choose another processor or none, or "
+                "allow more time with --deadline; the escrow is refunded when the job is expired",
+            )
+        if job.state == JobState.FAILED:
+            return (
+                f"all {len(job.executions)} executions ended without acceptance: {runs}",
+                "submit it again, with more executions or a higher least quality; unpaid fees were refunded",
+            )
+        return (
+            f"the deadline came first: {runs}",
+            "allow more time with --deadline, or choose a faster processor; unpaid fees are refunded",
+        )
+
+    def _ended(self, run: Execution) -> str:
+        if run.state in (ExecutionState.REJECTED, ExecutionState.FRAUDULENT) and run.verdicts:
+            verdict = self._verdict(run.verdicts[-1])
+            word = "fraudulent" if run.state == ExecutionState.FRAUDULENT else "rejected"
+            by = f" by {verdict.decided_by}" if verdict.decided_by else ""
+            return f"{word}{by}, score {verdict.score:.3f} against {verdict.threshold:.3f}"
+        if run.state == ExecutionState.ENDED:
+            return "missed its deadline" if not run.commitment else "got no verdict in time"
+        if run.state == ExecutionState.UNDECIDED:
+            return "undecided"
+        return run.state.name.lower()
+
+
+def _interval(evidence: Mapping[str, Json]) -> tuple[float, float] | None:
+    """The score's interval as the evidence states it, in the unit of the score."""
+    found = evidence.get("interval_ppm")
+    if isinstance(found, list) and len(found) == 2 and all(type(bound) is int for bound in found):
+        return found[0] / MICRO, found[1] / MICRO
+    return None

@@ -1,0 +1,75 @@
+"""The exchange's history, kept up to date from the event index.
+
+The index on disk is read once per process and then only from where it ended. When blocks were
+reorganised under it, the history is folded anew from what is left.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qcrs.chain.index import EventIndex
+from qcrs.client.history import History, Logged
+from qcrs.config.home import NetworkFile
+from qcrs.errors import ChainError
+
+if TYPE_CHECKING:
+    from qcrs.chain.networks import Chain
+
+__all__ = ["EVENT_CONTRACTS", "EventSource"]
+
+EVENT_CONTRACTS = ("ComputationAllocator", "ProcessorRegistry", "ResultVerifier", "OracleQuorum")
+"""Contracts whose events make up the history."""
+
+_ATTEMPTS = 8
+_PAGE = 2_000
+
+
+class EventSource:
+    """A `History` that follows the chain. Not thread-safe; its owner holds a lock."""
+
+    def __init__(self, chain: Chain, network: NetworkFile, folder: Path) -> None:
+        genesis = (chain.block_hash(0) or b"").hex()[:8]
+        allocator = network.contracts["ComputationAllocator"][2:10].lower()
+        self._index = EventIndex(
+            folder / f"events-{chain.chain_id}-{genesis}-{allocator}.sqlite",
+            chain,
+            {name: network.contracts[name] for name in EVENT_CONTRACTS if name in network.contracts},
+        )
+        self._history = History()
+        self._last = 0
+        self._rewinds = self._index.rewinds
+
+    def history(self) -> History:
+        """The fold of all events up to the head."""
+        self._advance()
+        if self._index.rewinds != self._rewinds:
+            self._rewinds = self._index.rewinds
+            self._history, self._last = History(), 0
+        while rows := self._index.events(after=self._last, limit=_PAGE):
+            for row in rows:
+                self._history.apply(
+                    Logged(row.event, row.block, row.timestamp, row.log_index, "0x" + row.transaction.hex())
+                )
+                self._last = row.seq
+        return self._history
+
+    def _advance(self) -> None:
+        """Read up to the head. Of processes that read into one file at once, the slower looks again."""
+        for _ in range(_ATTEMPTS):
+            try:
+                self._index.advance()
+            except (sqlite3.IntegrityError, sqlite3.OperationalError):
+                continue
+            return
+        raise ChainError(
+            "the event index is used by too many processes at once",
+            field="index",
+            solution="try again, or give each process a home of its own",
+        )
+
+    def close(self) -> None:
+        """Release the file."""
+        self._index.close()
