@@ -12,7 +12,7 @@ from qcrs.cli.output import fail
 
 __all__ = ["main"]
 
-COMMANDS = ("network", "chain", "processor", "job", "run", "bench")
+COMMANDS = ("network", "chain", "run", "job", "bench")
 """Modules of this package, each with a typer `app` (a group of its own) or a `register(root)`."""
 
 

@@ -88,9 +88,7 @@ def _segments(job: Job, execution: Execution, previous_end: int) -> list[tuple[i
     judged = execution.judged_at or job.ended_at
     ran_until = execution.committed_at or judged
     out = [(previous_end, execution.allocated_at, "#c9ced6", "waited in line")]
-    out.append(
-        (execution.allocated_at, ran_until, COLOURS["blue"], f"ran on processor {execution.processor}")
-    )
+    out.append((execution.allocated_at, ran_until, COLOURS["blue"], f"ran on {execution.processor_name}"))
     if execution.committed_at:
         colour = OUTCOME_COLOUR.get(execution.outcome, COLOURS["grey"])
         out.append((ran_until, judged, colour, f"judged: {execution.outcome}"))

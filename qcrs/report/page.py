@@ -47,7 +47,6 @@ def _ppm(value: int | None) -> str:
 
 def page(run: Summary) -> str:
     """The whole report as HTML text."""
-    names = {p.id: p.name for p in run.processors}
     checks = "".join(
         f'<li><span class="{"ok" if holds else "bad"}">{"✓" if holds else "✗"}</span> {escape(claim)}'
         f"{': ' + escape(figures) if figures else ''}</li>"
@@ -113,7 +112,7 @@ def page(run: Summary) -> str:
                 j.status,
                 j.verdict,
                 _ppm(j.score_ppm),
-                ", ".join(f"{names.get(e.processor, e.processor)}: {e.outcome}" for e in j.executions),
+                ", ".join(f"{e.processor_name}: {e.outcome}" for e in j.executions),
                 j.fee_paid,
                 j.fee_refunded,
                 j.gas,
@@ -127,7 +126,7 @@ def page(run: Summary) -> str:
             (
                 j.name,
                 e.index,
-                names.get(e.processor, e.processor),
+                e.processor_name,
                 e.outcome,
                 _ppm(e.score_ppm),
                 " to ".join(map(_ppm, e.interval_ppm)) if e.interval_ppm else "–",

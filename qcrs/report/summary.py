@@ -38,6 +38,7 @@ class Execution:
 
     index: int
     processor: int
+    processor_name: str
     outcome: str
     score_ppm: int | None
     interval_ppm: tuple[int, int] | None

@@ -19,9 +19,11 @@ def run() -> Summary:
     bad = Processor(
         2, "mallory", 20, 2600, 1_000_000, 10_000_000, 6, 12, 900, 300_000, 300, 200, 0, "slashed"
     )
-    rejected = Execution(0, 2, "fraud", 20_000, (0, 60_000), 920_000, "V3.shape", 100, 104, 108, 0, 200)
+    rejected = Execution(
+        0, 2, "mallory", "fraud", 20_000, (0, 60_000), 920_000, "V3.shape", 100, 104, 108, 0, 200
+    )
     accepted = Execution(
-        1, 1, "accepted", 990_000, (970_000, 1_010_000), 800_000, "V3.shape", 108, 112, 118, 100
+        1, 1, "alice <a>", "accepted", 990_000, (970_000, 1_010_000), 800_000, "V3.shape", 108, 112, 118, 100
     )
     job = Job(
         7, "qft_8", 8, 4000, "settled", "accepted", 990_000, 300, 100, 200, 400_000, 98, 118,

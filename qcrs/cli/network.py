@@ -1,0 +1,90 @@
+"""`qcrs demo`, `qcrs up`, `qcrs status`, `qcrs down`: a local network of real processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qcrs.cli.output import emit, say, table
+
+__all__ = ["register"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
+]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands."""
+    root.command()(demo)
+    root.command()(up)
+    root.command()(status)
+    root.command()(down)
+
+
+def demo(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer circuits and shots.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the network running afterwards.")] = False,
+    home: HomeOption = None,
+    out: Annotated[Path, typer.Option("--out", help="Where report and pictures go.")] = Path("out/demo"),
+    as_json: Json = False,
+) -> None:
+    """The whole exchange on real circuits: honest processors, a cheat, a node that is killed."""
+    from qcrs.network.demo import run_demo
+
+    summary, report = run_demo(home, out, quick=quick, keep=keep, say=say)
+    rows = [
+        (
+            job.name, job.qubits, job.status, job.verdict,
+            "–" if job.score_ppm is None else f"{job.score_ppm / 1e6:.3f}",
+            ", ".join(f"{e.processor_name}: {e.outcome}" for e in job.executions),
+            job.fee_paid, job.fee_refunded, job.gas,
+        )
+        for job in summary.jobs
+    ]  # fmt: skip
+    headers = ("circuit", "qubits", "status", "verdict", "score", "executions", "paid", "refunded", "gas")
+    checks = "\n".join(f"{'✓' if ok else '✗'} {claim}: {figures}" for claim, ok, figures in summary.checks)
+    human = f"{table(rows, headers)}\n\n{checks}\n\nreport: {report}"
+    emit(summary.as_json() | {"report": str(report)}, as_json=as_json, human=human)
+    raise typer.Exit(0 if summary.ok else 1)
+
+
+def up(home: HomeOption = None, as_json: Json = False) -> None:
+    """Start a local network, or what is missing of it; its state survives kills and restarts."""
+    from qcrs.config.home import Home
+    from qcrs.network.local import LocalNetwork
+    from qcrs.network.plan import local_plan
+
+    network = LocalNetwork(Home.find(home), say=say)
+    with network.processes.exclusive():
+        network.up(local_plan())
+    rows = network.status()
+    hint = "\n\nsubmit a circuit:  qcrs submit examples/circuits/ghz_8.qasm"
+    human = table([tuple(r.values()) for r in rows], list(rows[0])) + hint
+    emit(rows, as_json=as_json, human=human)
+
+
+def status(home: HomeOption = None, as_json: Json = False) -> None:
+    """Which processes of the network run, and what the chain says of it."""
+    from qcrs.config.home import Home
+    from qcrs.network.local import LocalNetwork
+
+    found = Home.find(home)
+    found.load()
+    rows = LocalNetwork(found, say=say).status()
+    emit(rows, as_json=as_json, human=table([tuple(r.values()) for r in rows], list(rows[0]) if rows else []))
+    raise typer.Exit(0 if rows and all(r["state"] == "running" for r in rows) else 1)
+
+
+def down(home: HomeOption = None, as_json: Json = False) -> None:
+    """Stop the network's processes; its state stays, and `qcrs up` goes on from it."""
+    from qcrs.config.home import Home
+    from qcrs.network.local import LocalNetwork
+
+    network = LocalNetwork(Home.find(home), say=say)
+    with network.processes.exclusive():
+        stopped = network.processes.stop()
+    emit({"stopped": stopped}, as_json=as_json, human=f"stopped: {', '.join(stopped) or 'nothing ran'}")

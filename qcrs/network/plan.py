@@ -1,0 +1,73 @@
+"""What a local network consists of: its oracles, its processors, its accounts and its money.
+
+Amounts are in the credit token's base units (six decimals: 1,000,000 units are one credit).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["CREDIT", "NodePlan", "Plan", "demo_plan", "local_plan"]
+
+CREDIT = 1_000_000
+"""Base units of one credit."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """One processor: its name (also its provider's account), its device, the quality it claims."""
+
+    name: str
+    backend: str
+    claimed_quality: int
+    bond: int = 500 * CREDIT
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole local network.
+
+    `suite` is the capability suite that the oracles run (`quick` or `full`); `grace_s` how long after its
+    declared time a processor may commit; `handover_s` how long oracles wait for a committed result.
+    """
+
+    nodes: tuple[NodePlan, ...]
+    oracles: int = 4
+    clients: tuple[str, ...] = ("client",)
+    suite: str = "quick"
+    grace_s: int = 10
+    handover_s: int = 20
+    beacon_blocks: int = 2
+    purse: int = field(default=100_000 * CREDIT)
+    """What each account gets."""
+
+    @property
+    def oracle_names(self) -> tuple[str, ...]:
+        """Account and process names of the oracles."""
+        return tuple(f"oracle-{i}" for i in range(self.oracles))
+
+
+def local_plan() -> Plan:
+    """What `qcrs up` starts: three noisy simulators of different quality and size."""
+    return Plan(
+        nodes=(
+            NodePlan("alice", "aer:noisy-a?qubits=20&coupling=grid", 2400),
+            NodePlan("bob", "aer:noisy-b?qubits=12", 1500),
+            NodePlan("carol", "fake:FakeNairobiV2", 1300),
+        )
+    )
+
+
+def demo_plan() -> Plan:
+    """What `qcrs demo` starts: honest processors of three kinds, a cheat, and one that will be killed."""
+    return Plan(
+        nodes=(
+            NodePlan("alice", "aer:noisy-a?qubits=20&coupling=grid", 2400),
+            NodePlan("bob", "aer:noisy-b?qubits=12", 1500),
+            NodePlan("carol", "fake:FakeNairobiV2", 1300),
+            NodePlan("mallory", "qcrs.node.attackers:uniform_on_user_circuits?qubits=14", 2400),
+            NodePlan("dave", "aer:noisy-a?qubits=14", 2400),
+        ),
+        grace_s=4,
+        handover_s=10,
+    )
