@@ -65,10 +65,14 @@ def describe(payload: bytes) -> bytes:
 
 
 def run(payload: bytes) -> bytes:
-    """{"spec", "job", "execution", "processor", "frames": document} → the result document."""
+    """The result document of what `as_payload` made.
+
+    `InputError` says that the document itself is at fault: malformed, or asking for more than was paid for.
+    """
     asked = parse_canonical(payload)
     device = _device(asked["spec"])
     document = FramesDocument.from_json(asked["frames"])
+    _check_width(document, asked["qubits"])
     started = time.perf_counter()
     units = run_units(device, document)
     result = ResultDocument(
@@ -83,6 +87,16 @@ def run(payload: bytes) -> bytes:
         seconds_ms=round((time.perf_counter() - started) * 1000),
     )
     return canonical_json(result.as_json())
+
+
+def _check_width(document: FramesDocument, paid: int) -> None:
+    for unit in document.units:
+        for circuit in [unit.circuit] if isinstance(unit, ExactUnit) else unit.frames:
+            used = {qubit for item in CircuitDocument.from_json(circuit).walk() for qubit in item.qubits}
+            if len(used) > paid:
+                raise CircuitError(
+                    "a circuit uses more qubits than the job pays for", field="qubits", value=len(used)
+                )
 
 
 def run_units(device: Device, document: FramesDocument) -> list[ResultUnit]:
@@ -209,8 +223,15 @@ def _exact(device: Device, unit: ExactUnit) -> ResultUnit:
     return ResultUnit(values_pico=tuple(round(value * real * 1000) for value, (_, real, _) in terms))
 
 
-def as_payload(spec: str, job: int, execution: int, processor: int, frames: Json) -> bytes:
-    """The bytes that `run` takes."""
+def as_payload(spec: str, *, job: int, execution: int, processor: int, qubits: int, frames: Json) -> bytes:
+    """The bytes that `run` takes; `qubits` is the width that the job pays for."""
     return canonical_json(
-        {"spec": spec, "job": job, "execution": execution, "processor": processor, "frames": frames}
+        {
+            "spec": spec,
+            "job": job,
+            "execution": execution,
+            "processor": processor,
+            "qubits": qubits,
+            "frames": frames,
+        }
     )

@@ -14,7 +14,7 @@ from qcrs.circuits import lower
 from qcrs.circuits.document import CircuitDocument
 from qcrs.client.documents import FramesDocument, ResultDocument, SecretDocument
 from qcrs.client.program import Unit, build_documents, decode_result
-from qcrs.errors import BackendError
+from qcrs.errors import BackendError, CircuitError
 from qcrs.node import runner
 from qcrs.types import canonical_json, parse_canonical
 
@@ -37,10 +37,10 @@ def ghz(width: int) -> QuantumCircuit:
 
 
 def ran(
-    spec: str, units: list[Unit], **options: object
+    spec: str, units: list[Unit], *, paid: int = 20, **options: object
 ) -> tuple[FramesDocument, SecretDocument, ResultDocument]:
     frames, secret = build_documents(units, seed=SEED, job_nonce=NONCE, **options)  # type: ignore[arg-type]
-    payload = runner.as_payload(spec, 7, 1, 3, frames.as_json())
+    payload = runner.as_payload(spec, job=7, execution=1, processor=3, qubits=paid, frames=frames.as_json())
     return frames, secret, ResultDocument.from_json(parse_canonical(runner.run(payload)))
 
 
@@ -128,6 +128,11 @@ def test_exact_values_are_those_of_the_state() -> None:
 def test_a_job_wider_than_the_device_is_refused() -> None:
     with pytest.raises(BackendError, match="more qubits"):
         ran("aer:noisy-a?qubits=3", [Unit(document_of(ghz(4)), 100)])
+
+
+def test_a_job_that_uses_more_qubits_than_it_pays_for_is_refused() -> None:
+    with pytest.raises(CircuitError, match="pays for"):
+        ran("aer:noisy-a?qubits=5", [Unit(document_of(ghz(4)), 100)], paid=3)
 
 
 def test_many_units_keep_their_order() -> None:

@@ -1,0 +1,80 @@
+"""The node's process: start what it needs, register if the processor is new, work until told to stop.
+
+SIGTERM and SIGINT end it cleanly; what is under way is taken up again by the next start, as after a crash.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from qcrs.client.journal import Journal
+from qcrs.client.participant import Participant
+from qcrs.config.home import Home
+from qcrs.node.ledger import Ledger
+from qcrs.node.registration import Registration, node_sandbox, register
+from qcrs.node.worker import NodeSettings, Worker
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+__all__ = ["Node", "run_node"]
+
+
+class Node:
+    """A node with everything it owns. `serve` blocks; `stop` may be called from anywhere."""
+
+    def __init__(
+        self, home: Home, account: LocalAccount, registration: Registration, settings: NodeSettings
+    ) -> None:
+        name = f"node-{registration.name}"
+        self.journal = Journal(home.path("logs", f"{name}.jsonl"), name)
+        self.sandbox = node_sandbox(registration.spec)
+        self.sandbox.start()
+        self.party = Participant(home, account, name)
+        self.ledger = Ledger(home.path("state", f"{name}.runs.db"))
+        self._registration = registration
+        self._settings = replace(settings, spec=registration.spec)
+        self._stop = threading.Event()
+        self.worker: Worker | None = None
+
+    def stop(self) -> None:
+        """Ask `serve` to end."""
+        self._stop.set()
+        if self.worker is not None:
+            self.worker.stop.set()
+
+    def serve(self) -> None:
+        """Register if new, then work until stopped."""
+        processor = register(self.party, self.sandbox, self._registration)
+        self.journal.write("started", processor=processor, account=self.party.address)
+        self.worker = Worker(self.party, self.ledger, self.sandbox, processor, self._settings, self.journal)
+        if self._stop.is_set():
+            self.worker.stop.set()
+        self.worker.run()
+        self.journal.write("stopped", processor=processor)
+
+    def close(self) -> None:
+        """End children, release files."""
+        self.sandbox.close()
+        self.ledger.close()
+        self.party.close()
+        self.journal.close()
+
+
+def run_node(home: Home, account: LocalAccount, registration: Registration, settings: NodeSettings) -> None:
+    """Serve until a signal ends it."""
+    node = Node(home, account, registration, settings)
+
+    def ended(_number: int, _frame: FrameType | None) -> None:
+        node.stop()
+
+    signal.signal(signal.SIGTERM, ended)
+    signal.signal(signal.SIGINT, ended)
+    try:
+        node.serve()
+    finally:
+        node.close()

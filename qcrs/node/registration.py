@@ -1,0 +1,111 @@
+"""Registering a processor: publish its documents, bond, enter the registry.
+
+Idempotent: a provider that has a live processor of the same name and qubits gets that one back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qcrs.chain.bindings import ProcessorSpec
+from qcrs.client.history import Processor
+from qcrs.client.participant import Participant
+from qcrs.errors import AccountError, BackendError
+from qcrs.sandbox import GIB, Limits, Sandbox
+from qcrs.sealing import keccak256, public_text
+from qcrs.types import Json, canonical_json, cid_to_digest, parse_canonical
+
+__all__ = ["Registration", "describe_device", "find_own", "node_sandbox", "register"]
+
+REGISTER_GAS = 500_000
+ZERO_ADDRESS = "0x" + "0" * 40
+_DESCRIBE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a provider says of its processor. `bond` in base units of the credit; quality as on chain."""
+
+    name: str
+    spec: str
+    bond: int
+    claimed_quality: int
+    operator: str = ZERO_ADDRESS
+
+
+def node_sandbox(spec: str) -> Sandbox:
+    """Limited children with Qiskit and the device of `spec` already open."""
+    return Sandbox(preload=[f"qcrs.node.runner:preload={spec}"], limits=Limits(2 * GIB), name="node")
+
+
+def describe_device(party: Participant, sandbox: Sandbox, name: str, spec: str) -> tuple[Json, Json]:
+    """Metadata and calibration documents of a device."""
+    asked = {"spec": spec, "name": name, "hpke": public_text(party.hpke.public)}
+    limits = Limits(4 * GIB, cpu_seconds=_DESCRIBE_SECONDS, wall_seconds=_DESCRIBE_SECONDS)
+    answer = parse_canonical(sandbox.call("qcrs.node.runner:describe", canonical_json(asked), limits))
+    return answer["metadata"], answer["calibration"]
+
+
+def find_own(party: Participant, name: str | None = None) -> Processor | None:
+    """The account's newest live processor, of this name where one is given."""
+    for processor in reversed(party.history.processors.values()):
+        mine = party.address in (processor.provider, processor.operator) and not processor.retired
+        if mine and (name is None or party.metadata_of(processor.id).get("name") == name):
+            return processor
+    return None
+
+
+def register(party: Participant, sandbox: Sandbox, wanted: Registration) -> int:
+    """The number of the processor on the exchange. Bonds from the account's balance and credit."""
+    party.refresh()
+    known = find_own(party, wanted.name)
+    if known is not None:
+        return known.id
+    metadata, calibration = describe_device(party, sandbox, wanted.name, wanted.spec)
+    party.store.put(canonical_json(calibration))
+    document = canonical_json(metadata)
+    digest = cid_to_digest(party.store.put(document))
+    fund(party, wanted.bond)
+    registry = party.contracts.registry
+    spec = ProcessorSpec(
+        qubits=metadata["qubits"],
+        profile=keccak256(canonical_json({"basis": metadata["basis"], "coupling": metadata["coupling"]})),
+        metadata=digest,
+        operator=wanted.operator,
+        identity=keccak256(party.hpke.public),
+        claimed_quality=wanted.claimed_quality,
+        bond=wanted.bond,
+    )
+    key = f"register/{digest.hex()}/{len(party.history.processors)}"
+    party.post(key, registry.register(spec), REGISTER_GAS)
+    party.outbox.wait(key)
+    party.refresh()
+    found = find_own(party, wanted.name)
+    if found is None:
+        raise BackendError(
+            "the registration is on the chain but not in the event index yet",
+            solution="run the command again; it continues where it stopped",
+        )
+    return found.id
+
+
+def fund(party: Participant, amount: int) -> None:
+    """Make the account's balance on the exchange reach `amount`, from its credit."""
+    allocator, credit = party.contracts.allocator, party.contracts.credit
+    missing = amount - allocator.balance_of(party.address)
+    if missing <= 0:
+        return
+    owned = credit.balance_of(party.address)
+    if owned < missing:
+        raise AccountError(
+            "the account has too little credit for the bond",
+            field="bond",
+            value=amount,
+            solution=f"it needs {missing} more base units and owns {owned}",
+        )
+    stage = f"{party.address}/{allocator.balance_of(party.address)}/{owned}"
+    if credit.allowance(party.address, allocator.address) < missing:
+        party.post(f"approve/{stage}", credit.approve(allocator.address, missing), 150_000)
+        party.outbox.wait(f"approve/{stage}")
+    party.post(f"deposit/{stage}", allocator.deposit(party.address, missing), 250_000)
+    party.outbox.wait(f"deposit/{stage}")
