@@ -6,7 +6,6 @@ Every document of the protocol has one exact form: a missing, surplus or ill-typ
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode
 from typing import Any
@@ -142,7 +141,7 @@ class Reader:
         """Bytes in standard base64."""
         try:
             return b64decode(self.text(name), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # bad characters, padding or length
             raise InputError("expected base64", field=self._name(name)) from error
 
     def cid(self, name: str) -> ContentId:
