@@ -90,6 +90,8 @@ def _describe(error: BaseException) -> bytes:
         described = {
             name: text if text is None else str(text)[:_TEXT_LIMIT] for name, text in error.as_json().items()
         }
+        if type(error.value) is int and error.value.bit_length() <= 256:
+            described["value"] = error.value
     else:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         described = {"error": type(error).__name__, "foreign": True, "reason": text[:_TEXT_LIMIT]}

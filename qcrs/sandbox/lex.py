@@ -35,7 +35,7 @@ _TOKEN = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))
       |(?P<string>"[^"\n]*"|'[^'\n]*')
       |(?P<word>[^\W\d]\w*)
-      |(?P<number>\d[\d_]*)
+      |(?P<number>0[xX][\da-fA-F_]+|0[oObB][\d_]+|\d[\d_]*)
       |(?P<mark>[^\s\w])""",
     re.VERBOSE | re.DOTALL,
 )
@@ -50,7 +50,7 @@ _QUANTUM, _CLASSICAL = frozenset({"qreg", "qubit"}), frozenset({"creg", "bit"})
 def look(data: bytes, name: str, max_qubits: int) -> str:
     """The format of a program: `OpenQASM 2`, `OpenQASM 3` or `QPY`; `CircuitError` where it is refused."""
     if not data.strip():
-        raise CircuitError(f"{name} is empty", field="program", solution="name a file that holds a program")
+        raise CircuitError(f"{name} is empty", solution="name a file that holds a program")
     if len(data) > MAX_PROGRAM_BYTES:
         raise CircuitError(
             f"{name} is larger than {MAX_PROGRAM_BYTES} bytes",
@@ -73,16 +73,13 @@ def look(data: bytes, name: str, max_qubits: int) -> str:
 def _not_a_program(name: str) -> CircuitError:
     return CircuitError(
         f"{name} is not a quantum program",
-        field="program",
         solution="write OpenQASM 2 (`OPENQASM 2.0;` first), OpenQASM 3 (`OPENQASM 3.0;`) or a QPY file",
     )
 
 
 def _look_at_qpy(data: bytes, name: str) -> None:
     if len(data) < _QPY_HEAD.size:
-        raise CircuitError(
-            f"{name} is a QPY file cut off in its head", field="program", solution="copy or save it again"
-        )
+        raise CircuitError(f"{name} is a QPY file cut off in its head", solution="copy or save it again")
     _preface, version, _major, _minor, _patch, programs = _QPY_HEAD.unpack_from(data)
     if version not in QPY_VERSIONS:
         raise CircuitError(
@@ -148,6 +145,7 @@ def _look_at_qasm(text: str, name: str, max_qubits: int) -> str:
                 raise CircuitError(
                     f"{name} nests brackets deeper than {MAX_NESTING}",
                     field="nesting",
+                    value=depth,
                     solution="name intermediate steps: gate definitions instead of nested expressions",
                 )
         elif word in _CLOSE:
@@ -168,7 +166,8 @@ def _too_many(name: str, what: str, count: int, limit: int) -> CircuitError:
         f"{name} declares {count} {words}, more than the {limit} allowed",
         field=what,
         value=count,
-        solution=f"use at most {limit} {words}, or a processor that has more",
+        solution=f"use at most {limit} {words}"
+        + (", or a processor that has more" if what == "qubits" else ""),
     )
 
 
@@ -193,6 +192,15 @@ def _declared_size(following: tuple[Token, ...]) -> int:
     texts = [text for _kind, text in following]
     for place, text in enumerate(texts[:-1]):
         if text == "[" and place < 2 and following[place + 1][0] == "number":
-            digits = texts[place + 1].replace("_", "")
-            return int(digits) if len(digits) < 20 else 10**20
+            return _number(texts[place + 1].replace("_", ""))
     return 1
+
+
+def _number(digits: str) -> int:
+    """A literal as a number; 10²⁰ where it is longer than any sensible one."""
+    if len(digits) > 20:
+        return 10**20
+    try:
+        return int(digits, 10 if digits.isdecimal() else 0)
+    except ValueError:
+        return 1  # no literal of the language: the parser will say so

@@ -58,9 +58,9 @@ def _words(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     text = getattr(error, "message", None) or str(error) or type(error).__name__
-    line = next((line.strip() for line in str(text).splitlines() if line.strip()), type(error).__name__)
-    line = re.sub(r"^<input>:(\d+),(\d+): ", r"line \1, column \2: ", line.strip("'\""))
-    return line[:_LONGEST_REASON]
+    line = " ".join(str(text)[: 10 * _LONGEST_REASON].split()).strip("'\"")
+    line = re.sub(r"^(?:<input>:)?(\d+),(\d+): ", r"line \1, column \2: ", line)
+    return line[:_LONGEST_REASON] or type(error).__name__
 
 
 def _name_of(circuit: QuantumCircuit) -> str:
@@ -73,7 +73,6 @@ def _lowered(circuit: QuantumCircuit, request: dict[str, Any]) -> dict[str, Any]
     if not isinstance(circuit, QuantumCircuit):
         raise CircuitError(
             f"{request['name']} holds a {type(circuit).__name__}, not a circuit",
-            field="program",
             solution="save circuits only",
         )
     limit = request["max_qubits"]
@@ -111,7 +110,6 @@ def parse_program(payload: bytes) -> bytes:
     except BaseException as error:  # PanicException of Rust libraries is no Exception
         raise CircuitError(
             f"{request['name']} {doing}: {_words(error)}",
-            field="program",
             solution="check the file with the tool that made it, or export it again with a current Qiskit",
         ) from error
     return canonical_json({"circuits": done})

@@ -358,7 +358,7 @@ class _Call:
         try:
             described = parse_canonical(data)
             name, reason = str(described["error"])[:100], str(described["reason"])[:4000]
-            texts = {key: described.get(key) for key in ("field", "value", "solution")}
+            details = {key: described.get(key) for key in ("field", "value", "solution")}
             foreign = bool(described.get("foreign"))
         except (InputError, KeyError, TypeError, AttributeError) as error:
             raise self._error("answered with something unreadable", "signal") from error
@@ -366,7 +366,10 @@ class _Call:
         if foreign or kind is None or kind is errors.ContractError:
             raise self._error(f"failed: {reason}", "exception", name)
         built: QCRSError = kind(
-            reason, **{key: None if text is None else str(text)[:4000] for key, text in texts.items()}
+            reason,
+            **{
+                key: item if type(item) is int else item and str(item)[:4000] for key, item in details.items()
+            },
         )
         raise built
 

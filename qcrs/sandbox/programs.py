@@ -111,7 +111,6 @@ def read_programs(
     except (InputError, KeyError, TypeError) as error:
         raise CircuitError(
             f"{name} was read into something that is not a circuit: {error}",
-            field="program",
             solution="the file made its parser answer wrongly: do not trust where it comes from",
         ) from error
 

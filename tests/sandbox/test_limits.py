@@ -81,7 +81,7 @@ def test_errors_of_the_tree_come_back_whole(sandbox: Sandbox) -> None:
     assert (error.reason, error.field, error.value, error.solution) == (
         "too wide",
         "qubits",
-        "99",
+        99,
         "use fewer",
     )
 

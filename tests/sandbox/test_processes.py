@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qcrs.errors import SandboxError
-from qcrs.sandbox import Limits, Sandbox
+from qcrs.sandbox import Isolation, Limits, Sandbox, linux
 
 PROBE = "sandbox_probes:"
 Gone = Callable[[int], bool]
@@ -134,7 +134,7 @@ def test_no_orphans_after_kill_9_of_the_caller(tmp_path: Path, until: Until, gon
     program = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent / "probes")!r})
-from qcrs.sandbox import Limits, Sandbox
+from qcrs.sandbox import Isolation, Limits, Sandbox, linux
 sandbox = Sandbox(limits=Limits(wall_seconds=300))
 print(sandbox.zygote_pid(), flush=True)
 sandbox.call("sandbox_probes:hang", {str(file).encode()!r})
@@ -182,3 +182,44 @@ def test_what_a_call_leaves_behind_is_ended(
     assert grandchild
     until(lambda: gone(grandchild))
     assert sandbox.call(PROBE + "echo", b"x") == b"x"
+
+
+UNPRIVILEGED = """
+import socket, sys
+sys.path.insert(0, sys.argv[1])
+from qcrs.sandbox import Sandbox, linux
+assert linux.drop_privileges()
+with socket.create_server(("127.0.0.1", 0)) as server, Sandbox() as sandbox:
+    port = str(server.getsockname()[1]).encode()
+    isolation = sandbox.isolation()
+    assert isolation.network != "namespace", isolation
+    assert isolation.complete or isolation.reason, isolation
+    reached = sandbox.call("sandbox_probes:connect", port) == b"connected"
+    assert reached == (isolation.network == "shared"), isolation
+    assert sandbox.call("sandbox_probes:echo", b"x") == b"x"
+    print(isolation.network)
+"""
+
+
+def test_without_privileges_the_sandbox_works_and_says_what_holds() -> None:
+    probes = str(Path(__file__).parent / "probes")
+    done = subprocess.run(
+        [sys.executable, "-c", UNPRIVILEGED, probes], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in ("user namespace", "shared")
+
+
+def test_a_kernel_that_refuses_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        """A libc whose kernel permits no namespaces, as in many containers."""
+
+        @staticmethod
+        def unshare(_flags: int) -> int:
+            return -1
+
+    monkeypatch.setattr(linux, "_libc", Refusing())
+    network, reason = linux.leave_network()
+    assert network == "shared"
+    assert "not permitted" in reason
+    assert not Isolation(network, memory_limited=True, dies_with_parent=True, reason=reason).complete

@@ -132,7 +132,7 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "qpy qubits": (as_qpy(QuantumCircuit(31, 1)), "31 qubits"),
     "huge qreg": (HEAD2.encode() + b"qreg q[2147483647];", "2147483647 qubits"),
     "huge qubit": (HEAD3.encode() + b"qubit[2147483647] q;", "2147483647 qubits"),
-    "huge hex": (HEAD3.encode() + b"qubit[0x7fffffff] q;", "memory|too long|qubits"),
+    "huge hex": (HEAD3.encode() + b"qubit[0x7fffffff] q;", "2147483647 qubits"),
     "huge creg": (HEAD2.encode() + b"qreg q[1]; creg c[2147483647];", "classical bits"),
     "huge number": (HEAD2.encode() + b"qreg q[" + b"9" * 5000 + b"];", "qubits"),
     "gate bomb": (GATE_BOMB.encode() + b"qreg q[1]; g26 q[0];", "memory|too long|too large|instructions"),
