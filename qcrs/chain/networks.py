@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,9 @@ class Chain:
         self.w3.middleware_onion.remove("validation")
         self.w3.middleware_onion.remove("ens_name_to_address")
         self.chain_id = self._reach()
+        if not network.chainid:  # it was named by its URL alone
+            known = replace(network, chainid=self.chain_id)
+            self.network = replace(known, confirmations=0) if known.development else known
 
     def _reach(self) -> int:
         found = int(self._do(lambda: self.w3.eth.chain_id))
