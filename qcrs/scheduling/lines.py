@@ -1,0 +1,128 @@
+"""The lines of the fair queue: who stands where, and what a line offers to a processor.
+
+A queue's entries are its returned jobs, a linked list in the order of their return, then its jobs never
+dispatched, by index. An entry is dead when its job is not Queued any more or can no longer be run in time.
+The contract's side is `contracts/allocation/FairQueue.sol`; it looks as far as this does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qcrs.scheduling.words import DIRECT, Flow, Job, JobState, Parameters, Processor, Queue
+
+__all__ = ["Lane", "Lines", "Pick"]
+
+Lane = tuple[int, int, int]
+"""Key, qubits and quality of a flow's first entry."""
+
+_LOOK_LIVE, _LOOK = 8, 24
+"""Live returned entries passed over for one provider, and entries read from one list, at most."""
+
+
+@dataclass(slots=True)
+class Pick:
+    """An entry that a queue offers: index 0 if none. `previous` is the returned entry before it."""
+
+    queue: int
+    index: int
+    previous: int
+    returned: bool
+    first: bool
+
+
+class Lines:
+    """Flows, queues, jobs and processors, and the order in which jobs stand."""
+
+    def __init__(self, parameters: Parameters | None = None) -> None:
+        self.parameters = parameters or Parameters()
+        self.flows: list[Flow] = []
+        self.queues: dict[int, Queue] = {}
+        self.jobs: dict[int, Job] = {}
+        self.processors: dict[int, Processor] = {}
+
+    def _offer(self, place: int, processor: int, now: int) -> Pick:
+        """The queue's first live entry that the processor's provider never had."""
+        queue = self._queue(place)
+        index, previous, first, live, looked = queue.returned_head, 0, True, 0, 0
+        while index and live < _LOOK_LIVE and looked < _LOOK:
+            job = self.jobs[place << 40 | index]
+            if self._is_live(job, now):
+                if not self._had(processor, job):
+                    return Pick(place, index, previous, returned=True, first=first)
+                live += 1
+            first = False
+            looked += 1
+            previous, index = index, job.following
+        for index in range(queue.removed + 1, min(queue.added, queue.removed + _LOOK) + 1):
+            if self._is_live(self.jobs[place << 40 | index], now):
+                return Pick(place, index, previous, returned=False, first=first)
+            first = False
+        return Pick(place, 0, previous, returned=False, first=False)
+
+    def _had(self, processor: int, job: Job) -> bool:
+        provider = self.processors[processor].provider
+        return any(self.processors[e.processor].provider == provider for e in job.executions)
+
+    def _is_live(self, job: Job, now: int) -> bool:
+        """Queued, and with time enough before the job's deadline."""
+        p = self.parameters
+        enough = now + job.request.declared + p.grace + p.margin <= job.request.deadline
+        return job.state == JobState.QUEUED and enough
+
+    def _lane(self, job: Job) -> Lane:
+        key = max(0, job.tag - self.parameters.boosts[job.klass])
+        return key, job.request.qubits, job.request.quality
+
+    def _lane_of(self, pick: Pick) -> Lane | None:
+        return self._lane(self.jobs[pick.queue << 40 | pick.index]) if pick.index else None
+
+    def _queue(self, place: int) -> Queue:
+        return self.queues.setdefault(place, Queue())
+
+    def _unlink(self, pick: Pick, queue: Queue, job: Job) -> None:
+        if not pick.returned:
+            queue.removed = pick.index
+            return
+        if queue.returned_tail == pick.index:
+            queue.returned_tail = pick.previous
+        if pick.previous == 0:
+            queue.returned_head = job.following
+            if job.following == 0:
+                queue.returned_tail = 0
+        else:
+            self.jobs[pick.queue << 40 | pick.previous].following = job.following
+
+    def _append(self, place: int, index: int) -> None:
+        queue = self._queue(place)
+        if queue.returned_tail == 0:
+            queue.returned_head = queue.returned_tail = index
+            return
+        self.jobs[place << 40 | queue.returned_tail].following = index
+        queue.returned_tail = index
+
+    def _trim(self, place: int, most: int, now: int) -> int:
+        queue, dropped = self._queue(place), 0
+        while queue.returned_head:
+            job = self.jobs[place << 40 | queue.returned_head]
+            if dropped == most or self._is_live(job, now):
+                return dropped
+            dropped += 1
+            queue.returned_head = job.following
+            if job.following == 0:
+                queue.returned_tail = 0
+        while queue.removed < queue.added and dropped < most:
+            if self._is_live(self.jobs[place << 40 | queue.removed + 1], now):
+                break
+            dropped += 1
+            queue.removed += 1
+        return dropped
+
+    def _show(self, place: int) -> None:
+        """Make a flow's lane, or a processor's flag, show the queue's first entry."""
+        queue = self._queue(place)
+        index = queue.returned_head or (queue.removed + 1 if queue.removed < queue.added else 0)
+        if place < DIRECT:
+            self.flows[place].lane = self._lane(self.jobs[place << 40 | index]) if index else None
+        else:
+            self.processors[place - DIRECT].direct = index != 0
