@@ -37,6 +37,7 @@ __all__ = [
     "compact",
     "decode_result",
     "estimate_seconds",
+    "run_note",
     "touched",
     "width_of",
 ]
@@ -118,9 +119,34 @@ def estimate_seconds(units: Sequence[Unit]) -> int:
     return math.ceil(total)
 
 
+def run_note(units: Sequence[Unit], names: Sequence[str]) -> Json:
+    """The note of a plain run: what each unit's outcomes are called and how their bits are grouped."""
+    return {
+        "kind": "run",
+        "circuits": [
+            {
+                "name": name,
+                "shots": unit.shots,
+                "memory": False,
+                "clbits": unit.circuit.clbits,
+                "qubits": unit.circuit.qubits,
+                "cregs": [[register.name, register.size] for register in unit.circuit.registers],
+                "metadata": {},
+                "unit": number,
+            }
+            for number, (unit, name) in enumerate(zip(units, names, strict=True))
+        ],
+    }
+
+
 def width_of(units: Sequence[Unit]) -> int:
-    """Qubits that the widest unit needs."""
-    return max(unit.circuit.qubits for unit in units)
+    """Qubits that the widest unit acts on."""
+    return max(
+        len({qubit for item in unit.circuit.walk() for qubit in item.qubits}) or 1
+        if not unit.exact
+        else unit.circuit.qubits
+        for unit in units
+    )
 
 
 def touched(circuit: CircuitDocument) -> set[int]:

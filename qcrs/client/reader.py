@@ -24,9 +24,9 @@ from qcrs.client.history import Execution, History, Job, Processor, Verdict
 from qcrs.client.source import EventSource
 from qcrs.client.views import ExecutionInfo, JobInfo, ProcessorInfo, Status, VerdictInfo
 from qcrs.config.home import Home, NetworkFile
-from qcrs.errors import BackendError, ConfigError, JobNotFoundError, QCRSError
+from qcrs.errors import BackendError, ConfigError, InputError, JobNotFoundError, QCRSError
 from qcrs.store import ContentStore, Mailbox
-from qcrs.types import Json, digest_to_cid, parse_canonical
+from qcrs.types import Json, cid_to_digest, digest_to_cid, parse_canonical
 
 if TYPE_CHECKING:
     from qcrs.chain.networks import Chain
@@ -127,6 +127,13 @@ class Reader:
             found = value if isinstance(value, dict) else {}
             self._documents[digest] = found
         return found
+
+    def linked(self, cid: object) -> Mapping[str, Any]:
+        """A public document named by another one; empty where the name or the document is no good."""
+        try:
+            return self.document(cid_to_digest(cid)) if isinstance(cid, str) else {}
+        except InputError:
+            return {}
 
     def processors(self) -> list[ProcessorInfo]:
         """Every processor that has ever registered, in order of its number."""

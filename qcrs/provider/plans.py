@@ -28,7 +28,17 @@ from qcrs.circuits.lower import lower
 from qcrs.client.program import Outcome, Unit, compact, touched
 from qcrs.types import Json
 
-__all__ = ["Plan", "expand", "plan_estimator", "plan_sampler", "read_estimator", "read_sampler"]
+__all__ = [
+    "Plan",
+    "expand",
+    "lowered_unit",
+    "measures",
+    "plain",
+    "plan_estimator",
+    "plan_sampler",
+    "read_estimator",
+    "read_sampler",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,11 @@ def plain(metadata: Mapping[str, Any] | None) -> Json:
     return json.loads(json.dumps(metadata or {}, default=str))
 
 
-def _measures(circuit: QuantumCircuit) -> bool:
+def measures(circuit: QuantumCircuit) -> bool:
+    """Whether the circuit measures anything, inside control flow included."""
     return any(
         item.operation.name == "measure"
-        or any(_measures(block) for block in getattr(item.operation, "blocks", ()))
+        or any(measures(block) for block in getattr(item.operation, "blocks", ()))
         for item in circuit.data
     )
 
@@ -71,7 +82,8 @@ def _gathered(circuit: QuantumCircuit) -> QuantumCircuit:
     return bare
 
 
-def _unit(circuit: QuantumCircuit, shots: int, *, physical: bool) -> Unit:
+def lowered_unit(circuit: QuantumCircuit, shots: int, *, physical: bool) -> Unit:
+    """A bound circuit as a unit."""
     return Unit(compact(lower(_gathered(circuit)).document, physical=physical), shots)
 
 
@@ -81,10 +93,10 @@ def plan_sampler(pubs: Sequence[SamplerPub], *, physical: bool = False) -> Plan:
     rows = []
     for pub in pubs:
         first = len(units)
-        if _measures(pub.circuit) and pub.circuit.cregs:
+        if measures(pub.circuit) and pub.circuit.cregs:
             bound = pub.parameter_values.bind_all(pub.circuit)
             shots = int(pub.shots or 0)
-            units += [_unit(circuit, shots, physical=physical) for circuit in np.ravel(bound).tolist()]
+            units += [lowered_unit(circuit, shots, physical=physical) for circuit in np.ravel(bound).tolist()]
         rows.append(
             {
                 "shape": list(pub.shape),
@@ -183,7 +195,7 @@ def _sampled_units(
         for pauli in group:
             qubits = np.flatnonzero(pauli.z | pauli.x)
             places[pauli.to_label()] = (len(units), sum(1 << clbits[int(q)] for q in qubits))
-        units.append(_unit(measured, shots, physical=physical))
+        units.append(lowered_unit(measured, shots, physical=physical))
     return places
 
 
