@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {
-    JobId, ProcessorId, JobRequest, JobView, ExecutionView, JobState, ExecutionState, Outcome, Reason
-} from "../libraries/Types.sol";
+import {IAllocatorLog} from "./IAllocatorLog.sol";
+import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason} from "../libraries/Types.sol";
 
 /// @title IComputationAllocator
 /// @notice Who runs what, when, for how much: ledger, flows, jobs, and the fair queue.
@@ -65,112 +64,10 @@ import {
 /// Steps of one transaction are chained in the order of their events.
 ///
 /// ## Deployment
+/// The bodies' functions and the ones that close late jobs are code of the AllocatorDesk, which the constructor deploys and which
+/// runs on this contract's storage by delegatecall; its address never changes. So each contract stays below 24,576 bytes.
 /// The four contracts know each other as immutables; their addresses are computed before deployment (CREATE, deployer's nonce).
-interface IComputationAllocator {
-    /* ============================== events ============================== */
-
-    /// @notice Credit came in for `account`.
-    event Deposited(address indexed account, address indexed from, uint256 amount);
-    /// @notice Credit left to `to`.
-    event Withdrawn(address indexed account, address indexed to, uint256 amount);
-    /// @notice Balance became a bond held for the registry or the verifier (`holder`).
-    event BondTaken(address indexed account, address indexed holder, uint256 amount);
-    /// @notice A bond held for `holder` became balance of `account`.
-    event BondGiven(address indexed account, address indexed holder, uint256 amount);
-
-    /// @notice A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow.
-    /// @param boosted whether the class was granted; if not, the job is of class 0
-    event JobSubmitted(
-        JobId indexed job, address indexed client, uint256 feePerExecution, uint40 tag, bool boosted, JobRequest request
-    );
-    /// @notice Jobs submitted in one call, in order.
-    event JobSetSubmitted(address indexed client, JobId[] jobs);
-    /// @notice An execution began. The provider is the processor's. `deadline` is for the commitment.
-    event JobAllocated(JobId indexed job, ProcessorId indexed processor, uint8 execution, uint40 deadline);
-    /// @notice The processor committed to a result; its qubits are free.
-    event ResultCommitted(JobId indexed job, ProcessorId indexed processor, uint8 execution, bytes32 commitment);
-    /// @notice An accepted execution was paid.
-    event ExecutionPaid(JobId indexed job, address indexed provider, uint256 amount);
-    /// @notice An execution ran out of time from `from` (Allocated: with penalty; Committed; Undecided).
-    event ExecutionEnded(
-        JobId indexed job, ProcessorId indexed processor, uint8 execution, ExecutionState from, uint256 penalty
-    );
-    /// @notice The job waits for a further execution, at its old place.
-    event JobRequeued(JobId indexed job, uint8 executions);
-    /// @notice The job reached a final state; `refund` returned to the client's balance.
-    event JobClosed(JobId indexed job, JobState state, uint256 refund);
-
-    /// @notice A processor's dispatch word was made by the registry.
-    event ProcessorEnrolled(ProcessorId indexed processor, address operator, uint16 qubits);
-
-    /// @notice A flow exists. `parent` is itself unless it was split off another.
-    event FlowOpened(uint16 indexed flow, uint16 indexed parent, address indexed owner, uint24 weight, bool open);
-    /// @notice A flow's weight changed.
-    event FlowWeightSet(uint16 indexed flow, uint24 weight);
-    /// @notice A flow's owner or openness changed.
-    event FlowOwnerSet(uint16 indexed flow, address indexed owner, bool open);
-    /// @notice An account may, or may no longer, charge the flow.
-    event FlowMemberSet(uint16 indexed flow, address indexed member, bool allowed);
-    /// @notice A class's rate (units per qubit-second) and boost (virtual time) changed.
-    event ClassSet(uint8 indexed class, uint32 rate, uint40 boost);
-    /// @notice A flow's quota of a class changed: bucket size and refill, in qubit-seconds.
-    event QuotaSet(uint16 indexed flow, uint8 indexed class, uint64 capacity, uint64 perDay);
-    /// @notice Submitting and allocating stopped or resumed.
-    event PausedSet(bool paused);
-    /// @notice An admin parameter changed.
-    event ParameterSet(bytes32 indexed name, uint256 value);
-
-    /* ============================== errors ============================== */
-
-    /// @notice The balance does not cover the amount.
-    error ComputationAllocatorInsufficientBalance(address account, uint256 required, uint256 available);
-    /// @notice Nothing to move.
-    error ComputationAllocatorZeroAmount();
-    /// @notice Submitting and allocating are paused.
-    error ComputationAllocatorPaused();
-    /// @notice No such flow.
-    error ComputationAllocatorUnknownFlow(uint16 flow);
-    /// @notice The caller may not charge the flow.
-    error ComputationAllocatorNotMember(uint16 flow, address caller);
-    /// @notice The caller does not own the flow.
-    error ComputationAllocatorNotFlowOwner(uint16 flow, address caller);
-    /// @notice A field of the request is outside its range.
-    error ComputationAllocatorBadRequest(bytes32 field, uint256 value, uint256 least, uint256 most);
-    /// @notice The deadline leaves too little time, or lies too far ahead.
-    error ComputationAllocatorBadDeadline(uint40 deadline, uint256 earliest, uint256 latest);
-    /// @notice The target is unknown, suspended, retired, or too small.
-    error ComputationAllocatorBadTarget(ProcessorId target);
-    /// @notice The flow's tag left its 40 bits.
-    error ComputationAllocatorTagOverflow(uint16 flow);
-    /// @notice The processor gets nothing now. `job` is the one it drains for, if it does.
-    error ComputationAllocatorNothingEligible(Reason reason, JobId job);
-    /// @notice No such processor.
-    error ComputationAllocatorUnknownProcessor(ProcessorId processor);
-    /// @notice The caller is neither the operator nor the provider of the processor.
-    error ComputationAllocatorNotOperator(ProcessorId processor, address caller);
-    /// @notice No such job.
-    error ComputationAllocatorUnknownJob(JobId job);
-    /// @notice The job's state does not allow this.
-    error ComputationAllocatorBadJobState(JobId job, JobState state);
-    /// @notice The execution's state does not allow this.
-    error ComputationAllocatorBadExecutionState(JobId job, uint8 execution, ExecutionState state);
-    /// @notice Too late: the execution's deadline has passed.
-    error ComputationAllocatorTooLate(JobId job, uint8 execution, uint40 deadline);
-    /// @notice Too early: possible after `from`.
-    error ComputationAllocatorTooEarly(JobId job, uint40 from);
-    /// @notice The caller is not the job's client.
-    error ComputationAllocatorNotClient(JobId job, address caller);
-    /// @notice The report's round is not the next one, or an execution has had its three.
-    error ComputationAllocatorBadRound(JobId job, uint8 execution, uint8 round, uint8 expected);
-    /// @notice The outcome cannot follow the execution's state.
-    error ComputationAllocatorBadOutcome(JobId job, uint8 execution, ExecutionState state, Outcome outcome);
-    /// @notice The exchange's own contracts only.
-    error ComputationAllocatorUnauthorized(address caller);
-    /// @notice The value is outside the hard bounds.
-    error ComputationAllocatorOutOfBounds(bytes32 name, uint256 value, uint256 least, uint256 most);
-    /// @notice 64 flows exist.
-    error ComputationAllocatorTooManyFlows();
-
+interface IComputationAllocator is IAllocatorLog {
     /* ============================== ledger ============================== */
 
     /// @notice Takes `amount` of the caller's credit (ERC-20 allowance) into `account`'s balance.
@@ -211,8 +108,8 @@ interface IComputationAllocator {
     function commitResult(JobId job, uint8 execution, bytes32 commitment) external;
 
     /// @notice What `allocate` would do now.
-    /// @return job the job it would hand out (Reason.None) or drain for (Reason.Draining), else none
-    function nextFor(ProcessorId processor) external view returns (JobId job, Reason reason);
+    /// @return id the job it would hand out (Reason.None) or drain for (Reason.Draining), else none
+    function nextFor(ProcessorId processor) external view returns (JobId id, Reason reason);
 
     /* ============================== anyone ============================== */
 
@@ -246,8 +143,15 @@ interface IComputationAllocator {
     /// @notice Bond to balance. Only by the registry or the verifier.
     function giveBond(address account, uint256 amount) external;
 
-    /// @notice Makes a processor's dispatch word. Only by the registry.
-    function enroll(ProcessorId processor, address operator, uint16 qubits, uint16 claimedQuality) external;
+    /// @notice Makes a processor's dispatch word and takes its bond from the provider's balance. Only by the registry.
+    function enroll(
+        ProcessorId processor,
+        address operator,
+        uint16 qubits,
+        uint16 claimedQuality,
+        address provider,
+        uint256 bond
+    ) external;
 
     /// @notice Sets certified quality and validity; returns what they were. Only by the registry.
     function setCertificate(ProcessorId processor, uint16 quality, uint40 validUntil)
@@ -262,7 +166,7 @@ interface IComputationAllocator {
 
     /* ============================== bodies ============================== */
 
-    /// @notice Opens a flow (the first is number 0). Restricted to ALLOCATION. Weight 10..100,000; an open flow takes anyone's
+    /// @notice Opens a flow. Number 0, open to all with weight 100, is there from the start. Restricted to ALLOCATION. Weight 10..100,000; an open flow takes anyone's
     /// jobs, others only those of members. At most 64.
     function openFlow(address owner, uint24 weight, bool open) external returns (uint16 flow);
 

@@ -11,7 +11,7 @@ import {ProcessorId, ProcessorSpec, ProcessorView, Capability, Certification, Ou
 ///
 /// Reputation is a pair Beta(a, b) in 1/256 of an observation, each the decayed evidence plus a prior of one (256). Evidence e
 /// decays as `e * 2^(-dt / halfLife)`; dt is measured in whole ticks of 256 s; `2^-f` inside a half-life is taken from the
-/// quadratic 1 - 0.65625 f + 0.15625 f^2 (error below 0.3 %). Accept adds 1 to a, or 26/256 if weakly verified; Reject and
+/// quadratic 1 - 0.67157 f + 0.17157 f^2 (44,012 and 11,244 of 65,536; error below 0.3 %). Accept adds 1 to a, or 26/256 if weakly verified; Reject and
 /// a missed deadline add 1 to b, Fraud adds 8. Evidence saturates at 65,535/256.
 /// Log2-odds are `log2(a / b)` in 1/256 bit, with the linear mantissa log2(1 + m) ~ m + 0.34375 m (1 - m).
 ///
@@ -132,19 +132,21 @@ interface IProcessorRegistry {
 
     /* ------------------------------ exchange contracts only ------------------------------ */
 
-    /// @notice Records a verdict in the reputation. Only by the allocator.
+    /// @notice Records a verdict in the reputation. Only by the allocator or the verifier.
     /// @param outcome Accept raises it; Reject and Fraud lower it; Undecided leaves it
     /// @return provider the owner
-    /// @return log2Odds of the reputation after the change, in 1/256 bit
+    /// @return odds log2-odds of the reputation after the change, in 1/256 bit; 0 for Undecided
     function recordOutcome(ProcessorId processor, Outcome outcome, bool weak)
         external
-        returns (address provider, int256 log2Odds);
+        returns (address provider, int256 odds);
 
-    /// @notice Takes up to `amount` from the bond for `beneficiary`. Only by the allocator or the verifier.
+    /// @notice Takes up to `amount` from the bond for `beneficiary`, or the treasury if that is zero; the caller credits it.
+    /// Only by the allocator or the verifier.
     /// @return taken never more than the bond
+    /// @return credited who gets it
     function slash(ProcessorId processor, uint256 amount, address beneficiary, bytes32 cause)
         external
-        returns (uint256 taken);
+        returns (uint256 taken, address credited);
 
     /* ------------------------------ bodies ------------------------------ */
 
@@ -163,6 +165,10 @@ interface IProcessorRegistry {
     /// @notice How far (in quality units, 64 to 4095) a claim may exceed the first certificate, and the share of the bond
     /// (in 1/1000, at most 500) that a greater excess costs. Restricted to CERTIFICATION.
     function setClaimTolerance(uint16 tolerance, uint16 slashPermille) external;
+
+    /// @notice Seconds between `unbond` and `withdrawBond`: more than challenge, ruling and verdict windows together, at most
+    /// 90 days. Restricted to CERTIFICATION.
+    function setUnbondDelay(uint40 delaySeconds) external;
 
     /// @notice Where slashes without another beneficiary go. Restricted to the AccessManager's ADMIN.
     function setTreasury(address account) external;
@@ -207,6 +213,9 @@ interface IProcessorRegistry {
 
     /// @notice Seconds between `unbond` and `withdrawBond`.
     function unbondDelay() external view returns (uint40);
+
+    /// @notice Tolerance of a claim in quality units, and the share of the bond (1/1000) that a greater excess costs.
+    function claimTolerance() external view returns (uint16 tolerance, uint16 slashPermille);
 
     /// @notice Where slashes without another beneficiary go.
     function treasury() external view returns (address);

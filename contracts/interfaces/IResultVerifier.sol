@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {JobId, ProcessorId, Report} from "../libraries/Types.sol";
+import {JobId, Report} from "../libraries/Types.sol";
 
 /// @title IResultVerifier
 /// @notice Was it right: verdicts of the oracle quorum, proofs of equivocation, challenges.
@@ -15,8 +15,7 @@ import {JobId, ProcessorId, Report} from "../libraries/Types.sol";
 /// Transitions: Committed or Undecided -> Undecided, Accepted, Rejected, Fraudulent; Rejected -> Fraudulent within the challenge
 /// window of the rejection. At most three reports for one execution.
 ///
-/// An oracle is never the provider of the execution that it signs for; one that is its operator is named by
-/// `proveConflict`. Two outcomes signed by one oracle for the same job, execution, round and era are an equivocation.
+/// An oracle is never the provider of the execution that it signs for. Two outcomes signed by one oracle for the same job, execution, round and era are an equivocation.
 ///
 /// A challenge is open to anyone while the window after an Accepted, Rejected or Fraudulent verdict runs. Its bond comes from the
 /// challenger's balance in the allocator and equals `max(leastBond, fee * bondMultiple)`. The Dispute Council rules before
@@ -46,10 +45,9 @@ interface IResultVerifier {
         bytes32 grounds;
     }
 
-    /// @notice A verdict was taken and settled. `signers` is the bitmap.
+    /// @notice A verdict was taken and is settled by the events that follow. `signers` is the bitmap.
     event VerdictReported(
         JobId indexed job,
-        ProcessorId indexed processor,
         uint8 execution,
         uint8 round,
         uint8 outcome,
@@ -62,10 +60,6 @@ interface IResultVerifier {
     );
     /// @notice An oracle signed two outcomes for one round.
     event EquivocationProven(
-        address indexed oracle, address indexed prover, JobId indexed job, uint8 execution, uint8 round, uint32 era
-    );
-    /// @notice An oracle signed a report on a processor that it owns or operates.
-    event ConflictProven(
         address indexed oracle, address indexed prover, JobId indexed job, uint8 execution, uint8 round, uint32 era
     );
     /// @notice A verdict is challenged. `grounds` is the content id of the argument.
@@ -93,8 +87,6 @@ interface IResultVerifier {
     error ResultVerifierConflict(address oracle);
     /// @notice Not an equivocation: both reports must agree in job, execution, round and era and differ in outcome.
     error ResultVerifierNoEquivocation();
-    /// @notice Not a conflict: the signer neither owns nor operates the execution's processor.
-    error ResultVerifierNoConflict(address oracle);
     /// @notice A signature is malformed (length, high s) or not by the same oracle.
     error ResultVerifierBadSignature();
     /// @notice The signer did not belong to the report's era.
@@ -134,9 +126,6 @@ interface IResultVerifier {
         bytes calldata signatureB
     ) external returns (address oracle);
 
-    /// @notice Slashes an oracle that signed a report on a processor that it owns or operates now. By anyone.
-    function proveConflict(Report calldata report, bytes calldata signature) external returns (address oracle);
-
     /// @notice Challenges a verdict inside its window, with `challengeBond` from the caller's balance.
     function challenge(JobId job, uint8 execution, bytes32 grounds) external returns (uint256 id);
 
@@ -146,7 +135,8 @@ interface IResultVerifier {
     /// @notice Closes a challenge that nobody ruled on in time; its bond returns. By anyone.
     function lapse(uint256 id) external;
 
-    /// @notice Challenge and ruling windows in seconds (60..604,800 each). Restricted to STANDARDS.
+    /// @notice Challenge and ruling windows in seconds (60..604,800 each); with the verdict window they stay below the
+    /// registry's unbonding delay. Restricted to STANDARDS.
     function setWindows(uint24 challengeWindow, uint24 rulingWindow) external;
 
     /// @notice Least challenge bond (at least 1) and multiple of the fee (1..10). Restricted to STANDARDS.

@@ -1,0 +1,654 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {AllocatorDesk} from "./allocation/AllocatorDesk.sol";
+import {Flows} from "./allocation/Flows.sol";
+import {JobBook} from "./allocation/JobBook.sol";
+import {Ledger} from "./allocation/Ledger.sol";
+import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
+import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
+import {Execution, MOST_EXECUTIONS, Progress, USED_STEPS, packExecution, packTerms} from "./libraries/JobWords.sol";
+import {Clock, Dispatch, Queue, RETIRED_AT, SUSPENDED_AT} from "./libraries/QueueWords.sol";
+import {
+    ExecutionState, ExecutionView, JobId, JobRequest, JobState, JobView, Outcome, ProcessorId, Reason, directQueueOf,
+    jobAt
+} from "./libraries/Types.sol";
+
+/// @title ComputationAllocator
+/// @notice Who runs what, when, for how much. The rules are written out in IComputationAllocator.
+contract ComputationAllocator is JobBook, IComputationAllocator {
+    using SafeERC20 for IERC20;
+
+    uint256 private constant MOST_LIFE = 365 days;
+
+
+    AllocatorDesk private immutable DESK;
+
+    /// @param unit base units of the credit token in one fee and bond unit
+    constructor(address authority_, address credit, address registry, address verifier, uint256 unit)
+        Ledger(credit, registry, verifier, unit)
+        Flows(authority_)
+    {
+        DESK = new AllocatorDesk(authority_, credit, registry, verifier, unit);
+        _initialise();
+    }
+
+    /* ------------------------------ ledger ------------------------------ */
+
+    /// @inheritdoc IComputationAllocator
+    function deposit(address account, uint256 amount) external {
+        _deposit(account, amount);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external {
+        // Who relays the permit first does not matter: the transfer below checks the allowance.
+        try IERC20Permit(_credit).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
+        _deposit(msg.sender, amount);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function withdraw(address to, uint256 amount) external {
+        require(amount != 0, ComputationAllocatorZeroAmount());
+        _debit(msg.sender, amount);
+        emit Withdrawn(msg.sender, to, amount);
+        IERC20(_credit).safeTransfer(to, amount);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function takeBond(address account, uint256 amount) external onlyBondHolder {
+        _debit(account, amount);
+        emit BondTaken(account, msg.sender, amount);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function giveBond(address account, uint256 amount) external onlyBondHolder {
+        _balances[account] += amount;
+        emit BondGiven(account, msg.sender, amount);
+    }
+
+    /* ------------------------------ clients ------------------------------ */
+
+    /// @inheritdoc IComputationAllocator
+    function quote(JobRequest calldata request) external view returns (uint256 feePerExecution, uint256 escrow) {
+        uint256 units = uint256(request.qubits) * request.declaredSeconds * request.redundancy;
+        uint256 class = request.class;
+        _range("class", class, 0, 2);
+        if (class != 0 && !_hasQuota(request.flow, class, units)) class = 0;
+        feePerExecution = uint32(_policy >> (32 * class)) * uint256(request.qubits) * request.declaredSeconds * _unit;
+        escrow = feePerExecution * request.maxExecutions;
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function submit(JobRequest calldata request) external returns (JobId) {
+        return _submit(request);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function submitMany(JobRequest[] calldata requests) external returns (JobId[] memory jobs) {
+        jobs = new JobId[](requests.length);
+        for (uint256 i; i < requests.length; ++i) {
+            jobs[i] = _submit(requests[i]);
+        }
+        emit JobSetSubmitted(msg.sender, jobs);
+    }
+
+    /* ------------------------------ providers ------------------------------ */
+
+    /// @inheritdoc IComputationAllocator
+    function allocate(ProcessorId processor) external returns (JobId id, uint8 index) {
+        Dispatch d = _dispatch[processor];
+        _authorize(processor, d);
+        Clock c = _clock;
+        (Reason reason, Pick memory pick) = _select(processor, d, c);
+        if (reason != Reason.None) {
+            if (reason != Reason.Draining) pick.index = pick.queue = 0;
+            revert ComputationAllocatorNothingEligible(reason, jobAt(pick.queue, pick.index));
+        }
+        Case memory k = _load(id = jobAt(pick.queue, pick.index));
+        index = uint8(k.p.countOf());
+        (Queue q, bool relink) = _unlink(pick);
+        if (relink) {
+            Job storage previous = _jobs[jobAt(pick.queue, pick.previous)];
+            previous.progress = previous.progress.withNext(k.p.nextOf());
+        }
+        uint256 number = ProcessorId.unwrap(processor);
+        k.p = k.p.withNext(0).withCount(index + 1).withState(JobState.Active);
+        _put(k, index, packExecution(number, ExecutionState.Allocated, 0, block.timestamp, 0));
+        // Sums of words of at most 40 bits; and a job that is handed out never takes more qubits than are free.
+        unchecked {
+            emit JobAllocated(id, processor, index, uint40(block.timestamp + k.p.declaredOf() + c.graceOf()));
+            _dispatch[processor] = d.withFree(d.freeOf() - k.p.qubitsOf());
+        }
+        _step(k, STEP_ALLOCATED, index, bytes32(number));
+        if (_wantsAlongside(k)) {
+            q = _append(pick.queue, q, pick.index);
+            _requeue(k);
+        }
+        _store(k);
+        _queues[pick.queue] = q;
+        if (k.p.tagOf() > c.timeOf()) _clock = c.withTime(k.p.tagOf());
+        _show(pick.queue, q);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function commitResult(JobId id, uint8 index, bytes32 commitment) external {
+        Case memory k = _load(id);
+        Execution e = _executionAt(k, index);
+        require(
+            e.executionStateOf() == ExecutionState.Allocated,
+            ComputationAllocatorBadExecutionState(id, index, e.executionStateOf())
+        );
+        ProcessorId processor = ProcessorId.wrap(uint32(e.processorOf()));
+        Dispatch d = _dispatch[processor];
+        _authorize(processor, d);
+        // All terms have at most 40 bits; qubits return at most once, to where they came from.
+        unchecked {
+            uint256 declared = k.p.declaredOf();
+            uint256 deadline = e.sinceOf() + declared + _clock.graceOf();
+            require(block.timestamp <= deadline, ComputationAllocatorTooLate(id, index, uint40(deadline)));
+            uint256 used = ((block.timestamp - e.sinceOf()) * USED_STEPS + declared - 1) / declared;
+            if (used > USED_STEPS) used = USED_STEPS;
+            _put(k, index, packExecution(e.processorOf(), ExecutionState.Committed, 0, block.timestamp, used));
+            _dispatch[processor] = d.withFree(d.freeOf() + k.p.qubitsOf());
+        }
+        _step(k, STEP_COMMITTED, index, commitment);
+        _store(k);
+        emit ResultCommitted(id, processor, index, commitment);
+    }
+
+    /* ------------------------------ exchange contracts only ------------------------------ */
+
+    /// @inheritdoc IComputationAllocator
+    function settle(JobId id, uint8 index, uint8 round, Outcome outcome, bool weak, bytes32 reportHash)
+        external
+        onlyVerifier
+        returns (ProcessorId processor, address provider)
+    {
+        Case memory k = _loadAll(id);
+        processor = _judge(k, index, round, outcome);
+        _step(k, STEP_JUDGED, index, reportHash);
+        int256 odds;
+        (provider, odds) = IProcessorRegistry(_registry).recordOutcome(processor, outcome, weak);
+        if (outcome == Outcome.Accept) {
+            uint256 fee = _feeOf(k);
+            _balances[provider] += fee;
+            k.p = k.p.withPaid(k.p.paidOf() + 1);
+            emit ExecutionPaid(id, provider, fee);
+        } else if (outcome == Outcome.Fraud) {
+            _slash(k, processor, _feeOf(k) * uint8(_policy >> 176), address(0));
+        }
+        if (k.p.isOpen()) _advance(k, index, odds);
+        _store(k);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function enroll(
+        ProcessorId processor,
+        address operator,
+        uint16 qubits,
+        uint16 claimedQuality,
+        address provider,
+        uint256 bond
+    ) external onlyRegistry {
+        _dispatch[processor] = Dispatch.wrap(
+            uint256(uint160(operator)) | uint256(qubits) << 160 | uint256(qubits) << 172 | uint256(claimedQuality) << 184
+        );
+        _debit(provider, bond);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setCertificate(ProcessorId processor, uint16 quality, uint40 validUntil)
+        external
+        onlyRegistry
+        returns (uint16 previousQuality, uint40 previousUntil, uint16 qubits)
+    {
+        Dispatch d = _dispatch[processor];
+        (previousQuality, previousUntil) = (uint16(d.certifiedOf()), uint40(d.certifiedUntilOf()));
+        qubits = uint16(d.totalOf());
+        uint256 word = _put(Dispatch.unwrap(d), 184, 12, quality);
+        _dispatch[processor] = Dispatch.wrap(_put(word, 196, 40, validUntil));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setOperator(ProcessorId processor, address operator) external onlyRegistry {
+        uint256 word = Dispatch.unwrap(_dispatch[processor]);
+        _dispatch[processor] = Dispatch.wrap(_put(word, 0, 160, uint160(operator)));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setBlocked(ProcessorId processor, bool suspended, bool retired) external onlyRegistry {
+        uint256 word = _put(Dispatch.unwrap(_dispatch[processor]), SUSPENDED_AT, 1, suspended ? 1 : 0);
+        _dispatch[processor] = Dispatch.wrap(_put(word, RETIRED_AT, 1, retired ? 1 : 0));
+    }
+
+    /* ------------------------------ the desk's ------------------------------ */
+
+    /// @inheritdoc IComputationAllocator
+    function cancel(JobId) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function expireExecution(JobId, uint8) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function expire(JobId) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function recordChallenge(JobId, uint8, uint8, bytes32, bool) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function skim(uint256, uint256) external returns (uint256) {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function openFlow(address, uint24, bool) external returns (uint16) {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function splitFlow(uint16, uint24, address) external returns (uint16) {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setFlowWeight(uint16, uint24) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setFlowOwner(uint16, address, bool) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setFlowMember(uint16, address, bool) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setClass(uint8, uint32, uint40) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setQuota(uint16, uint8, uint64, uint64) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setQueueing(uint40, uint40) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setTimes(uint16, uint24, uint24) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setPenalties(uint16, uint8) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setRequestBounds(uint8, uint8, uint24) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setPaused(bool) external {
+        _atDesk();
+    }
+
+    /// @dev Runs the desk's function of the same signature on this storage and answers what it answers.
+    function _atDesk() private {
+        address desk = address(DESK);
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            calldatacopy(buffer, 0, calldatasize())
+            let success := delegatecall(gas(), desk, buffer, calldatasize(), 0, 0)
+            returndatacopy(buffer, 0, returndatasize())
+            if iszero(success) { revert(buffer, returndatasize()) }
+            return(buffer, returndatasize())
+        }
+    }
+
+    /* ------------------------------ views ------------------------------ */
+
+    /// @inheritdoc IComputationAllocator
+    function job(JobId id) external view returns (JobView memory view_) {
+        Case memory k = _loadAll(id);
+        require(k.p.stateOf() != JobState.None, ComputationAllocatorUnknownJob(id));
+        view_.client = k.terms.clientOf();
+        view_.state = k.p.stateOf();
+        view_.flow = uint16(k.terms.flowOf());
+        view_.qubits = uint16(k.p.qubitsOf());
+        view_.quality = uint16(k.p.qualityOf());
+        view_.class = uint8(k.p.classOf());
+        view_.boosted = k.p.classOf() != 0;
+        view_.redundancy = uint8(k.p.redundancyOf());
+        view_.maxExecutions = uint8(k.p.mostOf());
+        view_.trust = uint8(k.terms.trustOf());
+        view_.executions = uint8(k.p.countOf());
+        view_.declaredSeconds = uint32(k.p.declaredOf());
+        view_.deadline = uint40(k.p.deadlineOf());
+        view_.tag = uint40(k.p.tagOf());
+        view_.feePerExecution = _feeOf(k);
+        view_.escrow = k.p.isOpen() ? view_.feePerExecution * (k.p.mostOf() - k.p.paidOf()) : 0;
+        view_.trail = k.trail;
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function execution(JobId id, uint8 index) external view returns (ExecutionView memory) {
+        Execution e = _executionAt(_load(id), index);
+        return ExecutionView(
+            ProcessorId.wrap(uint32(e.processorOf())),
+            e.executionStateOf(),
+            uint8(e.reportsOf()),
+            uint40(e.sinceOf()),
+            uint8(e.usedOf())
+        );
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function trail(JobId id) external view returns (bytes32) {
+        return _jobs[id].trail;
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function dispatch(ProcessorId processor)
+        external
+        view
+        returns (
+            address operator,
+            uint16 qubits,
+            uint16 freeQubits,
+            uint16 quality,
+            uint40 certifiedUntil,
+            bool suspended,
+            bool retired
+        )
+    {
+        Dispatch d = _dispatch[processor];
+        return (
+            d.operatorOf(),
+            uint16(d.totalOf()),
+            uint16(d.freeOf()),
+            uint16(d.certifiedOf()),
+            uint40(d.certifiedUntilOf()),
+            Dispatch.unwrap(d) >> SUSPENDED_AT & 1 == 1,
+            Dispatch.unwrap(d) >> RETIRED_AT & 1 == 1
+        );
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function nextFor(ProcessorId processor) external view returns (JobId id, Reason reason) {
+        Dispatch d = _dispatch[processor];
+        require(d.operatorOf() != address(0), ComputationAllocatorUnknownProcessor(processor));
+        Pick memory pick;
+        (reason, pick) = _select(processor, d, _clock);
+        if (reason == Reason.None || reason == Reason.Draining) id = jobAt(pick.queue, pick.index);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function balanceOf(address account) external view returns (uint256) {
+        return _balances[account];
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function flow(uint16 id) external view returns (address owner, uint24 weight, bool open, uint40 finishTag) {
+        Queue q = _flow(id);
+        return (_owners[id], uint24(q.weightOf()), q.isOpenFlow(), uint40(q.finishOf()));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function queue(uint256 id) external view returns (uint40 head, uint40 next, uint40 returnedHead, uint40 returnedTail) {
+        Queue q = _queues[id];
+        return (
+            uint40(q.removedOf() + 1), uint40(q.addedOf() + 1), uint40(q.returnedHeadOf()), uint40(q.returnedTailOf())
+        );
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function lane(uint16 id) external view returns (uint64) {
+        return uint64(_lanes[id >> 2] >> ((id & 3) << 6));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function isMember(uint16 id, address account) external view returns (bool) {
+        return _isMember(id, account);
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function flowCount() external view returns (uint256) {
+        return _clock.flowsOf();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function virtualTime() external view returns (uint40) {
+        return uint40(_clock.timeOf());
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function queueing() external view returns (uint40 drain, uint40 credit) {
+        return (uint40(_clock.drainOf()), uint40(_clock.creditOf()));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function classOf(uint8 class) external view returns (uint32 rate, uint40 boost) {
+        _bound("class", class, 0, 2);
+        return (uint32(_policy >> (32 * class)), uint40(_clock.boostOf(class)));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function quota(uint16 id, uint8 class) external view returns (uint64 capacity, uint64 perDay, uint64 available) {
+        uint256 word = _quotas[uint256(id) * 4 + class];
+        return (uint64(word), uint64(word >> 64), uint64(_tokens(word)));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function times() external view returns (uint16 grace, uint24 margin, uint24 verdictWindow) {
+        return (uint16(_clock.graceOf()), uint24(_clock.marginOf()), uint24(_policy >> 136));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function penalties() external view returns (uint16 deadlinePermille, uint8 fraudMultiple) {
+        return (uint16(_policy >> 160), uint8(_policy >> 176));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function requestBounds() external view returns (uint8 leastTrust, uint8 mostRedundancy, uint24 mostSeconds) {
+        return (uint8(_policy >> 96), uint8(_policy >> 104), uint24(_policy >> 112));
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function paused() external view returns (bool) {
+        return _clock.isPaused();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function CREDIT() external view returns (address) {
+        return _credit;
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function REGISTRY() external view returns (address) {
+        return _registry;
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function VERIFIER() external view returns (address) {
+        return _verifier;
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function UNIT() external view returns (uint256) {
+        return _unit;
+    }
+
+    /* ------------------------------ submitting ------------------------------ */
+
+    function _submit(JobRequest calldata request) private returns (JobId) {
+        Clock c = _clock;
+        require(!c.isPaused(), ComputationAllocatorPaused());
+        uint256 policy = _policy;
+        _check(request, c, policy);
+        uint256 units = uint256(request.qubits) * request.declaredSeconds * request.redundancy;
+        Case memory k;
+        uint256 class;
+        (k.id, class) = _enqueue(k, request, c, units);
+        k.terms = packTerms(msg.sender, uint32(policy >> (32 * class)), request.flow, request.trust);
+        k.trail = bytes32(uint256(JobId.unwrap(k.id)));
+        uint256 fee = _feeOf(k);
+        _debit(msg.sender, fee * request.maxExecutions);
+        // One encoding serves the trail and the event: the event's data follows the client's word.
+        bytes memory data = abi.encode(msg.sender, fee, k.p.tagOf(), class != 0, request);
+        _step(k, STEP_SUBMITTED, 0, keccak256(data));
+        _jobs[k.id].terms = k.terms;
+        _store(k);
+        bytes32 topic = JobSubmitted.selector;
+        uint256 id = JobId.unwrap(k.id);
+        assembly ("memory-safe") {
+            log3(add(data, 64), sub(mload(data), 32), topic, id, caller())
+        }
+        return k.id;
+    }
+
+    /// @dev Tags a job, charges its flow and puts it into its queue; the class granted.
+    function _enqueue(Case memory k, JobRequest calldata request, Clock c, uint256 units)
+        private
+        returns (JobId id, uint256 class)
+    {
+        uint256 flow_ = request.flow;
+        Queue q = _flow(flow_);
+        require(
+            q.isOpenFlow() || _isMember(flow_, msg.sender),
+            ComputationAllocatorNotMember(uint16(flow_), msg.sender)
+        );
+        if (request.class != 0) class = _spendQuota(flow_, request.class, units);
+        uint256 tag = c.timeOf() > c.creditOf() ? c.timeOf() - c.creditOf() : 0;
+        if (q.finishOf() > tag) tag = q.finishOf();
+        {
+            uint256 finish = tag + _increment(units, q);
+            require(finish <= type(uint40).max, ComputationAllocatorTagOverflow(uint16(flow_)));
+            q = q.withFinish(finish);
+        }
+        k.p = _pack(request, tag, class);
+        if (ProcessorId.unwrap(request.target) == 0) {
+            uint256 place = q.addedOf() + 1;
+            _queues[flow_] = q.withAdded(place);
+            id = jobAt(flow_, place);
+            if (q.returnedHeadOf() == 0 && q.removedOf() + 1 == place) _setLane(flow_, _laneFor(k.p, c));
+        } else {
+            _queues[flow_] = q;
+            id = _enqueueDirect(request.target, request.qubits);
+        }
+    }
+
+    function _check(JobRequest calldata request, Clock c, uint256 policy) private view {
+        _range("qubits", request.qubits, 1, 4095);
+        _range("quality", request.quality, 0, 4095);
+        _range("class", request.class, 0, 2);
+        _range("redundancy", request.redundancy, 1, uint8(policy >> 104));
+        _range("maxExecutions", request.maxExecutions, request.redundancy, MOST_EXECUTIONS);
+        _range("trust", request.trust, uint8(policy >> 96), type(uint8).max);
+        _range("declaredSeconds", request.declaredSeconds, 1, uint24(policy >> 112));
+        if (ProcessorId.unwrap(request.target) != 0) _range("maxExecutions", request.maxExecutions, 1, 1);
+        uint256 earliest = block.timestamp + request.declaredSeconds + c.graceOf() + c.marginOf();
+        require(
+            request.deadline >= earliest && request.deadline <= block.timestamp + MOST_LIFE,
+            ComputationAllocatorBadDeadline(request.deadline, earliest, block.timestamp + MOST_LIFE)
+        );
+    }
+
+    function _pack(JobRequest calldata r, uint256 tag, uint256 class) private pure returns (Progress) {
+        return Progress.wrap(
+            tag | uint256(r.qubits) << 40 | uint256(r.quality) << 52 | class << 64 | uint256(r.declaredSeconds) << 66
+                | uint256(r.deadline) << 90 | uint256(r.redundancy) << 122 | uint256(r.maxExecutions) << 125
+                | uint256(JobState.Queued) << 128
+        );
+    }
+
+    function _enqueueDirect(ProcessorId target, uint256 qubits) private returns (JobId) {
+        Dispatch d = _dispatch[target];
+        require(
+            d.operatorOf() != address(0) && !d.isBlocked() && qubits <= d.totalOf(),
+            ComputationAllocatorBadTarget(target)
+        );
+        uint256 queue_ = directQueueOf(target);
+        Queue q = _queues[queue_];
+        uint256 place = q.addedOf() + 1;
+        _queues[queue_] = q.withAdded(place);
+        if (!d.hasDirect()) _dispatch[target] = d.withDirect(true);
+        return jobAt(queue_, place);
+    }
+
+    /* ------------------------------ executions ------------------------------ */
+
+    /// @dev Puts a verdict into an execution.
+    function _judge(Case memory k, uint8 index, uint8 round, Outcome outcome) private returns (ProcessorId) {
+        Execution e = _executionAt(k, index);
+        ExecutionState from = e.executionStateOf();
+        require(
+            round == e.reportsOf() && round < 3, ComputationAllocatorBadRound(k.id, index, round, uint8(e.reportsOf()))
+        );
+        ExecutionState to;
+        if (from == ExecutionState.Committed || from == ExecutionState.Undecided) {
+            if (outcome == Outcome.Accept) to = ExecutionState.Accepted;
+            else if (outcome == Outcome.Reject) to = ExecutionState.Rejected;
+            else if (outcome == Outcome.Undecided) to = ExecutionState.Undecided;
+            else if (outcome == Outcome.Fraud) to = ExecutionState.Fraudulent;
+        } else if (from == ExecutionState.Rejected && outcome == Outcome.Fraud) {
+            to = ExecutionState.Fraudulent;
+        }
+        require(to != ExecutionState.None, ComputationAllocatorBadOutcome(k.id, index, from, outcome));
+        if (round == 0 && e.usedOf() != USED_STEPS) {
+            // The flow gets back the time that was declared and not used.
+            uint256 flow_ = k.terms.flowOf();
+            uint256 unused = k.p.qubitsOf() * k.p.declaredOf() * TAG_SCALE * (USED_STEPS - e.usedOf());
+            _lowerFinish(flow_, unused / (USED_STEPS * _queues[flow_].weightOf()));
+        }
+        _put(k, index, packExecution(e.processorOf(), to, round + 1, block.timestamp, e.usedOf()));
+        return ProcessorId.wrap(uint32(e.processorOf()));
+    }
+
+    /// @dev Whether a job that just got an execution wants one more beside it.
+    function _wantsAlongside(Case memory k) private pure returns (bool) {
+        if (k.p.redundancyOf() == 1 || k.p.countOf() == k.p.mostOf()) return false;
+        (uint256 accepted, uint256 running,) = _tally(k);
+        return accepted + running < k.p.redundancyOf();
+    }
+
+    function _authorize(ProcessorId processor, Dispatch d) private view {
+        address operator = d.operatorOf();
+        if (msg.sender == operator) return;
+        require(operator != address(0), ComputationAllocatorUnknownProcessor(processor));
+        require(
+            msg.sender == IProcessorRegistry(_registry).ownerOf(processor),
+            ComputationAllocatorNotOperator(processor, msg.sender)
+        );
+    }
+
+    function _deposit(address account, uint256 amount) private {
+        require(amount != 0, ComputationAllocatorZeroAmount());
+        IERC20(_credit).safeTransferFrom(msg.sender, address(this), amount);
+        _balances[account] += amount;
+        emit Deposited(account, msg.sender, amount);
+    }
+
+    function _range(bytes32 field, uint256 value, uint256 least, uint256 most) private pure {
+        require(value >= least && value <= most, ComputationAllocatorBadRequest(field, value, least, most));
+    }
+}

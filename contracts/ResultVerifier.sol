@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
+import {IEraConsumer, IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
+import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
+import {IResultVerifier} from "./interfaces/IResultVerifier.sol";
+import {Quorum} from "./libraries/Quorum.sol";
+import {ExecutionState, ExecutionView, JobId, Outcome, ProcessorId, Report} from "./libraries/Types.sol";
+
+/// @title ResultVerifier
+/// @notice Was it right: verdicts, equivocation, challenges. The rules are written out in IResultVerifier.
+contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 {
+    bytes32 private constant REPORT_TYPEHASH = keccak256(
+        "Report(uint64 job,uint8 execution,uint8 round,uint8 outcome,uint8 flags,int64 score,int64 threshold,bytes32 evidence,uint32 era)"
+    );
+    uint8 private constant STEP_CHALLENGED = 8;
+    uint8 private constant STEP_RULED = 9;
+    uint256 private constant MOST_WINDOW = 7 days;
+
+    /// @dev The adopted signer set: one word.
+    struct Era {
+        address pointer;
+        uint32 number;
+        uint8 count;
+        uint8 threshold;
+    }
+
+    /// @dev One word.
+    struct Settings {
+        uint24 challengeWindow;
+        uint24 rulingWindow;
+        uint8 bondMultiple;
+        uint128 leastBond;
+    }
+
+    /// @notice The exchange's allocator.
+    IComputationAllocator public immutable ALLOCATOR;
+    /// @notice The processor registry.
+    IProcessorRegistry public immutable REGISTRY;
+    /// @notice The oracle quorum.
+    IOracleQuorum public immutable QUORUM;
+
+    Era private _era;
+    Settings private _settings;
+    /// @inheritdoc IResultVerifier
+    uint256 public openBonds;
+    /// @inheritdoc IResultVerifier
+    uint256 public challengeCount;
+    mapping(uint256 id => Challenge) private _challenges;
+    mapping(JobId job => mapping(uint256 execution => uint256)) private _challengeAt;
+    mapping(bytes32 proof => bool) private _proven;
+
+    constructor(address authority_, address allocator, address registry, address quorum)
+        AccessManaged(authority_)
+        EIP712("QCRS ResultVerifier", "1")
+    {
+        ALLOCATOR = IComputationAllocator(allocator);
+        REGISTRY = IProcessorRegistry(registry);
+        QUORUM = IOracleQuorum(quorum);
+        // a day to challenge, three to rule, twice the fee as bond
+        _settings = Settings(1 days, 3 days, 2, 1);
+    }
+
+    /* ------------------------------ verdicts ------------------------------ */
+
+    /// @inheritdoc IResultVerifier
+    function reportVerdict(Report calldata report, uint256 bitmap, bytes calldata signatures) external {
+        uint256 outcome = report.outcome;
+        require(outcome != 0 && outcome <= uint256(Outcome.Fraud), ResultVerifierBadOutcome(report.outcome));
+        Era memory e = _era;
+        require(report.era == e.number && e.number != 0, ResultVerifierStaleEra(report.era, e.number));
+        bytes32 hash = reportHash(report);
+        bytes memory signers =
+            Quorum.check(_hashTypedDataV4(hash), e.pointer, e.count, e.threshold, bitmap, signatures);
+        if (outcome == uint256(Outcome.Fraud)) _checkWindow(report.job, report.execution);
+        _emitVerdict(report, bitmap);
+        (, address provider) = ALLOCATOR.settle(
+            report.job, report.execution, report.round, Outcome(outcome), report.flags & 1 == 1, hash
+        );
+        _refuse(signers, bitmap, provider);
+    }
+
+    /// @inheritdoc IResultVerifier
+    function reportDigest(Report calldata report) external view returns (bytes32) {
+        return _hashTypedDataV4(reportHash(report));
+    }
+
+    /// @inheritdoc IResultVerifier
+    function reportHash(Report calldata report) public pure returns (bytes32) {
+        return keccak256(abi.encode(REPORT_TYPEHASH, report));
+    }
+
+    /// @inheritdoc IEraConsumer
+    function eraStarted(uint32 number, address pointer, uint8 count, uint8 threshold) external {
+        require(msg.sender == address(QUORUM), ResultVerifierUnauthorized(msg.sender));
+        _era = Era(pointer, number, count, threshold);
+        emit EraAdopted(number, pointer);
+    }
+
+    /* ------------------------------ equivocation ------------------------------ */
+
+    /// @inheritdoc IResultVerifier
+    function proveEquivocation(
+        Report calldata reportA,
+        bytes calldata signatureA,
+        Report calldata reportB,
+        bytes calldata signatureB
+    ) external returns (address oracle) {
+        require(
+            reportA.job == reportB.job && reportA.execution == reportB.execution && reportA.round == reportB.round
+                && reportA.era == reportB.era && reportA.outcome != reportB.outcome,
+            ResultVerifierNoEquivocation()
+        );
+        oracle = _signerOf(reportA, signatureA);
+        require(oracle == _signerOf(reportB, signatureB), ResultVerifierBadSignature());
+        _checkOracle(oracle, reportA.era);
+        bytes32 proof =
+            keccak256(abi.encode(oracle, reportA.job, reportA.execution, reportA.round, reportA.era));
+        require(!_proven[proof], ResultVerifierProofUsed(proof));
+        _proven[proof] = true;
+        emit EquivocationProven(
+            oracle, msg.sender, reportA.job, reportA.execution, reportA.round, reportA.era
+        );
+        QUORUM.slash(oracle, msg.sender, proof);
+    }
+
+    /* ------------------------------ challenges ------------------------------ */
+
+    /// @inheritdoc IResultVerifier
+    function challenge(JobId job, uint8 execution, bytes32 grounds) external returns (uint256 id) {
+        ExecutionView memory e = ALLOCATOR.execution(job, execution);
+        Settings memory s = _settings;
+        require(
+            e.state >= ExecutionState.Accepted && e.state <= ExecutionState.Fraudulent
+                && block.timestamp <= uint256(e.since) + s.challengeWindow,
+            ResultVerifierNotChallengeable(job, execution)
+        );
+        id = _challengeAt[job][execution];
+        require(id == 0, ResultVerifierAlreadyChallenged(job, execution, id));
+        id = ++challengeCount;
+        uint256 amount = challengeBond(job);
+        uint40 deadline = uint40(block.timestamp) + s.rulingWindow;
+        _challengeAt[job][execution] = id;
+        _challenges[id] = Challenge(job, execution, ChallengeState.Open, msg.sender, amount, deadline, grounds);
+        openBonds += amount;
+        emit ChallengeOpened(id, job, execution, msg.sender, amount, deadline, grounds);
+        ALLOCATOR.takeBond(msg.sender, amount);
+        ALLOCATOR.recordChallenge(job, execution, STEP_CHALLENGED, bytes32(id), false);
+    }
+
+    /// @inheritdoc IResultVerifier
+    function rule(uint256 id, ChallengeState ruling) external restricted {
+        require(
+            ruling == ChallengeState.Upheld || ruling == ChallengeState.Overturned, ResultVerifierBadRuling(ruling)
+        );
+        Challenge memory c = _take(id, ruling);
+        require(block.timestamp <= c.rulingDeadline, ResultVerifierRulingWindow(id, c.rulingDeadline));
+        ExecutionView memory e = ALLOCATOR.execution(c.job, c.execution);
+        bool accepted = e.state == ExecutionState.Accepted;
+        uint256 slashed;
+        if (ruling == ChallengeState.Overturned) {
+            ALLOCATOR.giveBond(c.challenger, c.bond);
+            REGISTRY.recordOutcome(e.processor, accepted ? Outcome.Fraud : Outcome.Accept, false);
+            if (accepted) {
+                (slashed,) = REGISTRY.slash(e.processor, c.bond, c.challenger, bytes32(id));
+                if (slashed != 0) ALLOCATOR.giveBond(c.challenger, slashed);
+            }
+        } else {
+            uint256 share = accepted ? c.bond / 2 : 0;
+            if (share != 0) ALLOCATOR.giveBond(REGISTRY.ownerOf(e.processor), share);
+            ALLOCATOR.giveBond(REGISTRY.treasury(), c.bond - share);
+        }
+        _close(id, c, ruling, slashed, accepted && ruling == ChallengeState.Overturned);
+    }
+
+    /// @inheritdoc IResultVerifier
+    function lapse(uint256 id) external {
+        Challenge memory c = _take(id, ChallengeState.Lapsed);
+        require(block.timestamp > c.rulingDeadline, ResultVerifierRulingWindow(id, c.rulingDeadline));
+        ALLOCATOR.giveBond(c.challenger, c.bond);
+        _close(id, c, ChallengeState.Lapsed, 0, false);
+    }
+
+    /* ------------------------------ bodies ------------------------------ */
+
+    /// @inheritdoc IResultVerifier
+    function setWindows(uint24 challengeWindow, uint24 rulingWindow) external restricted {
+        _bound("challengeWindow", challengeWindow, 60, MOST_WINDOW);
+        _bound("rulingWindow", rulingWindow, 60, MOST_WINDOW);
+        (,, uint24 verdictWindow) = ALLOCATOR.times();
+        // A bond stays until everything that can be held against it is decided.
+        _bound("windows", uint256(challengeWindow) + rulingWindow + verdictWindow, 0, REGISTRY.unbondDelay() - 1);
+        (_settings.challengeWindow, _settings.rulingWindow) = (challengeWindow, rulingWindow);
+        emit ParameterSet("challengeWindow", challengeWindow);
+        emit ParameterSet("rulingWindow", rulingWindow);
+    }
+
+    /// @inheritdoc IResultVerifier
+    function setChallengeBond(uint256 leastBond, uint8 bondMultiple) external restricted {
+        _bound("leastBond", leastBond, 1, type(uint128).max);
+        _bound("bondMultiple", bondMultiple, 1, 10);
+        (_settings.leastBond, _settings.bondMultiple) = (uint128(leastBond), bondMultiple);
+        emit ParameterSet("leastBond", leastBond);
+        emit ParameterSet("bondMultiple", bondMultiple);
+    }
+
+    /* ------------------------------ views ------------------------------ */
+
+    /// @inheritdoc IResultVerifier
+    function challengeBond(JobId job) public view returns (uint256 amount) {
+        Settings memory s = _settings;
+        amount = ALLOCATOR.job(job).feePerExecution * s.bondMultiple;
+        if (amount < s.leastBond) amount = s.leastBond;
+    }
+
+    /// @inheritdoc IResultVerifier
+    function challengeOf(uint256 id) external view returns (Challenge memory) {
+        return _challenges[id];
+    }
+
+    /// @inheritdoc IResultVerifier
+    function challengeAt(JobId job, uint8 execution) external view returns (uint256) {
+        return _challengeAt[job][execution];
+    }
+
+    /// @inheritdoc IResultVerifier
+    function windows() external view returns (uint24 challengeWindow, uint24 rulingWindow) {
+        return (_settings.challengeWindow, _settings.rulingWindow);
+    }
+
+    /// @inheritdoc IResultVerifier
+    function era() external view returns (uint32) {
+        return _era.number;
+    }
+
+    /// @inheritdoc IResultVerifier
+    function trail(JobId job) external view returns (bytes32) {
+        return ALLOCATOR.trail(job);
+    }
+
+    /* ------------------------------ internals ------------------------------ */
+
+    function _emitVerdict(Report calldata r, uint256 bitmap) private {
+        emit VerdictReported(
+            r.job, r.execution, r.round, r.outcome, r.flags, r.score, r.threshold, r.evidence, r.era, bitmap
+        );
+    }
+
+    /// @dev Refuses a verdict that the execution's own provider signed.
+    function _refuse(bytes memory signers, uint256 bitmap, address provider) private pure {
+        // At most 31 signers.
+        unchecked {
+            for (uint256 i; bitmap >> i != 0; ++i) {
+                if (bitmap >> i & 1 == 0) continue;
+                require(Quorum.signerAt(signers, i) != provider, ResultVerifierConflict(provider));
+            }
+        }
+    }
+
+    /// @dev A rejection becomes a fraud only while it could be challenged.
+    function _checkWindow(JobId job, uint8 execution) private view {
+        ExecutionView memory e = ALLOCATOR.execution(job, execution);
+        if (e.state != ExecutionState.Rejected) return;
+        require(
+            block.timestamp <= uint256(e.since) + _settings.challengeWindow,
+            ResultVerifierNotChallengeable(job, execution)
+        );
+    }
+
+    function _signerOf(Report calldata report, bytes calldata signature) private view returns (address signer) {
+        require(signature.length == 64, ResultVerifierBadSignature());
+        signer = Quorum.recover(_hashTypedDataV4(reportHash(report)), signature, 0);
+        require(signer != address(0), ResultVerifierBadSignature());
+    }
+
+    function _checkOracle(address account, uint32 number) private view {
+        address[] memory list = QUORUM.signersOf(number);
+        for (uint256 i; i < list.length; ++i) {
+            if (list[i] == account) return;
+        }
+        revert ResultVerifierNotOracle(account, number);
+    }
+
+    function _take(uint256 id, ChallengeState to) private returns (Challenge memory c) {
+        c = _challenges[id];
+        require(c.state == ChallengeState.Open, ResultVerifierNotOpen(id));
+        _challenges[id].state = to;
+        openBonds -= c.bond;
+    }
+
+    function _close(uint256 id, Challenge memory c, ChallengeState ruling, uint256 slashed, bool overturn) private {
+        emit ChallengeRuled(id, ruling, slashed);
+        ALLOCATOR.recordChallenge(c.job, c.execution, STEP_RULED, bytes32(id << 8 | uint256(ruling)), overturn);
+    }
+
+    function _bound(bytes32 name, uint256 value, uint256 least, uint256 most) private pure {
+        require(value >= least && value <= most, ResultVerifierOutOfBounds(name, value, least, most));
+    }
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {IProcessorRegistry} from "../interfaces/IProcessorRegistry.sol";
+import {IResultVerifier} from "../interfaces/IResultVerifier.sol";
+import {Execution, packExecution} from "../libraries/JobWords.sol";
+import {Clock, Dispatch, Queue} from "../libraries/QueueWords.sol";
+import {ExecutionState, JobId, JobState, Outcome, ProcessorId} from "../libraries/Types.sol";
+import {FairQueue} from "./FairQueue.sol";
+import {Flows} from "./Flows.sol";
+import {JobBook} from "./JobBook.sol";
+import {Ledger} from "./Ledger.sol";
+
+/// @title AllocatorDesk
+/// @notice The seldom used half of the ComputationAllocator's code: the bodies' parameters, each inside hard bounds, and the end of
+/// jobs that were given up or ran out of time. It runs by delegatecall on the allocator's storage; called by itself it only
+/// touches its own, which nothing reads. What each function promises is written in IComputationAllocator.
+contract AllocatorDesk is JobBook {
+    uint256 private constant MOST_QUEUEING = 1 << 36;
+
+    constructor(address authority_, address credit, address registry, address verifier, uint256 unit)
+        Ledger(credit, registry, verifier, unit)
+        Flows(authority_)
+    {}
+
+    /* ------------------------------ late and given up jobs ------------------------------ */
+
+    function cancel(JobId id) external {
+        Case memory k = _loadAll(id);
+        require(msg.sender == k.terms.clientOf(), ComputationAllocatorNotClient(id, msg.sender));
+        require(k.p.stateOf() == JobState.Queued, ComputationAllocatorBadJobState(id, k.p.stateOf()));
+        uint256 count = k.p.countOf();
+        for (uint256 i; i < count; ++i) {
+            ExecutionState state = _executionIn(k.p, k.more, i).executionStateOf();
+            require(!_isPending(state), ComputationAllocatorBadExecutionState(id, uint8(i), state));
+        }
+        if (count == 0) {
+            uint256 flow_ = k.terms.flowOf();
+            _lowerFinish(flow_, _increment(k.p.qubitsOf() * k.p.declaredOf() * k.p.redundancyOf(), _queues[flow_]));
+        }
+        _close(k, JobState.Cancelled);
+        _store(k);
+        _tidy(id);
+    }
+
+    function expireExecution(JobId id, uint8 index) external {
+        Case memory k = _loadAll(id);
+        Execution e = _executionAt(k, index);
+        ExecutionState state = e.executionStateOf();
+        uint256 until;
+        if (state == ExecutionState.Allocated) until = e.sinceOf() + k.p.declaredOf() + _clock.graceOf();
+        else if (state == ExecutionState.Committed) until = e.sinceOf() + uint24(_policy >> 136);
+        else revert ComputationAllocatorBadExecutionState(id, index, state);
+        require(block.timestamp > until, ComputationAllocatorTooEarly(id, uint40(until)));
+        _end(k, index, e);
+        _advance(k, index, 0);
+        _store(k);
+    }
+
+    function expire(JobId id) external {
+        Case memory k = _loadAll(id);
+        require(k.p.isOpen(), ComputationAllocatorBadJobState(id, k.p.stateOf()));
+        require(block.timestamp > k.p.deadlineOf(), ComputationAllocatorTooEarly(id, uint40(k.p.deadlineOf())));
+        uint256 count = k.p.countOf();
+        for (uint256 i; i < count; ++i) {
+            Execution e = _executionIn(k.p, k.more, i);
+            if (_isPending(e.executionStateOf())) _end(k, uint8(i), e);
+        }
+        _close(k, JobState.Expired);
+        _store(k);
+        _tidy(id);
+    }
+
+    function skim(uint256 id, uint256 most) external returns (uint256 dropped) {
+        Queue q = _queues[id];
+        uint256 before = q.addedOf() - q.removedOf();
+        uint256 listed;
+        (q, listed) = _trim(id, q, most);
+        dropped = before - (q.addedOf() - q.removedOf()) + listed;
+        _queues[id] = q;
+        _show(id, q);
+    }
+
+    function recordChallenge(JobId id, uint8 index, uint8 kind, bytes32 data, bool overturn) external onlyVerifier {
+        Case memory k = _loadAll(id);
+        _step(k, kind, index, data);
+        if (overturn) {
+            Execution e = _executionAt(k, index);
+            require(
+                e.executionStateOf() == ExecutionState.Accepted,
+                ComputationAllocatorBadExecutionState(id, index, e.executionStateOf())
+            );
+            _move(k, index, e, ExecutionState.Fraudulent);
+            if (k.p.isOpen()) _advance(k, index, 0);
+        }
+        _store(k);
+    }
+
+    /* ------------------------------ flows ------------------------------ */
+
+    function openFlow(address owner, uint24 weight, bool open) external restricted returns (uint16 created) {
+        created = _open(owner, weight, open);
+        emit FlowOpened(created, created, owner, weight, open);
+    }
+
+    function splitFlow(uint16 id, uint24 weight, address owner) external returns (uint16 created) {
+        Queue parent = _flow(id);
+        require(msg.sender == _owners[id], ComputationAllocatorNotFlowOwner(id, msg.sender));
+        _bound("weight", weight, LEAST_WEIGHT, parent.weightOf() - LEAST_WEIGHT);
+        uint24 rest = uint24(parent.weightOf() - weight);
+        _queues[id] = parent.withWeight(rest, parent.isOpenFlow());
+        created = _open(owner, weight, false);
+        emit FlowWeightSet(id, rest);
+        emit FlowOpened(created, id, owner, weight, false);
+    }
+
+    function setFlowWeight(uint16 id, uint24 weight) external restricted {
+        Queue q = _flow(id);
+        _bound("weight", weight, LEAST_WEIGHT, MOST_WEIGHT);
+        _queues[id] = q.withWeight(weight, q.isOpenFlow());
+        emit FlowWeightSet(id, weight);
+    }
+
+    function setFlowOwner(uint16 id, address owner, bool open) external restricted {
+        Queue q = _flow(id);
+        _queues[id] = q.withWeight(q.weightOf(), open);
+        _owners[id] = owner;
+        emit FlowOwnerSet(id, owner, open);
+    }
+
+    function setFlowMember(uint16 id, address member, bool allowed) external {
+        _flow(id);
+        require(msg.sender == _owners[id], ComputationAllocatorNotFlowOwner(id, msg.sender));
+        _members[id][member] = allowed;
+        emit FlowMemberSet(id, member, allowed);
+    }
+
+    /* ------------------------------ parameters ------------------------------ */
+
+    function setClass(uint8 class, uint32 rate, uint40 boost) external restricted {
+        _bound("class", class, 0, 2);
+        _bound("rate", rate, 1, type(uint32).max);
+        _bound("boost", boost, 0, class == 0 ? 0 : _clock.drainOf() / 2);
+        _policy = _put(_policy, 32 * class, 32, rate);
+        if (class != 0) _clock = Clock.wrap(_put(Clock.unwrap(_clock), 136 + 40 * class, 40, boost));
+        emit ClassSet(class, rate, boost);
+    }
+
+    function setQuota(uint16 id, uint8 class, uint64 capacity, uint64 perDay) external restricted {
+        _flow(id);
+        _bound("class", class, 1, 2);
+        _quotas[uint256(id) * 4 + class] =
+            uint256(capacity) | uint256(perDay) << 64 | uint256(capacity) << 128 | block.timestamp << 192;
+        emit QuotaSet(id, class, capacity, perDay);
+    }
+
+    function setQueueing(uint40 drain, uint40 credit) external restricted {
+        uint256 boost = _clock.boostOf(1) > _clock.boostOf(2) ? _clock.boostOf(1) : _clock.boostOf(2);
+        _bound("drain", drain, 2 * boost, MOST_QUEUEING);
+        _bound("credit", credit, 0, MOST_QUEUEING);
+        _clock = Clock.wrap(_put(_put(Clock.unwrap(_clock), 40, 40, drain), 80, 40, credit));
+        emit ParameterSet("drain", drain);
+        emit ParameterSet("credit", credit);
+    }
+
+    function setTimes(uint16 grace, uint24 margin, uint24 verdictWindow) external restricted {
+        _bound("grace", grace, 1, 3600);
+        _bound("margin", margin, 0, 86_400);
+        _bound("verdictWindow", verdictWindow, 60, 2_592_000);
+        (uint24 challengeWindow, uint24 rulingWindow) = IResultVerifier(_verifier).windows();
+        // A bond stays until everything that can be held against it is decided.
+        _bound(
+            "windows",
+            uint256(challengeWindow) + rulingWindow + verdictWindow,
+            0,
+            IProcessorRegistry(_registry).unbondDelay() - 1
+        );
+        _clock = Clock.wrap(_put(_put(Clock.unwrap(_clock), 136, 16, grace), 152, 24, margin));
+        _policy = _put(_policy, 136, 24, verdictWindow);
+        emit ParameterSet("grace", grace);
+        emit ParameterSet("margin", margin);
+        emit ParameterSet("verdictWindow", verdictWindow);
+    }
+
+    function setPenalties(uint16 deadlinePermille, uint8 fraudMultiple) external restricted {
+        _bound("deadlinePermille", deadlinePermille, 0, 500);
+        _bound("fraudMultiple", fraudMultiple, 1, 10);
+        _policy = _put(_put(_policy, 160, 16, deadlinePermille), 176, 8, fraudMultiple);
+        emit ParameterSet("deadlinePermille", deadlinePermille);
+        emit ParameterSet("fraudMultiple", fraudMultiple);
+    }
+
+    function setRequestBounds(uint8 leastTrust, uint8 mostRedundancy, uint24 mostSeconds) external restricted {
+        _bound("leastTrust", leastTrust, 2, 100);
+        _bound("mostRedundancy", mostRedundancy, 1, 5);
+        _bound("mostSeconds", mostSeconds, 60, 259_200);
+        _policy = _put(_put(_put(_policy, 96, 8, leastTrust), 104, 8, mostRedundancy), 112, 24, mostSeconds);
+        emit ParameterSet("leastTrust", leastTrust);
+        emit ParameterSet("mostRedundancy", mostRedundancy);
+        emit ParameterSet("mostSeconds", mostSeconds);
+    }
+
+    function setPaused(bool stop) external restricted {
+        _clock = Clock.wrap(_put(Clock.unwrap(_clock), 128, 8, stop ? 1 : 0));
+        emit PausedSet(stop);
+    }
+
+    /* ------------------------------ internals ------------------------------ */
+
+    /// @dev Ends a pending execution: frees its qubits and takes the penalty if it was running.
+    function _end(Case memory k, uint8 index, Execution e) private {
+        ExecutionState from = e.executionStateOf();
+        ProcessorId processor = ProcessorId.wrap(uint32(e.processorOf()));
+        uint256 penalty;
+        if (from == ExecutionState.Allocated) {
+            Dispatch d = _dispatch[processor];
+            _dispatch[processor] = d.withFree(d.freeOf() + k.p.qubitsOf());
+            IProcessorRegistry(_registry).recordOutcome(processor, Outcome.Reject, false);
+            penalty = _slash(k, processor, _feeOf(k) * uint16(_policy >> 160) / 1000, k.terms.clientOf());
+        }
+        _move(k, index, e, ExecutionState.Ended);
+        _step(k, STEP_ENDED, index, bytes32(penalty));
+        emit ExecutionEnded(k.id, processor, index, from, penalty);
+    }
+
+    /// @dev Drops dead entries from the front of a closed job's queue.
+    function _tidy(JobId id) private {
+        uint256 queue_ = id.queueOf();
+        (Queue q,) = _trim(queue_, _queues[queue_], 8);
+        _queues[queue_] = q;
+        _show(queue_, q);
+    }
+
+    function _isPending(ExecutionState state) private pure returns (bool) {
+        return state == ExecutionState.Allocated || state == ExecutionState.Committed
+            || state == ExecutionState.Undecided;
+    }
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {IProcessorRegistry} from "../interfaces/IProcessorRegistry.sol";
+import {JobId, JobState, ProcessorId, Reason, directQueueOf, jobAt} from "../libraries/Types.sol";
+import {EXECUTION_BITS, EXECUTION_MASK, Execution, Progress, Terms} from "../libraries/JobWords.sol";
+import {Clock, Dispatch, Lane, Queue, packLane} from "../libraries/QueueWords.sol";
+import {Flows} from "./Flows.sol";
+
+/// @title FairQueue
+/// @notice The job table is the queue: entries of a flow are its job indices, and a linked list of those that returned.
+/// The rule is written out in IComputationAllocator.
+abstract contract FairQueue is Flows {
+    /// @notice A job's four words.
+    struct Job {
+        Terms terms;
+        Progress progress;
+        bytes32 trail;
+        uint256 more;
+    }
+
+    /// @notice What the rule names for a processor. `previous` is the returned entry before it, 0 if it is the first.
+    struct Pick {
+        uint256 queue;
+        uint256 index;
+        uint256 previous;
+        bool returned;
+        Progress progress;
+        Queue word;
+    }
+
+    /// @dev Live returned entries that a processor's provider may be excluded from before the flow offers its next job.
+    uint256 private constant LOOK_LIVE = 8;
+    /// @dev Entries read from one list at most, dead ones included.
+    uint256 private constant LOOK = 24;
+
+    uint256 private constant NONE = type(uint256).max;
+
+    mapping(JobId job => Job) internal _jobs;
+    mapping(ProcessorId processor => Dispatch) internal _dispatch;
+
+    /* ------------------------------ the rule ------------------------------ */
+
+    /// @dev The job that the rule names for a processor, or why there is none (Draining: `pick` is what it drains for).
+    function _select(ProcessorId processor, Dispatch d, Clock c)
+        internal
+        view
+        returns (Reason reason, Pick memory pick)
+    {
+        if (c.isPaused()) return (Reason.Paused, pick);
+        if (d.isBlocked()) return (Reason.Suspended, pick);
+        bool certified = d.certifiedUntilOf() > block.timestamp;
+        uint256 flows = certified ? c.flowsOf() : 0;
+        uint256 quality = certified ? d.certifiedOf() : 0;
+        uint256[] memory lanes = new uint256[](flows + 4);
+        // Lane indices stay below the array's length. Lanes past the last flow are zero.
+        unchecked {
+            for (uint256 i; i < flows; i += 4) {
+                uint256 word = _lanes[i >> 2];
+                assembly ("memory-safe") {
+                    let slot := add(add(lanes, 32), shl(5, i))
+                    mstore(slot, and(word, 0xFFFFFFFFFFFFFFFF))
+                    mstore(add(slot, 32), and(shr(64, word), 0xFFFFFFFFFFFFFFFF))
+                    mstore(add(slot, 64), and(shr(128, word), 0xFFFFFFFFFFFFFFFF))
+                    mstore(add(slot, 96), shr(192, word))
+                }
+            }
+        }
+        uint256 resolved; // bit i: lane i holds what the queue really offers to this processor
+        if (d.hasDirect()) {
+            _offer(directQueueOf(processor), processor, c, pick);
+            lanes[flows] = _laneOf(pick, c);
+            resolved = 1 << flows;
+        }
+        ++flows;
+        while (true) {
+            uint256 best = _least(lanes, flows, d, quality, c);
+            if (best == NONE) {
+                if (reason != Reason.None) return (reason, pick);
+                return (_why(lanes, d, quality, certified), pick);
+            }
+            bool same = _offer(best + 1 == flows ? directQueueOf(processor) : best, processor, c, pick);
+            if (!same && resolved >> best & 1 == 0) {
+                lanes[best] = _laneOf(pick, c);
+                if (lanes[best] == 0 && pick.word.removedOf() != pick.word.addedOf()) reason = Reason.Backlog;
+                resolved |= 1 << best;
+            } else if (pick.progress.qubitsOf() <= d.freeOf()) {
+                return (Reason.None, pick);
+            } else if (c.timeOf() > pick.progress.tagOf() + c.drainOf()) {
+                return (Reason.Draining, pick);
+            } else {
+                lanes[best] = 0;
+                if (reason == Reason.None) reason = Reason.Busy;
+            }
+        }
+    }
+
+    /// @dev The suitable lane of least key that fits or may make the processor drain; NONE if there is no such lane.
+    function _least(uint256[] memory lanes, uint256 count, Dispatch d, uint256 quality, Clock c)
+        private
+        pure
+        returns (uint256 best)
+    {
+        uint256 total = d.totalOf();
+        uint256 free = d.freeOf();
+        // A key below this may belong to a tag that the virtual time has left behind by more than the drain.
+        uint256 late = c.timeOf() > c.drainOf() ? c.timeOf() - c.drainOf() : 0;
+        uint256 least = NONE;
+        best = NONE;
+        // Indices stay below the array's length.
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                uint256 entry;
+                assembly ("memory-safe") {
+                    entry := mload(add(add(lanes, 32), shl(5, i)))
+                }
+                if (entry == 0 || entry >> 24 >= least || entry & 0xFFF > quality) continue;
+                uint256 qubits = entry >> 12 & 0xFFF;
+                if (qubits <= free || (qubits <= total && entry >> 24 < late)) {
+                    least = entry >> 24;
+                    best = i;
+                }
+            }
+        }
+    }
+
+    /// @dev Why none of the lanes will do.
+    function _why(uint256[] memory lanes, Dispatch d, uint256 quality, bool certified) private pure returns (Reason why) {
+        why = certified ? Reason.Empty : Reason.NoCertificate;
+        for (uint256 i; i < lanes.length; ++i) {
+            Lane entry = Lane.wrap(lanes[i]);
+            if (Lane.unwrap(entry) == 0) continue;
+            if (entry.laneQubits() <= d.totalOf() && entry.laneQuality() <= quality) return Reason.Busy;
+            why = Reason.Unsuitable;
+        }
+    }
+
+    /// @dev Puts into `pick` the first entry of a queue that is live and that the processor's provider never had; index 0 if
+    /// there is none. `same`: it is the very first entry of the queue, as its lane shows it.
+    function _offer(uint256 id, ProcessorId processor, Clock c, Pick memory pick) private view returns (bool same) {
+        Queue q = _queues[id];
+        pick.queue = id;
+        pick.word = q;
+        pick.previous = 0;
+        pick.returned = true;
+        same = true;
+        uint256 index = q.returnedHeadOf();
+        uint256 looked;
+        uint256 live;
+        // Counters are bounded by LOOK.
+        unchecked {
+            while (index != 0 && live < LOOK_LIVE && looked < LOOK) {
+                Progress p = _jobs[jobAt(id, index)].progress;
+                if (_isLive(p, c)) {
+                    if (!_had(processor, id, index, p)) {
+                        (pick.index, pick.progress) = (index, p);
+                        return same;
+                    }
+                    ++live;
+                }
+                same = false;
+                ++looked;
+                pick.previous = index;
+                index = p.nextOf();
+            }
+            pick.returned = false;
+            looked = 0;
+            uint256 last = q.addedOf();
+            for (index = q.removedOf() + 1; index <= last && looked < LOOK; ++index) {
+                Progress p = _jobs[jobAt(id, index)].progress;
+                if (_isLive(p, c)) {
+                    (pick.index, pick.progress) = (index, p);
+                    return same;
+                }
+                same = false;
+                ++looked;
+            }
+        }
+        (pick.index, pick.progress) = (0, Progress.wrap(0));
+        return false;
+    }
+
+    /// @dev Whether the processor's provider already has an execution of the job.
+    function _had(ProcessorId processor, uint256 id, uint256 index, Progress p) private view returns (bool) {
+        uint256 count = p.countOf();
+        if (count == 0) return false;
+        uint256 more = count > 1 ? _jobs[jobAt(id, index)].more : 0;
+        ProcessorId[] memory others = new ProcessorId[](count);
+        for (uint256 i; i < count; ++i) {
+            others[i] = ProcessorId.wrap(uint32(_executionIn(p, more, i).processorOf()));
+        }
+        return IProcessorRegistry(_registry).sharesProvider(processor, others);
+    }
+
+    /// @dev Whether a queue's entry can still be handed out: Queued, and with time enough before the job's deadline.
+    function _isLive(Progress p, Clock c) internal view returns (bool) {
+        // Sums of words of at most 40 bits.
+        unchecked {
+            return p.stateOf() == JobState.Queued
+                && block.timestamp + p.declaredOf() + c.graceOf() + c.marginOf() <= p.deadlineOf();
+        }
+    }
+
+    /* ------------------------------ the lists ------------------------------ */
+
+    /// @dev Takes the picked entry out of its queue's word (and list); entries before a first-time one are dead.
+    function _unlink(Pick memory pick) internal pure returns (Queue q, bool relink) {
+        q = pick.word;
+        if (!pick.returned) return (q.withRemoved(pick.index), false);
+        uint256 next = pick.progress.nextOf();
+        uint256 tail = q.returnedTailOf() == pick.index ? pick.previous : q.returnedTailOf();
+        if (pick.previous == 0) return (q.withReturned(next, next == 0 ? 0 : tail), false);
+        return (q.withReturned(q.returnedHeadOf(), tail), true);
+    }
+
+    /// @dev Appends a job, whose own link is 0, to the returned list.
+    function _append(uint256 id, Queue q, uint256 index) internal returns (Queue) {
+        uint256 tail = q.returnedTailOf();
+        if (tail == 0) return q.withReturned(index, index);
+        Job storage last = _jobs[jobAt(id, tail)];
+        last.progress = last.progress.withNext(index);
+        return q.withReturned(q.returnedHeadOf(), index);
+    }
+
+    /// @dev Drops up to `most` dead entries from the front; how many of them were returned ones.
+    function _trim(uint256 id, Queue q, uint256 most) internal view returns (Queue, uint256 listed) {
+        Clock c = _clock;
+        uint256 index = q.returnedHeadOf();
+        // Counters are bounded by `most` and by the lists' lengths.
+        unchecked {
+            while (index != 0) {
+                Progress p = _jobs[jobAt(id, index)].progress;
+                if (most == 0 || _isLive(p, c)) return (q, listed);
+                --most;
+                ++listed;
+                index = p.nextOf();
+                q = q.withReturned(index, index == 0 ? 0 : q.returnedTailOf());
+            }
+            while (q.removedOf() < q.addedOf()) {
+                if (most == 0 || _isLive(_jobs[jobAt(id, q.removedOf() + 1)].progress, c)) break;
+                --most;
+                q = q.withRemoved(q.removedOf() + 1);
+            }
+        }
+        return (q, listed);
+    }
+
+    /// @dev Makes the lane of a flow, or the flag of a processor's direct queue, show the queue's front.
+    function _show(uint256 id, Queue q) internal {
+        if (id < 1 << 23) {
+            _setLane(id, _front(id, q, _clock));
+        } else {
+            ProcessorId processor = ProcessorId.wrap(uint32(id & 0x3FFFFF));
+            Dispatch d = _dispatch[processor];
+            bool waiting = q.returnedHeadOf() != 0 || q.removedOf() < q.addedOf();
+            if (d.hasDirect() != waiting) _dispatch[processor] = d.withDirect(waiting);
+        }
+    }
+
+    /// @dev The lane of a queue's first entry; zero if it has none.
+    function _front(uint256 id, Queue q, Clock c) internal view returns (Lane) {
+        uint256 index = q.returnedHeadOf();
+        if (index == 0) {
+            index = q.removedOf() + 1;
+            if (index > q.addedOf()) return Lane.wrap(0);
+        }
+        return _laneFor(_jobs[jobAt(id, index)].progress, c);
+    }
+
+    /// @dev The lane that shows a job.
+    function _laneFor(Progress p, Clock c) internal pure returns (Lane) {
+        uint256 tag = p.tagOf();
+        uint256 boost = c.boostOf(p.classOf());
+        // Saturates at 0.
+        unchecked {
+            return packLane(tag > boost ? tag - boost : 0, p.qubitsOf(), p.qualityOf());
+        }
+    }
+
+    function _laneOf(Pick memory pick, Clock c) private pure returns (uint256) {
+        return pick.index == 0 ? 0 : Lane.unwrap(_laneFor(pick.progress, c));
+    }
+
+    /// @dev Execution `i` out of a job's words.
+    function _executionIn(Progress p, uint256 more, uint256 i) internal pure returns (Execution) {
+        if (i == 0) return p.firstOf();
+        return Execution.wrap(more >> (EXECUTION_BITS * (i - 1)) & EXECUTION_MASK);
+    }
+}

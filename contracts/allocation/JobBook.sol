@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {IProcessorRegistry} from "../interfaces/IProcessorRegistry.sol";
+import {Confidence} from "../libraries/Confidence.sol";
+import {EXECUTION_BITS, Execution, Progress, Terms, packExecution} from "../libraries/JobWords.sol";
+import {Queue} from "../libraries/QueueWords.sol";
+import {ExecutionState, JobId, JobState, ProcessorId} from "../libraries/Types.sol";
+import {FairQueue} from "./FairQueue.sol";
+
+/// @title JobBook
+/// @notice What happens to a job when one of its executions changes: requeue, settle, fail, and one step of its trail each.
+abstract contract JobBook is FairQueue {
+    /// @dev A job as it is while a call works on it; `more` is read when a second execution exists.
+    struct Case {
+        JobId id;
+        Terms terms;
+        Progress p;
+        bytes32 trail;
+        uint256 more;
+    }
+
+    uint8 internal constant STEP_SUBMITTED = 1;
+    uint8 internal constant STEP_ALLOCATED = 2;
+    uint8 internal constant STEP_COMMITTED = 3;
+    uint8 internal constant STEP_JUDGED = 4;
+    uint8 internal constant STEP_REQUEUED = 5;
+    uint8 internal constant STEP_ENDED = 6;
+    uint8 internal constant STEP_CLOSED = 7;
+
+    /// @dev Accepted, running and undecided executions.
+    function _tally(Case memory k) internal pure returns (uint256 accepted, uint256 running, uint256 undecided) {
+        uint256 count = k.p.countOf();
+        // At most five.
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                ExecutionState state = _executionIn(k.p, k.more, i).executionStateOf();
+                if (state == ExecutionState.Accepted) ++accepted;
+                else if (state == ExecutionState.Undecided) ++undecided;
+                else if (state == ExecutionState.Allocated || state == ExecutionState.Committed) ++running;
+            }
+        }
+    }
+
+    /// @dev Settles, fails or requeues an open job after one of its executions changed.
+    /// @param index the execution that changed, whose log2-odds, if Accepted, are `odds`
+    function _advance(Case memory k, uint256 index, int256 odds) internal {
+        (uint256 accepted, uint256 running, uint256 undecided) = _tally(k);
+        if (accepted >= k.p.redundancyOf()) {
+            if (running + undecided != 0) return;
+            if (_isConfident(k, index, odds)) return _close(k, JobState.Settled);
+        } else if (accepted + running >= k.p.redundancyOf()) {
+            return;
+        }
+        if (k.p.stateOf() == JobState.Queued) return;
+        if (k.p.countOf() == k.p.mostOf()) {
+            if (running + undecided == 0) _close(k, JobState.Failed);
+            return;
+        }
+        uint256 queue_ = k.id.queueOf();
+        Queue q = _queues[queue_];
+        bool first = q.returnedHeadOf() == 0;
+        _queues[queue_] = _append(queue_, q, k.id.indexOf());
+        if (first) _setLane(queue_, _laneFor(k.p, _clock));
+        _requeue(k);
+    }
+
+    function _isConfident(Case memory k, uint256 index, int256 odds) internal view returns (bool) {
+        uint256 count = k.p.countOf();
+        int256 sum;
+        for (uint256 i; i < count; ++i) {
+            Execution e = _executionIn(k.p, k.more, i);
+            if (e.executionStateOf() != ExecutionState.Accepted) continue;
+            sum += i == index
+                ? odds
+                : IProcessorRegistry(_registry).log2Odds(ProcessorId.wrap(uint32(e.processorOf())));
+        }
+        return sum >= Confidence.required(k.terms.trustOf());
+    }
+
+    /* ------------------------------ closing ------------------------------ */
+
+    /// @dev Closes an open job and returns what is left of its escrow.
+    function _close(Case memory k, JobState state) internal {
+        uint256 refund = _feeOf(k) * (k.p.mostOf() - k.p.paidOf());
+        if (refund != 0) _balances[k.terms.clientOf()] += refund;
+        k.p = k.p.withState(state);
+        _step(k, STEP_CLOSED, uint8(k.p.countOf()), bytes32(uint256(state) << 248 | refund));
+        emit JobClosed(k.id, state, refund);
+    }
+
+    function _requeue(Case memory k) internal {
+        uint8 count = uint8(k.p.countOf());
+        k.p = k.p.withState(JobState.Queued);
+        _step(k, STEP_REQUEUED, count, 0);
+        emit JobRequeued(k.id, count);
+    }
+
+    function _slash(Case memory k, ProcessorId processor, uint256 amount, address beneficiary)
+        internal
+        returns (uint256 taken)
+    {
+        (taken, beneficiary) = IProcessorRegistry(_registry).slash(
+            processor, amount, beneficiary, bytes32(uint256(JobId.unwrap(k.id)))
+        );
+        if (taken != 0) _balances[beneficiary] += taken;
+    }
+
+    /* ------------------------------ small parts ------------------------------ */
+
+    function _loadAll(JobId id) internal view returns (Case memory k) {
+        k = _load(id);
+        k.terms = _jobs[id].terms;
+    }
+
+    /// @dev Without the terms, where they are not needed.
+    function _load(JobId id) internal view returns (Case memory k) {
+        Job storage job_ = _jobs[id];
+        k.id = id;
+        k.p = job_.progress;
+        k.trail = job_.trail;
+        if (k.p.countOf() > 1) k.more = job_.more;
+    }
+
+    /// @dev Writes what calls change: progress and trail. `more` is written where it changes.
+    function _store(Case memory k) internal {
+        Job storage job_ = _jobs[k.id];
+        job_.progress = k.p;
+        job_.trail = k.trail;
+    }
+
+    function _executionAt(Case memory k, uint256 index) internal pure returns (Execution) {
+        require(
+            index < k.p.countOf(), ComputationAllocatorBadExecutionState(k.id, uint8(index), ExecutionState.None)
+        );
+        return _executionIn(k.p, k.more, index);
+    }
+
+    function _put(Case memory k, uint256 index, Execution e) internal {
+        if (index == 0) {
+            k.p = k.p.withFirst(e);
+        } else {
+            k.more = _put(k.more, EXECUTION_BITS * (index - 1), EXECUTION_BITS, Execution.unwrap(e));
+            _jobs[k.id].more = k.more;
+        }
+    }
+
+    function _move(Case memory k, uint256 index, Execution e, ExecutionState to) internal {
+        _put(k, index, packExecution(e.processorOf(), to, e.reportsOf(), block.timestamp, e.usedOf()));
+    }
+
+    function _step(Case memory k, uint8 kind, uint8 index, bytes32 data) internal view {
+        bytes32 next = k.trail;
+        uint256 step = uint256(kind) << 248 | uint256(index) << 240 | block.timestamp;
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, next)
+            mstore(add(buffer, 32), step)
+            mstore(add(buffer, 64), data)
+            next := keccak256(buffer, 96)
+        }
+        k.trail = next;
+    }
+
+    function _increment(uint256 units, Queue q) internal pure returns (uint256) {
+        return (units * TAG_SCALE + q.weightOf() - 1) / q.weightOf();
+    }
+
+    function _lowerFinish(uint256 flow_, uint256 by) internal {
+        Queue q = _queues[flow_];
+        uint256 finish = q.finishOf();
+        _queues[flow_] = q.withFinish(finish > by ? finish - by : 0);
+    }
+
+    function _feeOf(Case memory k) internal view returns (uint256) {
+        return k.terms.rateOf() * k.p.qubitsOf() * k.p.declaredOf() * _unit;
+    }
+}
