@@ -60,6 +60,7 @@ class Verdict:
     era: int
     signers: int
     transaction: str
+    time: int
 
 
 @dataclass(slots=True)
@@ -139,6 +140,7 @@ class Processor:
     report: bytes = b""
     suspended: bool = False
     retired: bool = False
+    slashed: int = 0
 
 
 class History:
@@ -289,6 +291,7 @@ class History:
                         event.era,
                         event.signers,
                         logged.transaction,
+                        logged.time,
                     )
                 )
                 data = report_struct_hash(
@@ -344,6 +347,7 @@ class History:
                 self.processors[event.processor].bond -= event.amount
             case ProcessorRegistry.Slashed():
                 self.processors[event.processor].bond -= event.amount
+                self.processors[event.processor].slashed += event.amount
             case ProcessorRegistry.SuspensionSet():
                 self.processors[event.processor].suspended = event.suspended
             case ProcessorRegistry.ProcessorRetired():

@@ -331,6 +331,7 @@ class Reader:
             era=verdict.era,
             signers=verdict.signers,
             transaction=verdict.transaction,
+            time=verdict.time,
         )
 
     def _failure(self, job: Job, status: Status) -> tuple[str | None, str | None]:

@@ -187,6 +187,7 @@ class VerdictInfo:
     era: int
     signers: int
     transaction: str
+    time: int
 
     def as_json(self) -> Json:
         """For scripts."""
@@ -202,6 +203,7 @@ class VerdictInfo:
             "era": self.era,
             "signers": self.signers,
             "transaction": self.transaction,
+            "time": self.time,
         }
 
 

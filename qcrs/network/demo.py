@@ -1,0 +1,165 @@
+"""`qcrs demo`: the whole exchange on real circuits, and what it has to show.
+
+Five processors are certified by four oracles; a dozen programs are submitted; one processor invents its
+results and is found out; one node is killed while it runs a job. Everything is a process of its own.
+The run ends with checks of its own claims, read from the chain, and a report.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qcrs.config.home import Home
+from qcrs.errors import JobTimeoutError
+from qcrs.network.local import LocalNetwork
+from qcrs.network.plan import demo_plan
+from qcrs.network.summing import summarise
+from qcrs.report import Summary, write
+
+if TYPE_CHECKING:
+    from qcrs.client.exchange import Exchange
+    from qcrs.client.views import JobInfo
+
+__all__ = ["PROGRAMS", "run_demo"]
+
+CHEAT = "mallory"
+VICTIM = "dave"
+DECLARED_S = 8
+DEADLINE_S = 150
+SHOTS = 4000
+
+PROGRAMS = (
+    "bell_2",
+    "ghz_8",
+    "qft_6",
+    "grover_8",
+    "bernstein_vazirani_20",
+    "qaoa_petersen_10",
+    "h2_4",
+    "adder_10",
+    "ising_12",
+    "quantum_volume_6",
+    "phase_estimation_6",
+    "w_state_5",
+    "teleportation_3",
+)
+"""Programs of `examples/circuits` in the order of submission."""
+
+QUICK = ("bell_2", "ghz_8", "qft_6", "grover_8", "qaoa_petersen_10", "h2_4", "phase_estimation_6")
+
+
+def examples() -> Path:
+    """The folder of the example programs."""
+    return Path(__file__).resolve().parents[2] / "examples" / "circuits"
+
+
+@dataclass(slots=True)
+class _Run:
+    """One demonstration in progress."""
+
+    network: LocalNetwork
+    exchange: Exchange
+    say: Callable[[str], None]
+    names: dict[int, str] = field(default_factory=dict)
+    killed_job: int = 0
+    told: set[tuple[int, str]] = field(default_factory=set)
+
+    def submit(self, programs: tuple[str, ...]) -> None:
+        """Read every program in the limited child and submit each as a job of its own."""
+        from qcrs.client.program import Unit
+        from qcrs.client.views import JobOptions
+        from qcrs.sandbox import program_sandbox, read_program
+
+        with program_sandbox() as sandbox:
+            jobs = []
+            for name in programs:
+                data = (examples() / f"{name}.qasm").read_bytes()
+                circuit = read_program(data, sandbox=sandbox, name=name)[0]
+                options = JobOptions(
+                    declared_seconds=DECLARED_S, deadline_seconds=DEADLINE_S, max_executions=3
+                )
+                jobs.append(([Unit(circuit, SHOTS)], options, name))
+        ids = self.exchange.submit_many(jobs)
+        self.names = dict(zip(ids, programs, strict=True))
+        self.say(f"• {len(ids)} jobs submitted, {SHOTS} shots each, fees in escrow")
+
+    def look(self) -> list[JobInfo]:
+        """All jobs; says what is new of them, and kills the victim once it runs one."""
+        infos = [self.exchange.job(job, gas=False) for job in self.names]
+        for info in infos:
+            for run in info.executions:
+                running = run.state == "ALLOCATED"
+                if running and run.processor_name == VICTIM and not self.killed_job:
+                    self.network.processes.kill(VICTIM)
+                    self.killed_job = info.id
+                    self._tell(info.id, f"✗ {VICTIM}'s node is killed while it runs {self.names[info.id]}")
+                if run.state not in ("ALLOCATED", "COMMITTED"):
+                    score = f" (score {run.verdict.score:.3f})" if run.verdict else ""
+                    words = f"{self.names[info.id]} on {run.processor_name}: {run.state.lower()}{score}"
+                    self._tell(info.id, f"  {words}")
+        return infos
+
+    def _tell(self, job: int, words: str) -> None:
+        if (job, words) not in self.told:
+            self.told.add((job, words))
+            self.say(words)
+
+    def follow(self, seconds: float) -> None:
+        """Until every job is closed and the cheat's executions are judged as fraud."""
+        end = time.monotonic() + seconds
+        while True:
+            infos = self.look()
+            open_jobs = [self.names[i.id] for i in infos if not i.status.final]
+            unproven = [
+                self.names[i.id]
+                for i in infos
+                for run in i.executions
+                if run.processor_name == CHEAT and run.state == "REJECTED" and i.state == "SETTLED"
+            ]
+            if not open_jobs and not unproven:
+                return
+            self.network.check_alive(frozenset({VICTIM}))
+            if time.monotonic() > end:
+                raise JobTimeoutError(
+                    f"after {seconds:.0f} s these are not done: {', '.join(open_jobs + unproven)}",
+                    solution=f"read the logs in {self.network.home.path('logs', '.').parent}",
+                )
+            time.sleep(0.1)
+
+
+def run_demo(
+    home: Path | None, out: Path, *, quick: bool, keep: bool, say: Callable[[str], None]
+) -> tuple[Summary, Path]:
+    """Run it in `home` (a temporary folder by default) and write the report into `out`."""
+    started = time.monotonic()
+    root = Path(tempfile.mkdtemp(prefix="qcrs-demo-")) if home is None else home
+    network = LocalNetwork(Home.find(root), say=say)
+    plan = demo_plan()
+    try:
+        with network.processes.exclusive():
+            network.up(plan)
+            say(f"• {plan.oracles} oracles and {len(plan.nodes)} nodes start; processors are measured")
+            network.await_certified({node.name for node in plan.nodes})
+            run = _Run(network, network.exchange("client"), say)
+            run.submit(QUICK if quick else PROGRAMS)
+            run.follow(DEADLINE_S + 30)
+            summary = summarise(
+                run.exchange, run.names, cheat=CHEAT, killed=(VICTIM, run.killed_job),
+                seconds=time.monotonic() - started, shots=SHOTS, say=say,
+            )  # fmt: skip
+            run.exchange.close()
+    finally:
+        if not keep:
+            network.down()
+    report = write(summary, out)
+    if home is None and not keep:
+        shutil.rmtree(root, ignore_errors=True)
+    elif keep:
+        say(f"• the network goes on: QCRS_HOME={root}")
+    return summary, report

@@ -1,0 +1,239 @@
+"""A network on this machine: chain, oracles and nodes as real processes, its state in one folder.
+
+    HOME/network.json    where chain, store and contracts are      HOME/chain    the embedded chain
+    HOME/keys            plain keys of worthless development credit HOME/store    blobs and mail
+    HOME/processes.json  what runs                                  HOME/logs     what it says
+
+`up` does only what is not done yet, so it starts a network, mends one after a kill, and goes on after a
+restart of the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from qcrs.config.home import Home, NetworkFile
+from qcrs.errors import ConfigError, NetworkError
+from qcrs.network.plan import CREDIT, NodePlan, Plan
+from qcrs.network.processes import Processes
+
+if TYPE_CHECKING:
+    from qcrs.chain import Chain, Sender
+    from qcrs.client.exchange import Exchange
+
+__all__ = ["LocalNetwork"]
+
+CHAIN = "chain"
+ORACLE_BOND = 1_000 * CREDIT
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class LocalNetwork:
+    """One local network in one home folder."""
+
+    def __init__(self, home: Home, say: Callable[[str], None] = lambda _: None) -> None:
+        self.home = home
+        self.processes = Processes(home.root)
+        self._say = say
+
+    # ----------------------------------------------------------------- starting
+
+    def up(self, plan: Plan, *, port: int | None = None) -> None:
+        """Bring everything up that is not; waits for the processes, not for certificates."""
+        self.start_chain(port)
+        if not self.home.network_file.exists() or not self.home.load().contracts:
+            self._create(plan)
+        for name in plan.oracle_names:
+            self.start_oracle(name, plan)
+        for node in plan.nodes:
+            self.start_node(node)
+
+    def start_chain(self, port: int | None = None) -> None:
+        """The chain's process, on the port that the network has had before."""
+        ready = self.home.path("chain", "rpc.json")
+        known = self.processes.all().get(CHAIN)
+        if known is not None and known.alive:
+            return
+        if self.home.network_file.exists():
+            port = int(self.home.load().rpc.rsplit(":", 1)[1].rstrip("/"))
+        ready.unlink(missing_ok=True)
+        words = ["qcrs.hub.rpc", "--data", str(ready.parent), "--port", str(port or _free_port())]
+        self.processes.start(CHAIN, words)
+        self.processes.await_ready(CHAIN, ready.exists)
+        self._say(f"• chain at {json.loads(ready.read_text())['url']}")
+
+    def start_oracle(self, name: str, plan: Plan) -> None:
+        """One oracle's process."""
+        words = [
+            "qcrs",
+            "oracle",
+            "run",
+            "--account",
+            name,
+            "--suite",
+            plan.suite,
+            "--home",
+            str(self.home.root),
+        ]
+        self.processes.start(name, words)
+
+    def start_node(self, node: NodePlan) -> None:
+        """One node's process; it registers its processor when that is new."""
+        words = ["qcrs", "node", "run", "--backend", node.backend, "--name", node.name]
+        words += ["--account", node.name, "--home", str(self.home.root)]
+        words += ["--bond", str(node.bond), "--claim-quality", str(node.claimed_quality)]
+        self.processes.start(node.name, words)
+
+    # ----------------------------------------------------------------- creating
+
+    def _create(self, plan: Plan) -> None:
+        """Deploy, make accounts, give everybody credit, start the first oracle era."""
+        from qcrs.chain.deploy import deploy
+
+        from qcrs.chain import Sender, connect
+        from qcrs.chain.accounts import development_accounts
+        from qcrs.client.wallet import Wallet
+
+        started = time.monotonic()
+        rpc = json.loads(self.home.path("chain", "rpc.json").read_text())["url"]
+        names = ["deployer", *plan.clients, *plan.oracle_names, *(n.name for n in plan.nodes)]
+        accounts = development_accounts(len(names))
+        wallet = Wallet(self.home)
+        for name, account in zip(names, accounts, strict=True):
+            if name not in wallet.names():
+                wallet.create(name, account=account)
+        with connect(rpc) as chain:
+            deployment = deploy(chain, accounts[0], say=None)
+            network = NetworkFile(
+                rpc=rpc,
+                chain_id=chain.chain_id,
+                store=str(self.home.path("store", ".").parent),
+                contracts=deployment.addresses,
+                beacon_blocks=plan.beacon_blocks,
+                handover_seconds=plan.handover_s,
+            )
+            self._endow(chain, Sender(chain, accounts[0]), network, plan)
+            self._first_era(chain, network, plan)
+        self.home.save(network)
+        self._say(f"• contracts deployed, {len(names)} accounts endowed ({time.monotonic() - started:.1f} s)")
+
+    def _endow(self, chain: Chain, deployer: Sender, network: NetworkFile, plan: Plan) -> None:
+        """Parameters for a fast local network, and credit for everybody."""
+        from qcrs.chain.bindings import ComputationAllocator, ResourceCredit
+        from qcrs.client.wallet import Wallet
+
+        credit = ResourceCredit(chain, network.contracts["ResourceCredit"])
+        allocator = ComputationAllocator(chain, network.contracts["ComputationAllocator"])
+        wallet = Wallet(self.home)
+        holders = [*plan.clients, *plan.oracle_names, *(n.name for n in plan.nodes)]
+        calls = [
+            allocator.set_times(plan.grace_s, 0, 3600),
+            allocator.open_flow(deployer.address, 100, True),
+            credit.mint(deployer.address, plan.purse * len(holders)),
+            credit.approve(allocator.address, plan.purse * len(holders)),
+            *(allocator.deposit(wallet.address(name), plan.purse) for name in holders),
+            *(credit.mint(wallet.address(name), plan.purse) for name in plan.oracle_names),
+        ]
+        for call in calls:
+            deployer.transact(call)
+
+    def _first_era(self, chain: Chain, network: NetworkFile, plan: Plan) -> None:
+        """Oracles bond; their keys are published; the era begins."""
+        from qcrs.chain import Sender
+        from qcrs.chain.bindings import OracleQuorum, ResourceCredit
+        from qcrs.client.identities import write_identities
+        from qcrs.client.wallet import Wallet
+        from qcrs.oracles.identity import OracleKeys
+        from qcrs.store import ContentStore
+        from qcrs.types import cid_to_digest
+
+        wallet = Wallet(self.home)
+        credit = ResourceCredit(chain, network.contracts["ResourceCredit"])
+        quorum = OracleQuorum(chain, network.contracts["OracleQuorum"])
+        keys = [OracleKeys.open(self.home, name, wallet.load(name)) for name in plan.oracle_names]
+        for key in keys:
+            sender = Sender(chain, key.account)
+            sender.transact(credit.approve(quorum.address, ORACLE_BOND))
+            sender.transact(quorum.bond(ORACLE_BOND))
+        document = write_identities([key.identity for key in keys])
+        digest = cid_to_digest(ContentStore(network.store).put(document))
+        deployer = Sender(chain, wallet.load("deployer"))
+        deployer.transact(quorum.rotate(tuple(key.account.address for key in keys), digest))
+
+    # ----------------------------------------------------------------- looking
+
+    def exchange(self, account: str | None = None) -> Exchange:
+        """A client of this network."""
+        from qcrs.client.exchange import Exchange
+
+        return Exchange.connect(self.home, account=account)
+
+    def await_certified(self, names: set[str], seconds: float = 180.0) -> None:
+        """Wait until these processors hold a certificate; says each as it comes."""
+        exchange = self.exchange()
+        end = time.monotonic() + seconds
+        missing = set(names)
+        while missing:
+            for processor in exchange.processors():
+                if processor.certified and processor.capability and processor.name in missing:
+                    missing.discard(processor.name)
+                    found = processor.capability
+                    layered, readout = found.error_per_layered_gate * 1e-9, found.readout_error * 1e-9
+                    self._say(
+                        f"• {processor.name} certified: {processor.qubits} qubits, "
+                        f"error per layered gate {layered:.2e}, readout {readout:.2e}, "
+                        f"QV 2^{found.log2_quantum_volume}, GHZ {found.ghz_width}"
+                    )
+            self.check_alive()
+            if time.monotonic() > end:
+                raise NetworkError(
+                    f"not certified after {seconds:.0f} s: {', '.join(sorted(missing))}",
+                    solution=f"read the logs in {self.processes.log('x').parent}",
+                )
+            time.sleep(0.2)
+        exchange.close()
+
+    def check_alive(self, but: frozenset[str] = frozenset()) -> None:
+        """`NetworkError` where a process of the network has ended by itself."""
+        for process in self.processes.all().values():
+            if not process.alive and process.name not in but:
+                raise NetworkError(
+                    f"{process.name} has ended: {self.processes.tail(process.name)}",
+                    solution=f"read {self.processes.log(process.name)}, then `qcrs up` starts it again",
+                )
+
+    def status(self) -> list[dict[str, object]]:
+        """One row a process."""
+        return [
+            {
+                "name": p.name,
+                "state": "running" if p.alive else "ended",
+                "pid": p.pid,
+                "log": str(self.processes.log(p.name)),
+            }
+            for p in self.processes.all().values()
+        ]
+
+    def down(self) -> list[str]:
+        """Stop every process; the state stays."""
+        return self.processes.stop()
+
+    def restart(self, name: str, plan: Plan) -> None:
+        """Start one process of the plan again after a kill."""
+        if name == CHAIN:
+            self.start_chain()
+        elif name in plan.oracle_names:
+            self.start_oracle(name, plan)
+        elif name in {n.name for n in plan.nodes}:
+            self.start_node(next(n for n in plan.nodes if n.name == name))
+        else:
+            raise ConfigError("no such process in the plan", field="name", value=name)
