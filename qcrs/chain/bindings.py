@@ -14,6 +14,7 @@ from qcrs.chain.abi import Binding, Call, Event, Parameter, Struct
 __all__ = [
     "AbortCode",
     "AccessManager",
+    "AllocatorDesk",
     "Attestation",
     "CONTRACTS",
     "Capability",
@@ -27,6 +28,8 @@ __all__ = [
     "CorrectionRecord",
     "ERRORS",
     "EVENTS",
+    "EntanglementBase",
+    "EntanglementChannels",
     "EntanglementCoordinator",
     "EpochRecord",
     "EraConsumer",
@@ -796,10 +799,386 @@ class AccessManager(Binding):
         return self._prepare("updateAuthority", "18ff183c", (Parameter("target", "address"), Parameter("new_authority", "address")), (), (target, new_authority))
 
 
+class AllocatorDesk(Binding):
+    """The seldom used half of the ComputationAllocator's code: the bodies' parameters, each inside hard bounds, and the end of jobs that were given up or ran out of time. It runs by delegatecall on the allocator's storage; called by itself it only touches its own, which nothing reads. What each function promises is written in IComputationAllocator."""
+
+    NAME: ClassVar[str] = "AllocatorDesk"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
+
+    @dataclass(frozen=True, slots=True)
+    class BondGiven(Event):
+        """A bond held for `holder` became balance of `account`."""
+
+        account: str
+        holder: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "BondGiven"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("faae43ccff7a9aabbad87af0b7672d832e6d56015329f941a9a1956a1ca28473")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("holder", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class BondTaken(Event):
+        """Balance became a bond held for the registry or the verifier (`holder`). The bond of a registration is in the registry's ProcessorRegistered alone."""
+
+        account: str
+        holder: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "BondTaken"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("f95eb686b22cb685604818afac3dd6d57c614aceb6e21eba539299b9455c78a4")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("holder", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class ClassSet(Event):
+        """A class's rate (units per qubit-second) and boost (virtual time) changed."""
+
+        class_: int
+        rate: int
+        boost: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "ClassSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("a658af8fa9e5814d01a160a6cd34b33d0c9b9bcbc96c1cd2e0b217e0ddfd737c")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("class_", "uint8", indexed=True), Parameter("rate", "uint32"), Parameter("boost", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class Deposited(Event):
+        """Credit came in for `account`."""
+
+        account: str
+        from_: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "Deposited"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("8752a472e571a816aea92eec8dae9baf628e840f4929fbcc2d155e6233ff68a7")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("from_", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class ExecutionEnded(Event):
+        """An execution ran out of time from `from` (Allocated: with penalty; Committed; Undecided)."""
+
+        job: int
+        processor: int
+        execution: int
+        from_: ExecutionState
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "ExecutionEnded"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("4addb8c3d184470a503761a998cc03dec8ccd11b1b4a37e95796ff2d9e387c87")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("execution", "uint8"), Parameter("from_", "uint8", ExecutionState), Parameter("penalty", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class ExecutionPaid(Event):
+        """An accepted execution was paid."""
+
+        job: int
+        provider: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "ExecutionPaid"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("a865f911610be36ceb0a74df8e393eac7fd722dcf0ad8830587481288564c534")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("provider", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class FlowMemberSet(Event):
+        """An account may, or may no longer, charge the flow."""
+
+        flow: int
+        member: str
+        allowed: bool
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "FlowMemberSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("1dfb8228eff152ddd23066db58ee6ea3e3a384af25805f7e96a4dde7a78d4c2a")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("flow", "uint16", indexed=True), Parameter("member", "address", indexed=True), Parameter("allowed", "bool"))
+
+    @dataclass(frozen=True, slots=True)
+    class FlowOpened(Event):
+        """A flow exists. `parent` is itself unless it was split off another."""
+
+        flow: int
+        parent: int
+        owner: str
+        weight: int
+        open: bool
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "FlowOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("f1213fd85fcfbc64935bed80bc291b927350f29d7e8e9ea6689652ebad4aa925")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("flow", "uint16", indexed=True), Parameter("parent", "uint16", indexed=True), Parameter("owner", "address", indexed=True), Parameter("weight", "uint24"), Parameter("open", "bool"))
+
+    @dataclass(frozen=True, slots=True)
+    class FlowOwnerSet(Event):
+        """A flow's owner or openness changed."""
+
+        flow: int
+        owner: str
+        open: bool
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "FlowOwnerSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("c330fecc7ca6f965c933d2d6ceda930fc0b4077be4dae64b75af37d047f5b2d2")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("flow", "uint16", indexed=True), Parameter("owner", "address", indexed=True), Parameter("open", "bool"))
+
+    @dataclass(frozen=True, slots=True)
+    class FlowWeightSet(Event):
+        """A flow's weight changed."""
+
+        flow: int
+        weight: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "FlowWeightSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("a0cbdff870e2447ab2968f028daffd96043aaf099eae89008db4e59cd87ea17a")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("flow", "uint16", indexed=True), Parameter("weight", "uint24"))
+
+    @dataclass(frozen=True, slots=True)
+    class JobAllocated(Event):
+        """An execution began. The provider is the processor's. `deadline` is for the commitment."""
+
+        job: int
+        processor: int
+        execution: int
+        deadline: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "JobAllocated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("cc426b595ccc762af24a22fc674332e67c1819a65c33873e1b629320294c3a08")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("execution", "uint8"), Parameter("deadline", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class JobClosed(Event):
+        """The job reached a final state; `refund` returned to the client's balance."""
+
+        job: int
+        state: JobState
+        refund: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "JobClosed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("8533d4b80a0f068d4d3e8378590e110c5625834126085b77f838822889b3a753")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("state", "uint8", JobState), Parameter("refund", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class JobRequeued(Event):
+        """The job waits for a further execution, at its old place."""
+
+        job: int
+        executions: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "JobRequeued"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("ff68a319535eb67ae5774bac5c305eba662302883a587e462b23d35f460ff98b")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("executions", "uint8"))
+
+    @dataclass(frozen=True, slots=True)
+    class JobSetSubmitted(Event):
+        """Jobs submitted in one call, in order."""
+
+        client: str
+        jobs: tuple[int, ...]
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "JobSetSubmitted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("99313f0a967781a735e179c7374f93c7eb8d48bd6c5c0bd9e7d11d693fb52134")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("client", "address", indexed=True), Parameter("jobs", "uint64[]"))
+
+    @dataclass(frozen=True, slots=True)
+    class JobSubmitted(Event):
+        """A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow."""
+
+        job: int
+        client: str
+        fee_per_execution: int
+        tag: int
+        boosted: bool
+        request: JobRequest
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "JobSubmitted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("8d5246fd30ee46de8d85ae63dcda5b8f74386230087ad652afe7bfd685dcfb8d")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("client", "address", indexed=True), Parameter("fee_per_execution", "uint256"), Parameter("tag", "uint40"), Parameter("boosted", "bool"), Parameter("request", "(uint16,uint32,uint16,uint16,uint8,uint8,uint8,uint8,uint32,uint40,bytes32)", JobRequest))
+
+    @dataclass(frozen=True, slots=True)
+    class ParameterSet(Event):
+        """An admin parameter changed."""
+
+        name: bytes
+        value: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "ParameterSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("f93fd9b81abd6664e36978db24904a722ea8d841c0cc3563aec5e28ce6165a41")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("name", "bytes32", indexed=True), Parameter("value", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class PausedSet(Event):
+        """Submitting and allocating stopped or resumed."""
+
+        paused: bool
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "PausedSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("40db37ff5c0bdc2c427fbb2078c8f24afea940abac0e3c23bb4ea3bf2da2b212")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("paused", "bool"),)
+
+    @dataclass(frozen=True, slots=True)
+    class QuotaSet(Event):
+        """A flow's quota of a class changed: bucket size and refill, in qubit-seconds."""
+
+        flow: int
+        class_: int
+        capacity: int
+        per_day: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "QuotaSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("49fbc46b7db6448aee3eda4e2f1060dee3ef41e465461709b9f6baffe34d7b1f")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("flow", "uint16", indexed=True), Parameter("class_", "uint8", indexed=True), Parameter("capacity", "uint64"), Parameter("per_day", "uint64"))
+
+    @dataclass(frozen=True, slots=True)
+    class ResultCommitted(Event):
+        """The processor committed to a result; its qubits are free."""
+
+        job: int
+        processor: int
+        execution: int
+        commitment: bytes
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "ResultCommitted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("f09e738476980073f9ee2df280cde4f80f2faca54a97cc8450aeddb6dd378297")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("execution", "uint8"), Parameter("commitment", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class Withdrawn(Event):
+        """Credit left to `to`."""
+
+        account: str
+        to: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "AllocatorDesk"
+        NAME: ClassVar[str] = "Withdrawn"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("d1c19fbcd4551a5edfb66d43d2e337c04837afda3482b42bdf569a8fccdae5fb")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("to", "address", indexed=True), Parameter("amount", "uint256"))
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def cancel(self, id: int) -> Call:
+        """`cancel(uint64)`."""
+        return self._prepare("cancel", "4c125e79", (Parameter("id", "uint64"),), (), (id,))
+
+    def expire(self, id: int) -> Call:
+        """`expire(uint64)`."""
+        return self._prepare("expire", "22228560", (Parameter("id", "uint64"),), (), (id,))
+
+    def expire_execution(self, id: int, index: int) -> Call:
+        """`expireExecution(uint64,uint8)`."""
+        return self._prepare("expireExecution", "be8764aa", (Parameter("id", "uint64"), Parameter("index", "uint8")), (), (id, index))
+
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def open_flow(self, owner: str, weight: int, open: bool) -> Call:
+        """`openFlow(address,uint24,bool)`."""
+        return self._prepare("openFlow", "83723e86", (Parameter("owner", "address"), Parameter("weight", "uint24"), Parameter("open", "bool")), (Parameter("created", "uint16"),), (owner, weight, open))
+
+    def record_challenge(self, id: int, index: int, kind: int, data: bytes, overturn: bool) -> Call:
+        """`recordChallenge(uint64,uint8,uint8,bytes32,bool)`."""
+        return self._prepare("recordChallenge", "5a9bdd9b", (Parameter("id", "uint64"), Parameter("index", "uint8"), Parameter("kind", "uint8"), Parameter("data", "bytes32"), Parameter("overturn", "bool")), (), (id, index, kind, data, overturn))
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
+
+    def set_class(self, class_: int, rate: int, boost: int) -> Call:
+        """`setClass(uint8,uint32,uint40)`."""
+        return self._prepare("setClass", "c6c5e976", (Parameter("class_", "uint8"), Parameter("rate", "uint32"), Parameter("boost", "uint40")), (), (class_, rate, boost))
+
+    def set_flow_member(self, id: int, member: str, allowed: bool) -> Call:
+        """`setFlowMember(uint16,address,bool)`."""
+        return self._prepare("setFlowMember", "27b42e4c", (Parameter("id", "uint16"), Parameter("member", "address"), Parameter("allowed", "bool")), (), (id, member, allowed))
+
+    def set_flow_owner(self, id: int, owner: str, open: bool) -> Call:
+        """`setFlowOwner(uint16,address,bool)`."""
+        return self._prepare("setFlowOwner", "8a6abecf", (Parameter("id", "uint16"), Parameter("owner", "address"), Parameter("open", "bool")), (), (id, owner, open))
+
+    def set_flow_weight(self, id: int, weight: int) -> Call:
+        """`setFlowWeight(uint16,uint24)`."""
+        return self._prepare("setFlowWeight", "964f8d3a", (Parameter("id", "uint16"), Parameter("weight", "uint24")), (), (id, weight))
+
+    def set_paused(self, stop: bool) -> Call:
+        """`setPaused(bool)`."""
+        return self._prepare("setPaused", "16c38b3c", (Parameter("stop", "bool"),), (), (stop,))
+
+    def set_penalties(self, deadline_permille: int, fraud_multiple: int) -> Call:
+        """`setPenalties(uint16,uint8)`."""
+        return self._prepare("setPenalties", "d256801d", (Parameter("deadline_permille", "uint16"), Parameter("fraud_multiple", "uint8")), (), (deadline_permille, fraud_multiple))
+
+    def set_queueing(self, drain: int, credit: int) -> Call:
+        """`setQueueing(uint40,uint40)`."""
+        return self._prepare("setQueueing", "399b76e7", (Parameter("drain", "uint40"), Parameter("credit", "uint40")), (), (drain, credit))
+
+    def set_quota(self, id: int, class_: int, capacity: int, per_day: int) -> Call:
+        """`setQuota(uint16,uint8,uint64,uint64)`."""
+        return self._prepare("setQuota", "860740f6", (Parameter("id", "uint16"), Parameter("class_", "uint8"), Parameter("capacity", "uint64"), Parameter("per_day", "uint64")), (), (id, class_, capacity, per_day))
+
+    def set_request_bounds(self, least_trust: int, most_redundancy: int, most_seconds: int) -> Call:
+        """`setRequestBounds(uint8,uint8,uint24)`."""
+        return self._prepare("setRequestBounds", "14da2c3e", (Parameter("least_trust", "uint8"), Parameter("most_redundancy", "uint8"), Parameter("most_seconds", "uint24")), (), (least_trust, most_redundancy, most_seconds))
+
+    def set_times(self, grace: int, margin: int, verdict_window: int) -> Call:
+        """`setTimes(uint16,uint24,uint24)`."""
+        return self._prepare("setTimes", "2c59d39f", (Parameter("grace", "uint16"), Parameter("margin", "uint24"), Parameter("verdict_window", "uint24")), (), (grace, margin, verdict_window))
+
+    def skim(self, id: int, most: int) -> Call:
+        """`skim(uint256,uint256)`."""
+        return self._prepare("skim", "c4367888", (Parameter("id", "uint256"), Parameter("most", "uint256")), (Parameter("dropped", "uint256"),), (id, most))
+
+    def split_flow(self, id: int, weight: int, owner: str) -> Call:
+        """`splitFlow(uint16,uint24,address)`."""
+        return self._prepare("splitFlow", "24a1150d", (Parameter("id", "uint16"), Parameter("weight", "uint24"), Parameter("owner", "address")), (Parameter("created", "uint16"),), (id, weight, owner))
+
+
 class ComputationAllocator(Binding):
-    """Who runs what, when, for how much: ledger, flows, jobs, and the fair queue. ## Money Every account has a balance in the credit token's base units. `submit` moves `feePerExecution * maxExecutions` from the balance to the job's escrow; each accepted execution moves one fee to the provider's balance; the rest returns to the client's balance when the job closes. `feePerExecution = rate(class) * qubits * declaredSeconds * UNIT`. Token balance >= sum of balances + escrows + processor bonds + challenge bonds, always. ## The fair queue (start-time fair queueing with a drain rule) A *flow* is one consortium's share. Virtual time is in 1/64 qubit-second per unit of weight; tags have 40 bits. With v the virtual time, C the credit, F the flow's finish tag, w its weight: - submit: `S = max(v - C, F)` (v - C not below 0); `F = S + ceil(64 * qubits * declaredSeconds * redundancy / w)`; key `K = max(0, S - boost(class))` if the class is above 0 and the flow's quota of that class holds `qubits * declaredSeconds * redundancy`, which is then spent; else the job is of class 0 and K = S. - a flow's entries are its *returned* jobs in the order they returned, then its jobs never dispatched, by index. The first live entry is its *front*. An entry is dead when its job is not Queued any more or can no longer be run in time (`now + declaredSeconds + grace + margin > deadline`). - `allocate(p)`: over the fronts of all flows (only if p's certificate is live) and of p's direct queue, keep those with `qubits <= p.qubits` and `quality <= p.quality` (0 without a live certificate). In order of K (ties: flows by number, the direct queue last): - if p's provider already had an execution of the front, the flow offers in its place, for this call, its next entry: up to 8 live returned ones in all, then the first never dispatched; tested and ranked anew by its own K; - if it fits p's free qubits, it is handed out: `v = max(v, S)`; - else if `v > S + drain`, p is *draining*: nothing is handed out until it fits; - else it is passed over. - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one whose execution failed or stayed undecided. Its tag never changes. - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) at the first verdict of an execution; cancel before any execution: `F` falls by the job's whole increment (not below 0). - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. ## How many executions With a accepted, l running (Allocated or Committed) and u undecided executions of `redundancy` r: the job wants another one while fewer than maxExecutions were started and `a + l < r`, or `a >= r`, `l = u = 0` and confidence is short. It settles when `a >= r`, `l = u = 0` and the accepted processors' log2-odds sum to at least `log2(trust - 1)`; it fails when it wants more, has none left and `l = u = 0`. A job's log2(trust - 1) is rounded up to 1/256 bit. ## Executions Allocated until `allocatedAt + declaredSeconds + grace`; a commitment by then frees the qubits. Later anyone may call `expireExecution`: qubits freed, bond slashed by a bounded share of the fee for the client, job requeued. A commitment without a verdict for `verdictWindow` seconds may be ended too, without a slash. ## The trail One word per job. It starts as `bytes32(uint256(job))`; each step makes it `keccak256(trail . step . data)` (3 words), with `step = kind << 248 | execution << 240 | block.timestamp`, and kind and data (32 bytes each): | kind | step | data | event | |---|---|---|---| | 1 | submitted | keccak256(abi.encode(client, feePerExecution, tag, boosted, request)) | JobSubmitted | | 2 | allocated | processor | JobAllocated | | 3 | committed | commitment | ResultCommitted | | 4 | judged | EIP-712 struct hash of the report | IResultVerifier.VerdictReported | | 5 | requeued, execution = executions so far | 0 | JobRequeued | | 6 | execution ended | penalty | ExecutionEnded | | 7 | closed, execution = executions so far | state << 248 | refund | JobClosed | | 8 | challenged | challenge number | IResultVerifier.ChallengeOpened | | 9 | ruled | challenge number << 8 | ruling | IResultVerifier.ChallengeRuled | Steps of one transaction are chained in the order of their events. ## Deployment The four contracts know each other as immutables; their addresses are computed before deployment (CREATE, deployer's nonce)."""
+    """Who runs what, when, for how much. The rules are written out in IComputationAllocator."""
 
     NAME: ClassVar[str] = "ComputationAllocator"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "ComputationAllocator"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
 
     @dataclass(frozen=True, slots=True)
     class BondGiven(Event):
@@ -816,7 +1195,7 @@ class ComputationAllocator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class BondTaken(Event):
-        """Balance became a bond held for the registry or the verifier (`holder`)."""
+        """Balance became a bond held for the registry or the verifier (`holder`). The bond of a registration is in the registry's ProcessorRegistered alone."""
 
         account: str
         holder: str
@@ -1025,19 +1404,6 @@ class ComputationAllocator(Binding):
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("paused", "bool"),)
 
     @dataclass(frozen=True, slots=True)
-    class ProcessorEnrolled(Event):
-        """A processor's dispatch word was made by the registry."""
-
-        processor: int
-        operator: str
-        qubits: int
-
-        CONTRACT: ClassVar[str] = "ComputationAllocator"
-        NAME: ClassVar[str] = "ProcessorEnrolled"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("7af8815f241291688bfbbe4271bc076b5570f01723e1cf381a3ad4aa1bf5f28b")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("operator", "address"), Parameter("qubits", "uint16"))
-
-    @dataclass(frozen=True, slots=True)
     class QuotaSet(Event):
         """A flow's quota of a class changed: bucket size and refill, in qubit-seconds."""
 
@@ -1104,7 +1470,13 @@ class ComputationAllocator(Binding):
 
     def allocate(self, processor: int) -> Call:
         """Hands the processor the job that the rule names. By its operator or provider."""
-        return self._prepare("allocate", "8c107628", (Parameter("processor", "uint32"),), (Parameter("job", "uint64"), Parameter("execution", "uint8")), (processor,))
+        return self._prepare("allocate", "8c107628", (Parameter("processor", "uint32"),), (Parameter("id", "uint64"), Parameter("index", "uint8")), (processor,))
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def balance_of(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Free balance of an account."""
@@ -1112,9 +1484,9 @@ class ComputationAllocator(Binding):
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def cancel(self, job: int) -> Call:
+    def cancel(self, value0: int) -> Call:
         """Takes back a job that is queued and has no running, committed or undecided execution. Never paused."""
-        return self._prepare("cancel", "4c125e79", (Parameter("job", "uint64"),), (), (job,))
+        return self._prepare("cancel", "4c125e79", (Parameter("value0", "uint64"),), (), (value0,))
 
     def class_of(self, class_: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
         """Rate and boost of a class."""
@@ -1122,9 +1494,9 @@ class ComputationAllocator(Binding):
         result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def commit_result(self, job: int, execution: int, commitment: bytes) -> Call:
+    def commit_result(self, id: int, index: int, commitment: bytes) -> Call:
         """Commits to a result before the execution's deadline and frees the qubits. By operator or provider. `commitment`: keccak256(salt32 . provider20 . job8 . root32)."""
-        return self._prepare("commitResult", "8312caf7", (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("commitment", "bytes32")), (), (job, execution, commitment))
+        return self._prepare("commitResult", "8312caf7", (Parameter("id", "uint64"), Parameter("index", "uint8"), Parameter("commitment", "bytes32")), (), (id, index, commitment))
 
     def deposit(self, account: str, amount: int) -> Call:
         """Takes `amount` of the caller's credit (ERC-20 allowance) into `account`'s balance."""
@@ -1140,9 +1512,9 @@ class ComputationAllocator(Binding):
         result: tuple[str, int, int, int, int, bool, bool] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def enroll(self, processor: int, operator: str, qubits: int, claimed_quality: int) -> Call:
-        """Makes a processor's dispatch word. Only by the registry."""
-        return self._prepare("enroll", "ea914547", (Parameter("processor", "uint32"), Parameter("operator", "address"), Parameter("qubits", "uint16"), Parameter("claimed_quality", "uint16")), (), (processor, operator, qubits, claimed_quality))
+    def enroll(self, processor: int, operator: str, qubits: int, claimed_quality: int, provider: str, bond: int) -> Call:
+        """Makes a processor's dispatch word and takes its bond from the provider's balance. Only by the registry."""
+        return self._prepare("enroll", "ab2c5a2d", (Parameter("processor", "uint32"), Parameter("operator", "address"), Parameter("qubits", "uint16"), Parameter("claimed_quality", "uint16"), Parameter("provider", "address"), Parameter("bond", "uint256")), (), (processor, operator, qubits, claimed_quality, provider, bond))
 
     def execution(self, id: int, index: int, *, block: int | str = "latest", sender: str | None = None) -> ExecutionView:
         """One execution of a job. Reverts if there is none."""
@@ -1150,13 +1522,13 @@ class ComputationAllocator(Binding):
         result: ExecutionView = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def expire(self, job: int) -> Call:
+    def expire(self, value0: int) -> Call:
         """Closes a job after its deadline: every running or undecided execution ends unpaid, the rest of the escrow returns to the client. Needs no one's consent. Never paused."""
-        return self._prepare("expire", "22228560", (Parameter("job", "uint64"),), (), (job,))
+        return self._prepare("expire", "22228560", (Parameter("value0", "uint64"),), (), (value0,))
 
-    def expire_execution(self, job: int, execution: int) -> Call:
+    def expire_execution(self, value0: int, value1: int) -> Call:
         """Ends an execution whose deadline (Allocated) or verdict window (Committed) has passed. Never paused."""
-        return self._prepare("expireExecution", "be8764aa", (Parameter("job", "uint64"), Parameter("execution", "uint8")), (), (job, execution))
+        return self._prepare("expireExecution", "be8764aa", (Parameter("value0", "uint64"), Parameter("value1", "uint8")), (), (value0, value1))
 
     def flow(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[str, int, bool, int]:
         """A flow's share and finish tag. Reverts if there is none."""
@@ -1174,6 +1546,12 @@ class ComputationAllocator(Binding):
         """Bond to balance. Only by the registry or the verifier."""
         return self._prepare("giveBond", "d6c7986c", (Parameter("account", "address"), Parameter("amount", "uint256")), (), (account, amount))
 
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def is_member(self, id: int, account: str, *, block: int | str = "latest", sender: str | None = None) -> bool:
         """Whether `account` may charge the flow."""
         call = self._prepare("isMember", "133ed9a6", (Parameter("id", "uint16"), Parameter("account", "address")), (Parameter("value0", "bool"),), (id, account))
@@ -1182,7 +1560,7 @@ class ComputationAllocator(Binding):
 
     def job(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> JobView:
         """A job. Reverts if there is none."""
-        call = self._prepare("job", "8514801e", (Parameter("id", "uint64"),), (Parameter("value0", "(address,uint8,uint16,uint16,uint16,uint8,bool,uint8,uint8,uint8,uint8,uint32,uint40,uint40,uint256,uint256,bytes32)", JobView),), (id,))
+        call = self._prepare("job", "8514801e", (Parameter("id", "uint64"),), (Parameter("view", "(address,uint8,uint16,uint16,uint16,uint8,bool,uint8,uint8,uint8,uint8,uint32,uint40,uint40,uint256,uint256,bytes32)", JobView),), (id,))
         result: JobView = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -1193,14 +1571,14 @@ class ComputationAllocator(Binding):
         return result
 
     def next_for(self, processor: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, Reason]:
-        """What `allocate` would do now. Returns `job`: the job it would hand out (Reason.None) or drain for (Reason.Draining), else none."""
-        call = self._prepare("nextFor", "8be58ec2", (Parameter("processor", "uint32"),), (Parameter("job", "uint64"), Parameter("reason", "uint8", Reason)), (processor,))
+        """What `allocate` would do now. Returns `id`: the job it would hand out (Reason.None) or drain for (Reason.Draining), else none."""
+        call = self._prepare("nextFor", "8be58ec2", (Parameter("processor", "uint32"),), (Parameter("id", "uint64"), Parameter("reason", "uint8", Reason)), (processor,))
         result: tuple[int, Reason] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def open_flow(self, owner: str, weight: int, open: bool) -> Call:
-        """Opens a flow (the first is number 0). Restricted to ALLOCATION. Weight 10..100,000; an open flow takes anyone's jobs, others only those of members. At most 64."""
-        return self._prepare("openFlow", "83723e86", (Parameter("owner", "address"), Parameter("weight", "uint24"), Parameter("open", "bool")), (Parameter("flow", "uint16"),), (owner, weight, open))
+    def open_flow(self, value0: str, value1: int, value2: bool) -> Call:
+        """Opens a flow. Number 0, open to all with weight 100, is there from the start. Restricted to ALLOCATION. Weight 10..100,000; an open flow takes anyone's jobs, others only those of members. At most 64."""
+        return self._prepare("openFlow", "83723e86", (Parameter("value0", "address"), Parameter("value1", "uint24"), Parameter("value2", "bool")), (Parameter("value0", "uint16"),), (value0, value1, value2))
 
     def paused(self, *, block: int | str = "latest", sender: str | None = None) -> bool:
         """Whether submit and allocate are stopped."""
@@ -1238,15 +1616,19 @@ class ComputationAllocator(Binding):
         result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def record_challenge(self, job: int, execution: int, kind: int, data: bytes, overturn: bool) -> Call:
+    def record_challenge(self, value0: int, value1: int, value2: int, value3: bytes, value4: bool) -> Call:
         """Appends a challenge's step (kind 8 or 9) to the trail. If `overturn`, an Accepted execution becomes Fraudulent; money is the verifier's and registry's matter. Only by the verifier."""
-        return self._prepare("recordChallenge", "5a9bdd9b", (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("kind", "uint8"), Parameter("data", "bytes32"), Parameter("overturn", "bool")), (), (job, execution, kind, data, overturn))
+        return self._prepare("recordChallenge", "5a9bdd9b", (Parameter("value0", "uint64"), Parameter("value1", "uint8"), Parameter("value2", "uint8"), Parameter("value3", "bytes32"), Parameter("value4", "bool")), (), (value0, value1, value2, value3, value4))
 
     def request_bounds(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int, int]:
         """Bounds of requests."""
         call = self._prepare("requestBounds", "b68c96dd", (), (Parameter("least_trust", "uint8"), Parameter("most_redundancy", "uint8"), Parameter("most_seconds", "uint24")), ())
         result: tuple[int, int, int] = self.chain.call(call, sender=sender, block=block)
         return result
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
 
     def set_blocked(self, processor: int, suspended: bool, retired: bool) -> Call:
         """Stops or readmits a processor. Only by the registry."""
@@ -1256,65 +1638,65 @@ class ComputationAllocator(Binding):
         """Sets certified quality and validity; returns what they were. Only by the registry."""
         return self._prepare("setCertificate", "a11a3764", (Parameter("processor", "uint32"), Parameter("quality", "uint16"), Parameter("valid_until", "uint40")), (Parameter("previous_quality", "uint16"), Parameter("previous_until", "uint40"), Parameter("qubits", "uint16")), (processor, quality, valid_until))
 
-    def set_class(self, class_: int, rate: int, boost: int) -> Call:
+    def set_class(self, value0: int, value1: int, value2: int) -> Call:
         """Sets a class's rate (1..2^32-1 units per qubit-second) and boost (0 for class 0, else at most drain / 2). Restricted to ALLOCATION."""
-        return self._prepare("setClass", "c6c5e976", (Parameter("class_", "uint8"), Parameter("rate", "uint32"), Parameter("boost", "uint40")), (), (class_, rate, boost))
+        return self._prepare("setClass", "c6c5e976", (Parameter("value0", "uint8"), Parameter("value1", "uint32"), Parameter("value2", "uint40")), (), (value0, value1, value2))
 
-    def set_flow_member(self, flow: int, member: str, allowed: bool) -> Call:
+    def set_flow_member(self, value0: int, value1: str, value2: bool) -> Call:
         """Lets an account charge the flow, or not. By the flow's owner."""
-        return self._prepare("setFlowMember", "27b42e4c", (Parameter("flow", "uint16"), Parameter("member", "address"), Parameter("allowed", "bool")), (), (flow, member, allowed))
+        return self._prepare("setFlowMember", "27b42e4c", (Parameter("value0", "uint16"), Parameter("value1", "address"), Parameter("value2", "bool")), (), (value0, value1, value2))
 
-    def set_flow_owner(self, flow: int, owner: str, open: bool) -> Call:
+    def set_flow_owner(self, value0: int, value1: str, value2: bool) -> Call:
         """Changes a flow's owner and openness. Restricted to ALLOCATION."""
-        return self._prepare("setFlowOwner", "8a6abecf", (Parameter("flow", "uint16"), Parameter("owner", "address"), Parameter("open", "bool")), (), (flow, owner, open))
+        return self._prepare("setFlowOwner", "8a6abecf", (Parameter("value0", "uint16"), Parameter("value1", "address"), Parameter("value2", "bool")), (), (value0, value1, value2))
 
-    def set_flow_weight(self, flow: int, weight: int) -> Call:
+    def set_flow_weight(self, value0: int, value1: int) -> Call:
         """Changes a flow's weight. Restricted to ALLOCATION."""
-        return self._prepare("setFlowWeight", "964f8d3a", (Parameter("flow", "uint16"), Parameter("weight", "uint24")), (), (flow, weight))
+        return self._prepare("setFlowWeight", "964f8d3a", (Parameter("value0", "uint16"), Parameter("value1", "uint24")), (), (value0, value1))
 
     def set_operator(self, processor: int, operator: str) -> Call:
         """Changes the hot key. Only by the registry."""
         return self._prepare("setOperator", "91fbf554", (Parameter("processor", "uint32"), Parameter("operator", "address")), (), (processor, operator))
 
-    def set_paused(self, paused: bool) -> Call:
+    def set_paused(self, value0: bool) -> Call:
         """Stops or resumes submit and allocate. Restricted to SECURITY. Refunds and withdrawals never stop."""
-        return self._prepare("setPaused", "16c38b3c", (Parameter("paused", "bool"),), (), (paused,))
+        return self._prepare("setPaused", "16c38b3c", (Parameter("value0", "bool"),), (), (value0,))
 
-    def set_penalties(self, deadline_permille: int, fraud_multiple: int) -> Call:
+    def set_penalties(self, value0: int, value1: int) -> Call:
         """Penalty of a missed deadline (1/1000 of the fee, at most 500) and of fraud (multiple of the fee, 1..10). Restricted to STANDARDS."""
-        return self._prepare("setPenalties", "d256801d", (Parameter("deadline_permille", "uint16"), Parameter("fraud_multiple", "uint8")), (), (deadline_permille, fraud_multiple))
+        return self._prepare("setPenalties", "d256801d", (Parameter("value0", "uint16"), Parameter("value1", "uint8")), (), (value0, value1))
 
-    def set_queueing(self, drain: int, credit: int) -> Call:
+    def set_queueing(self, value0: int, value1: int) -> Call:
         """Sets drain (at least twice the largest boost, at most 2^36) and credit (at most 2^36), in virtual time. Restricted to ALLOCATION."""
-        return self._prepare("setQueueing", "399b76e7", (Parameter("drain", "uint40"), Parameter("credit", "uint40")), (), (drain, credit))
+        return self._prepare("setQueueing", "399b76e7", (Parameter("value0", "uint40"), Parameter("value1", "uint40")), (), (value0, value1))
 
-    def set_quota(self, flow: int, class_: int, capacity: int, per_day: int) -> Call:
+    def set_quota(self, value0: int, value1: int, value2: int, value3: int) -> Call:
         """Sets a flow's quota of class 1 or 2 in qubit-seconds; the bucket starts full. Restricted to ALLOCATION."""
-        return self._prepare("setQuota", "860740f6", (Parameter("flow", "uint16"), Parameter("class_", "uint8"), Parameter("capacity", "uint64"), Parameter("per_day", "uint64")), (), (flow, class_, capacity, per_day))
+        return self._prepare("setQuota", "860740f6", (Parameter("value0", "uint16"), Parameter("value1", "uint8"), Parameter("value2", "uint64"), Parameter("value3", "uint64")), (), (value0, value1, value2, value3))
 
-    def set_request_bounds(self, least_trust: int, most_redundancy: int, most_seconds: int) -> Call:
+    def set_request_bounds(self, value0: int, value1: int, value2: int) -> Call:
         """Least trust (2..100), largest redundancy (1..5), longest declared time (60..259,200 s). Restricted to STANDARDS."""
-        return self._prepare("setRequestBounds", "14da2c3e", (Parameter("least_trust", "uint8"), Parameter("most_redundancy", "uint8"), Parameter("most_seconds", "uint24")), (), (least_trust, most_redundancy, most_seconds))
+        return self._prepare("setRequestBounds", "14da2c3e", (Parameter("value0", "uint8"), Parameter("value1", "uint8"), Parameter("value2", "uint24")), (), (value0, value1, value2))
 
-    def set_times(self, grace: int, margin: int, verdict_window: int) -> Call:
+    def set_times(self, value0: int, value1: int, value2: int) -> Call:
         """Seconds: grace 1..3600, margin 0..86,400, verdictWindow 60..2,592,000. Restricted to STANDARDS."""
-        return self._prepare("setTimes", "2c59d39f", (Parameter("grace", "uint16"), Parameter("margin", "uint24"), Parameter("verdict_window", "uint24")), (), (grace, margin, verdict_window))
+        return self._prepare("setTimes", "2c59d39f", (Parameter("value0", "uint16"), Parameter("value1", "uint24"), Parameter("value2", "uint24")), (), (value0, value1, value2))
 
-    def settle(self, job: int, execution: int, round: int, outcome: Outcome, weak: bool, report_hash: bytes) -> Call:
+    def settle(self, id: int, index: int, round: int, outcome: Outcome, weak: bool, report_hash: bytes) -> Call:
         """Takes a verdict and settles. Only by the verifier, which checked the quorum. Returns `processor`: that ran the execution. Returns `provider`: its owner."""
-        return self._prepare("settle", "f687945a", (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("round", "uint8"), Parameter("outcome", "uint8", Outcome), Parameter("weak", "bool"), Parameter("report_hash", "bytes32")), (Parameter("processor", "uint32"), Parameter("provider", "address")), (job, execution, round, outcome, weak, report_hash))
+        return self._prepare("settle", "f687945a", (Parameter("id", "uint64"), Parameter("index", "uint8"), Parameter("round", "uint8"), Parameter("outcome", "uint8", Outcome), Parameter("weak", "bool"), Parameter("report_hash", "bytes32")), (Parameter("processor", "uint32"), Parameter("provider", "address")), (id, index, round, outcome, weak, report_hash))
 
-    def skim(self, queue: int, most: int) -> Call:
-        """Drops up to `most` dead entries from the front of a queue. Returns `dropped`: how many were."""
-        return self._prepare("skim", "c4367888", (Parameter("queue", "uint256"), Parameter("most", "uint256")), (Parameter("dropped", "uint256"),), (queue, most))
+    def skim(self, value0: int, value1: int) -> Call:
+        """Drops up to `most` dead entries from the front of a queue. Returns how many were."""
+        return self._prepare("skim", "c4367888", (Parameter("value0", "uint256"), Parameter("value1", "uint256")), (Parameter("value0", "uint256"),), (value0, value1))
 
-    def split_flow(self, flow: int, weight: int, owner: str) -> Call:
+    def split_flow(self, value0: int, value1: int, value2: str) -> Call:
         """Splits `weight` off the caller's flow into a new flow of `owner`; both keep at least the least weight."""
-        return self._prepare("splitFlow", "24a1150d", (Parameter("flow", "uint16"), Parameter("weight", "uint24"), Parameter("owner", "address")), (Parameter("created", "uint16"),), (flow, weight, owner))
+        return self._prepare("splitFlow", "24a1150d", (Parameter("value0", "uint16"), Parameter("value1", "uint24"), Parameter("value2", "address")), (Parameter("value0", "uint16"),), (value0, value1, value2))
 
     def submit(self, request: JobRequest) -> Call:
         """Puts a job into its queue and its fees into escrow."""
-        return self._prepare("submit", "893cc48c", (Parameter("request", "(uint16,uint32,uint16,uint16,uint8,uint8,uint8,uint8,uint32,uint40,bytes32)", JobRequest),), (Parameter("job", "uint64"),), (request,))
+        return self._prepare("submit", "893cc48c", (Parameter("request", "(uint16,uint32,uint16,uint16,uint8,uint8,uint8,uint8,uint32,uint40,bytes32)", JobRequest),), (Parameter("value0", "uint64"),), (request,))
 
     def submit_many(self, requests: tuple[JobRequest, ...]) -> Call:
         """Submits a set of jobs, all or none. Jobs of one queue get consecutive ids."""
@@ -1347,10 +1729,868 @@ class ComputationAllocator(Binding):
         return self._prepare("withdraw", "f3fef3a3", (Parameter("to", "address"), Parameter("amount", "uint256")), (), (to, amount))
 
 
+class EntanglementBase(Binding):
+    """Units: money in base units of the credit token; fidelities and error rates in parts per million (ppm); rates in millihertz; times in seconds of `block.timestamp` unless the name says nanoseconds. *End* 0 of a channel is `processorA`, end 1 is `processorB`. Party i of a session is the i-th processor of its request."""
+
+    NAME: ClassVar[str] = "EntanglementBase"
+
+    @dataclass(frozen=True, slots=True)
+    class BarrierPassed(Event):
+        """All parties reached barrier `barrier − 1`; `barrier` fills until `deadline`."""
+
+        session: int
+        state: SessionState
+        barrier: int
+        deadline: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "BarrierPassed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("75a3165060c140f43e673527d99c703b68ad3783cb840c031116d6365de20d83")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("state", "uint8", SessionState), Parameter("barrier", "uint8"), Parameter("deadline", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelAccepted(Event):
+        """`ChannelAccepted(uint32,uint32,address)`."""
+
+        channel: int
+        processor: int
+        provider: str
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "ChannelAccepted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("fc65021da8a16afea86d8ae5f527dc0ed76d94cc3d6bd308c824cff5f7607690")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("provider", "address", indexed=True))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelClosed(Event):
+        """`ChannelClosed(uint32,uint96,uint96,uint96)`."""
+
+        channel: int
+        refund: int
+        bond_a: int
+        bond_b: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "ChannelClosed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("fa55b12bd66689ce362258914c947461b1a7d83bf0c12d1411a3968b956b271b")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("refund", "uint96"), Parameter("bond_a", "uint96"), Parameter("bond_b", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelOpened(Event):
+        """`ChannelOpened(uint32,address,(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96),uint96)`."""
+
+        channel: int
+        opener: str
+        terms: ChannelTerms
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "ChannelOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("fc166c18257e2293c45a821aa275b7bea8828ed6c728dae0a9f0bdf1bba21720")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("opener", "address", indexed=True), Parameter("terms", "(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96)", ChannelTerms), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelQuarantined(Event):
+        """`ChannelQuarantined(uint32,uint8)`."""
+
+        channel: int
+        reason: QuarantineReason
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "ChannelQuarantined"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0b10b79d453990a1fbccdffee318f6304402968930acc7089d55617bb5f054d5")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("reason", "uint8", QuarantineReason))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelRetiring(Event):
+        """`ChannelRetiring(uint32,uint40)`."""
+
+        channel: int
+        deadline: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "ChannelRetiring"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("d92bf862a4d52f2e5776febdfba7c602658cb793514f2a1c7675ad24cf5deb1c")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("deadline", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelToppedUp(Event):
+        """`ChannelToppedUp(uint32,uint96)`."""
+
+        channel: int
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "ChannelToppedUp"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("ba257bcebfaf228c0406360949e681209f950ada248c7a96c3c8beaed81a4cd9")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("amount", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class CorrectionAttested(Event):
+        """`CorrectionAttested(uint64,uint32,(bytes32,uint16,uint32,bytes32,bytes32,uint64,uint64,uint64))`."""
+
+        session: int
+        processor: int
+        record: CorrectionRecord
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "CorrectionAttested"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("dfbd3f9a50553bb2179a023aa9103c56e0f4c951f7d3aa3c16e433cf320cc3de")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("record", "(bytes32,uint16,uint32,bytes32,bytes32,uint64,uint64,uint64)", CorrectionRecord))
+
+    @dataclass(frozen=True, slots=True)
+    class Credited(Event):
+        """Credit that an ending channel, dispute or session gave to an account's balance."""
+
+        account: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "Credited"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("9c9e0cdb1670e88302408e5b941dc636f63a3293204694bb68910fcf3d9305f3")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class Deposited(Event):
+        """`Deposited(address,uint256)`."""
+
+        account: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "Deposited"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2da466a7b24304f47e87fa2e1e5a81b9831ce54fec19055ce277ca2f39ba42c4")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class DisputeOpened(Event):
+        """`DisputeOpened(uint32,address,uint32,uint32,uint96,uint40)`."""
+
+        channel: int
+        disputer: str
+        epoch: int
+        index: int
+        stake: int
+        deadline: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "DisputeOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("c9820d441a7247f729aedd905f80aea9953b9637983f89459e7362b74fa96f87")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("disputer", "address", indexed=True), Parameter("epoch", "uint32"), Parameter("index", "uint32"), Parameter("stake", "uint96"), Parameter("deadline", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class DisputeResolved(Event):
+        """`upheld` false: both ends opened the same leaf. `silentEnds`: bit per end that opened none."""
+
+        channel: int
+        epoch: int
+        index: int
+        upheld: bool
+        silent_ends: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "DisputeResolved"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("886c3caf195d1dea0993d3f94ac02052693dd470d6ddc588f1de2833a7194101")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("epoch", "uint32"), Parameter("index", "uint32"), Parameter("upheld", "bool"), Parameter("silent_ends", "uint8"))
+
+    @dataclass(frozen=True, slots=True)
+    class EndSlashed(Event):
+        """Taken from an end's bond: `restitution` back to the channel's deposit, `penalty` to the disputer or the waiting end."""
+
+        channel: int
+        processor: int
+        restitution: int
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "EndSlashed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("bd1d498c146a0238d944f3011d8ae8bb3413e8f3147f79ddf7f81c4f5bea42a9")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("restitution", "uint96"), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class EpochAttested(Event):
+        """`EpochAttested(uint32,uint32,(uint32,bytes32,uint32,uint24,uint24,uint24,uint32))`."""
+
+        channel: int
+        processor: int
+        attestation: Attestation
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "EpochAttested"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("19af1db42e8ed6f5dd1e390aefdff0cde26198574a6b0e4194ee912213d79d90")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("attestation", "(uint32,bytes32,uint32,uint24,uint24,uint24,uint32)", Attestation))
+
+    @dataclass(frozen=True, slots=True)
+    class EpochLapsed(Event):
+        """`EpochLapsed(uint32,uint32,uint32,uint96)`."""
+
+        channel: int
+        epoch: int
+        silent: int
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "EpochLapsed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("74340922e65aa1e2f8f2807d6b8f5a9f9f92fa378395c1be31875a504ea03741")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("epoch", "uint32"), Parameter("silent", "uint32", indexed=True), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class EpochSettled(Event):
+        """`record.disputableUntil` is zero when nothing of the epoch was paid or can be disputed."""
+
+        channel: int
+        pairs: int
+        fidelity: int
+        record: EpochRecord
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "EpochSettled"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("82091dbe3737e2065f0ba02d0ef0a91a3f23cf150e4ec483cbc794ca633e81a5")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("pairs", "uint32"), Parameter("fidelity", "uint24"), Parameter("record", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord))
+
+    @dataclass(frozen=True, slots=True)
+    class LeafOpened(Event):
+        """`LeafOpened(uint32,uint32,uint8,(uint32,uint8,uint8,uint8))`."""
+
+        channel: int
+        epoch: int
+        end: int
+        round: TestRound
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "LeafOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2a143f69f5ff6eedcfef38b8620e1c0b4be05915b870d20f6c883a095fefa7a8")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("epoch", "uint32"), Parameter("end", "uint8"), Parameter("round", "(uint32,uint8,uint8,uint8)", TestRound))
+
+    @dataclass(frozen=True, slots=True)
+    class ParametersSet(Event):
+        """`ParametersSet((uint24,uint32,uint32,uint32,uint32,uint32,uint16,uint8,bool))`."""
+
+        parameters: Parameters
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "ParametersSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("3e5b012b775f7361c820b741cbe5ba561ba073afcfd3dedb4f8195614bacfb02")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("parameters", "(uint24,uint32,uint32,uint32,uint32,uint32,uint16,uint8,bool)", Parameters),)
+
+    @dataclass(frozen=True, slots=True)
+    class PartyArrived(Event):
+        """`PartyArrived(uint64,uint32,uint8,bytes32)`."""
+
+        session: int
+        processor: int
+        barrier: int
+        commitment: bytes
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "PartyArrived"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("54015991edebb76685dcf9024f386a54c49b9eaf421725d8d6e7bf1c09684686")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("barrier", "uint8"), Parameter("commitment", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class PauseSet(Event):
+        """`PauseSet(bool)`."""
+
+        paused: bool
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "PauseSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("878ac8a2ca79520471f8f3c8494fa802c03ce3bf034252aad7f22318984fdbdb")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("paused", "bool"),)
+
+    @dataclass(frozen=True, slots=True)
+    class SessionAborted(Event):
+        """`blamed` are the parties that were missing, or the one that declined; each paid `penalty` (0 before READY and for a decline)."""
+
+        session: int
+        code: AbortCode
+        barrier: int
+        blamed: tuple[int, ...]
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "SessionAborted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0c3c6f2460ba05a1736c4fd84400b78956c43282d859988ae5b5254b4e9897f4")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("code", "uint8", AbortCode), Parameter("barrier", "uint8"), Parameter("blamed", "uint32[]"), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class SessionCompleted(Event):
+        """`SessionCompleted(uint64,bytes32)`."""
+
+        session: int
+        trail: bytes
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "SessionCompleted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("c5f568ff36dd71880778aeb4940bdb1b3e993251bf159c97470a0c7a82cc6d38")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("trail", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class SessionOpened(Event):
+        """`SessionOpened(uint64,uint64,address,(uint64,uint8,bytes32,uint32[],uint32[],uint16[],uint32,uint8,uint32,uint96,uint96),bytes32,uint40,uint32,uint96)`."""
+
+        session: int
+        job: int
+        client: str
+        request: SessionRequest
+        digest: bytes
+        deadline: int
+        barrier_seconds: int
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "SessionOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("5685db66dea0917d587e0ab9740138c01ec9a868757860d67954ff5f98311632")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("job", "uint64", indexed=True), Parameter("client", "address", indexed=True), Parameter("request", "(uint64,uint8,bytes32,uint32[],uint32[],uint16[],uint32,uint8,uint32,uint96,uint96)", SessionRequest), Parameter("digest", "bytes32"), Parameter("deadline", "uint40"), Parameter("barrier_seconds", "uint32"), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class Withdrawn(Event):
+        """`Withdrawn(address,address,uint256)`."""
+
+        account: str
+        to: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EntanglementBase"
+        NAME: ClassVar[str] = "Withdrawn"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("d1c19fbcd4551a5edfb66d43d2e337c04837afda3482b42bdf569a8fccdae5fb")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("to", "address", indexed=True), Parameter("amount", "uint256"))
+
+    def current_parameters(self, *, block: int | str = "latest", sender: str | None = None) -> Parameters:
+        """`currentParameters()`."""
+        call = self._prepare("currentParameters", "b0435af2", (), (Parameter("value0", "(uint24,uint32,uint32,uint32,uint32,uint32,uint16,uint8,bool)", Parameters),), ())
+        result: Parameters = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def leaf_hash(self, channel: int, epoch: int, round: TestRound, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """keccak256(abi.encodePacked(channel uint32, epoch uint32, index uint32, basis uint8, outcomeA uint8, outcomeB uint8)). A tree of n leaves has ceil(log2 n) levels; inner nodes are keccak256(left ‖ right); positions past n are zero words."""
+        call = self._prepare("leafHash", "76cabfa4", (Parameter("channel", "uint32"), Parameter("epoch", "uint32"), Parameter("round", "(uint32,uint8,uint8,uint8)", TestRound)), (Parameter("value0", "bytes32"),), (channel, epoch, round))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def session_digest(self, request: SessionRequest, client: str, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """keccak256(abi.encode(request, client))."""
+        call = self._prepare("sessionDigest", "60dba8d4", (Parameter("request", "(uint64,uint8,bytes32,uint32[],uint32[],uint16[],uint32,uint8,uint32,uint96,uint96)", SessionRequest), Parameter("client", "address")), (Parameter("value0", "bytes32"),), (request, client))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def terms_hash(self, terms: ChannelTerms, opener: str, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """keccak256(abi.encode(terms, opener))."""
+        call = self._prepare("termsHash", "904f7858", (Parameter("terms", "(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96)", ChannelTerms), Parameter("opener", "address")), (Parameter("value0", "bytes32"),), (terms, opener))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+
+class EntanglementChannels(Binding):
+    """The coordinator creates one instance and runs it by delegatecall on its own storage, since code of one contract is limited to 24,576 bytes. A direct call acts on the instance's empty storage, where nobody has a balance or a channel."""
+
+    NAME: ClassVar[str] = "EntanglementChannels"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
+
+    @dataclass(frozen=True, slots=True)
+    class BarrierPassed(Event):
+        """All parties reached barrier `barrier − 1`; `barrier` fills until `deadline`."""
+
+        session: int
+        state: SessionState
+        barrier: int
+        deadline: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "BarrierPassed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("75a3165060c140f43e673527d99c703b68ad3783cb840c031116d6365de20d83")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("state", "uint8", SessionState), Parameter("barrier", "uint8"), Parameter("deadline", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelAccepted(Event):
+        """`ChannelAccepted(uint32,uint32,address)`."""
+
+        channel: int
+        processor: int
+        provider: str
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "ChannelAccepted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("fc65021da8a16afea86d8ae5f527dc0ed76d94cc3d6bd308c824cff5f7607690")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("provider", "address", indexed=True))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelClosed(Event):
+        """`ChannelClosed(uint32,uint96,uint96,uint96)`."""
+
+        channel: int
+        refund: int
+        bond_a: int
+        bond_b: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "ChannelClosed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("fa55b12bd66689ce362258914c947461b1a7d83bf0c12d1411a3968b956b271b")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("refund", "uint96"), Parameter("bond_a", "uint96"), Parameter("bond_b", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelOpened(Event):
+        """`ChannelOpened(uint32,address,(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96),uint96)`."""
+
+        channel: int
+        opener: str
+        terms: ChannelTerms
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "ChannelOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("fc166c18257e2293c45a821aa275b7bea8828ed6c728dae0a9f0bdf1bba21720")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("opener", "address", indexed=True), Parameter("terms", "(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96)", ChannelTerms), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelQuarantined(Event):
+        """`ChannelQuarantined(uint32,uint8)`."""
+
+        channel: int
+        reason: QuarantineReason
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "ChannelQuarantined"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0b10b79d453990a1fbccdffee318f6304402968930acc7089d55617bb5f054d5")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("reason", "uint8", QuarantineReason))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelRetiring(Event):
+        """`ChannelRetiring(uint32,uint40)`."""
+
+        channel: int
+        deadline: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "ChannelRetiring"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("d92bf862a4d52f2e5776febdfba7c602658cb793514f2a1c7675ad24cf5deb1c")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("deadline", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class ChannelToppedUp(Event):
+        """`ChannelToppedUp(uint32,uint96)`."""
+
+        channel: int
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "ChannelToppedUp"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("ba257bcebfaf228c0406360949e681209f950ada248c7a96c3c8beaed81a4cd9")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("amount", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class CorrectionAttested(Event):
+        """`CorrectionAttested(uint64,uint32,(bytes32,uint16,uint32,bytes32,bytes32,uint64,uint64,uint64))`."""
+
+        session: int
+        processor: int
+        record: CorrectionRecord
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "CorrectionAttested"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("dfbd3f9a50553bb2179a023aa9103c56e0f4c951f7d3aa3c16e433cf320cc3de")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("record", "(bytes32,uint16,uint32,bytes32,bytes32,uint64,uint64,uint64)", CorrectionRecord))
+
+    @dataclass(frozen=True, slots=True)
+    class Credited(Event):
+        """Credit that an ending channel, dispute or session gave to an account's balance."""
+
+        account: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "Credited"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("9c9e0cdb1670e88302408e5b941dc636f63a3293204694bb68910fcf3d9305f3")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class Deposited(Event):
+        """`Deposited(address,uint256)`."""
+
+        account: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "Deposited"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2da466a7b24304f47e87fa2e1e5a81b9831ce54fec19055ce277ca2f39ba42c4")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class DisputeOpened(Event):
+        """`DisputeOpened(uint32,address,uint32,uint32,uint96,uint40)`."""
+
+        channel: int
+        disputer: str
+        epoch: int
+        index: int
+        stake: int
+        deadline: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "DisputeOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("c9820d441a7247f729aedd905f80aea9953b9637983f89459e7362b74fa96f87")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("disputer", "address", indexed=True), Parameter("epoch", "uint32"), Parameter("index", "uint32"), Parameter("stake", "uint96"), Parameter("deadline", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class DisputeResolved(Event):
+        """`upheld` false: both ends opened the same leaf. `silentEnds`: bit per end that opened none."""
+
+        channel: int
+        epoch: int
+        index: int
+        upheld: bool
+        silent_ends: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "DisputeResolved"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("886c3caf195d1dea0993d3f94ac02052693dd470d6ddc588f1de2833a7194101")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("epoch", "uint32"), Parameter("index", "uint32"), Parameter("upheld", "bool"), Parameter("silent_ends", "uint8"))
+
+    @dataclass(frozen=True, slots=True)
+    class EndSlashed(Event):
+        """Taken from an end's bond: `restitution` back to the channel's deposit, `penalty` to the disputer or the waiting end."""
+
+        channel: int
+        processor: int
+        restitution: int
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "EndSlashed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("bd1d498c146a0238d944f3011d8ae8bb3413e8f3147f79ddf7f81c4f5bea42a9")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("restitution", "uint96"), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class EpochAttested(Event):
+        """`EpochAttested(uint32,uint32,(uint32,bytes32,uint32,uint24,uint24,uint24,uint32))`."""
+
+        channel: int
+        processor: int
+        attestation: Attestation
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "EpochAttested"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("19af1db42e8ed6f5dd1e390aefdff0cde26198574a6b0e4194ee912213d79d90")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("attestation", "(uint32,bytes32,uint32,uint24,uint24,uint24,uint32)", Attestation))
+
+    @dataclass(frozen=True, slots=True)
+    class EpochLapsed(Event):
+        """`EpochLapsed(uint32,uint32,uint32,uint96)`."""
+
+        channel: int
+        epoch: int
+        silent: int
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "EpochLapsed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("74340922e65aa1e2f8f2807d6b8f5a9f9f92fa378395c1be31875a504ea03741")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("epoch", "uint32"), Parameter("silent", "uint32", indexed=True), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class EpochSettled(Event):
+        """`record.disputableUntil` is zero when nothing of the epoch was paid or can be disputed."""
+
+        channel: int
+        pairs: int
+        fidelity: int
+        record: EpochRecord
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "EpochSettled"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("82091dbe3737e2065f0ba02d0ef0a91a3f23cf150e4ec483cbc794ca633e81a5")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("pairs", "uint32"), Parameter("fidelity", "uint24"), Parameter("record", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord))
+
+    @dataclass(frozen=True, slots=True)
+    class LeafOpened(Event):
+        """`LeafOpened(uint32,uint32,uint8,(uint32,uint8,uint8,uint8))`."""
+
+        channel: int
+        epoch: int
+        end: int
+        round: TestRound
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "LeafOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2a143f69f5ff6eedcfef38b8620e1c0b4be05915b870d20f6c883a095fefa7a8")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("channel", "uint32", indexed=True), Parameter("epoch", "uint32"), Parameter("end", "uint8"), Parameter("round", "(uint32,uint8,uint8,uint8)", TestRound))
+
+    @dataclass(frozen=True, slots=True)
+    class ParametersSet(Event):
+        """`ParametersSet((uint24,uint32,uint32,uint32,uint32,uint32,uint16,uint8,bool))`."""
+
+        parameters: Parameters
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "ParametersSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("3e5b012b775f7361c820b741cbe5ba561ba073afcfd3dedb4f8195614bacfb02")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("parameters", "(uint24,uint32,uint32,uint32,uint32,uint32,uint16,uint8,bool)", Parameters),)
+
+    @dataclass(frozen=True, slots=True)
+    class PartyArrived(Event):
+        """`PartyArrived(uint64,uint32,uint8,bytes32)`."""
+
+        session: int
+        processor: int
+        barrier: int
+        commitment: bytes
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "PartyArrived"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("54015991edebb76685dcf9024f386a54c49b9eaf421725d8d6e7bf1c09684686")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("barrier", "uint8"), Parameter("commitment", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class PauseSet(Event):
+        """`PauseSet(bool)`."""
+
+        paused: bool
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "PauseSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("878ac8a2ca79520471f8f3c8494fa802c03ce3bf034252aad7f22318984fdbdb")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("paused", "bool"),)
+
+    @dataclass(frozen=True, slots=True)
+    class SessionAborted(Event):
+        """`blamed` are the parties that were missing, or the one that declined; each paid `penalty` (0 before READY and for a decline)."""
+
+        session: int
+        code: AbortCode
+        barrier: int
+        blamed: tuple[int, ...]
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "SessionAborted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0c3c6f2460ba05a1736c4fd84400b78956c43282d859988ae5b5254b4e9897f4")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("code", "uint8", AbortCode), Parameter("barrier", "uint8"), Parameter("blamed", "uint32[]"), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class SessionCompleted(Event):
+        """`SessionCompleted(uint64,bytes32)`."""
+
+        session: int
+        trail: bytes
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "SessionCompleted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("c5f568ff36dd71880778aeb4940bdb1b3e993251bf159c97470a0c7a82cc6d38")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("trail", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class SessionOpened(Event):
+        """`SessionOpened(uint64,uint64,address,(uint64,uint8,bytes32,uint32[],uint32[],uint16[],uint32,uint8,uint32,uint96,uint96),bytes32,uint40,uint32,uint96)`."""
+
+        session: int
+        job: int
+        client: str
+        request: SessionRequest
+        digest: bytes
+        deadline: int
+        barrier_seconds: int
+        penalty: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "SessionOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("5685db66dea0917d587e0ab9740138c01ec9a868757860d67954ff5f98311632")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("session", "uint64", indexed=True), Parameter("job", "uint64", indexed=True), Parameter("client", "address", indexed=True), Parameter("request", "(uint64,uint8,bytes32,uint32[],uint32[],uint16[],uint32,uint8,uint32,uint96,uint96)", SessionRequest), Parameter("digest", "bytes32"), Parameter("deadline", "uint40"), Parameter("barrier_seconds", "uint32"), Parameter("penalty", "uint96"))
+
+    @dataclass(frozen=True, slots=True)
+    class Withdrawn(Event):
+        """`Withdrawn(address,address,uint256)`."""
+
+        account: str
+        to: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EntanglementChannels"
+        NAME: ClassVar[str] = "Withdrawn"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("d1c19fbcd4551a5edfb66d43d2e337c04837afda3482b42bdf569a8fccdae5fb")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("to", "address", indexed=True), Parameter("amount", "uint256"))
+
+    def bps(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`BPS()`."""
+        call = self._prepare("BPS", "249d39e9", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_barrier_seconds(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_BARRIER_SECONDS()`."""
+        call = self._prepare("MAX_BARRIER_SECONDS", "0105d164", (), (Parameter("value0", "uint32"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_channels(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_CHANNELS()`."""
+        call = self._prepare("MAX_CHANNELS", "b2b98e5b", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_channel_seconds(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_CHANNEL_SECONDS()`."""
+        call = self._prepare("MAX_CHANNEL_SECONDS", "8a5b992f", (), (Parameter("value0", "uint40"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_epochs(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_EPOCHS()`."""
+        call = self._prepare("MAX_EPOCHS", "c8b72f8f", (), (Parameter("value0", "uint8"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_parties(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_PARTIES()`."""
+        call = self._prepare("MAX_PARTIES", "09985e67", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_plan_seconds(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_PLAN_SECONDS()`."""
+        call = self._prepare("MAX_PLAN_SECONDS", "812422ed", (), (Parameter("value0", "uint32"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_sessions_per_channel(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_SESSIONS_PER_CHANNEL()`."""
+        call = self._prepare("MAX_SESSIONS_PER_CHANNEL", "9baacd7f", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def min_bond(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MIN_BOND()`."""
+        call = self._prepare("MIN_BOND", "e0de0fee", (), (Parameter("value0", "uint96"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def min_fidelity(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MIN_FIDELITY()`."""
+        call = self._prepare("MIN_FIDELITY", "f3d2e357", (), (Parameter("value0", "uint24"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def ppm(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`PPM()`."""
+        call = self._prepare("PPM", "0d720bbc", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def registry(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """`REGISTRY()`."""
+        call = self._prepare("REGISTRY", "06433b1b", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def accept_channel(self, id: int, processor: int, hash: bytes) -> Call:
+        """The end `processor` accepts and locks its bond from its provider's balance. Called by provider or operator; `hash` is `termsHash` of what it read, so that nobody accepts other terms than these."""
+        return self._prepare("acceptChannel", "49d54e5c", (Parameter("id", "uint32"), Parameter("processor", "uint32"), Parameter("hash", "bytes32")), (), (id, processor, hash))
+
+    def attest(self, id: int, processor: int, a: Attestation) -> Call:
+        """Attests the current epoch for one end. The second of the two settles it: the lower count is paid if the worse of the two figures is inside the bounds; otherwise the channel is quarantined and its sessions abort. If either end had nothing, nothing is paid and nothing is held against anyone."""
+        return self._prepare("attest", "4e8c6106", (Parameter("id", "uint32"), Parameter("processor", "uint32"), Parameter("a", "(uint32,bytes32,uint32,uint24,uint24,uint24,uint32)", Attestation)), (), (id, processor, a))
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def close_channel(self, id: int) -> Call:
+        """Pays the rest of deposit and bonds to their owners. Open to anyone after the deadline; at any time to the opener while the channel is proposed, and to anyone when it is quarantined. Not while sessions, an epoch, a dispute or the dispute window are open; each of those ends by a deadline of its own."""
+        return self._prepare("closeChannel", "7ecac764", (Parameter("id", "uint32"),), (), (id,))
+
+    def current_parameters(self, *, block: int | str = "latest", sender: str | None = None) -> Parameters:
+        """`currentParameters()`."""
+        call = self._prepare("currentParameters", "b0435af2", (), (Parameter("value0", "(uint24,uint32,uint32,uint32,uint32,uint32,uint16,uint8,bool)", Parameters),), ())
+        result: Parameters = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def dispute(self, id: int, record: EpochRecord, index: int) -> Call:
+        """Demands that both ends open leaf `index` of a paid epoch, by the opener or an end, inside the dispute window. Stakes the channel's penalty from the caller's balance: it goes to the ends if both open the same leaf, and back otherwise."""
+        return self._prepare("dispute", "54dc236d", (Parameter("id", "uint32"), Parameter("record", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("index", "uint32")), (), (id, record, index))
+
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def lapse(self, id: int) -> Call:
+        """Ends an epoch that one end attested and the other did not inside its window. Open to anyone. The silent end pays the penalty to the one that waited."""
+        return self._prepare("lapse", "0fcf0497", (Parameter("id", "uint32"),), (), (id,))
+
+    def leaf_hash(self, id: int, epoch: int, round: TestRound, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """keccak256(abi.encodePacked(channel uint32, epoch uint32, index uint32, basis uint8, outcomeA uint8, outcomeB uint8)). A tree of n leaves has ceil(log2 n) levels; inner nodes are keccak256(left ‖ right); positions past n are zero words."""
+        call = self._prepare("leafHash", "76cabfa4", (Parameter("id", "uint32"), Parameter("epoch", "uint32"), Parameter("round", "(uint32,uint8,uint8,uint8)", TestRound)), (Parameter("value0", "bytes32"),), (id, epoch, round))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def open_channel(self, terms: ChannelTerms) -> Call:
+        """Opens a channel and locks `terms.deposit` from the caller's balance. It lives once both ends accepted."""
+        return self._prepare("openChannel", "bb36e75e", (Parameter("terms", "(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96)", ChannelTerms),), (Parameter("id", "uint32"),), (terms,))
+
+    def open_leaf(self, id: int, record: EpochRecord, end: int, round: TestRound, proof: tuple[bytes, ...]) -> Call:
+        """Opens a disputed leaf for one end, by anyone who has it. Equal leaves settle the dispute for the ends. Different ones are a contradiction: both lose the epoch's pay to the opener's deposit, and the channel is quarantined."""
+        return self._prepare("openLeaf", "a91d901c", (Parameter("id", "uint32"), Parameter("record", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("end", "uint8"), Parameter("round", "(uint32,uint8,uint8,uint8)", TestRound), Parameter("proof", "bytes32[]")), (), (id, record, end, round, proof))
+
+    def quarantine(self, id: int) -> Call:
+        """SECURITY. Sessions abort, nothing more is attested, and the channel can be closed; moves no funds of its own."""
+        return self._prepare("quarantine", "5aeb3505", (Parameter("id", "uint32"),), (), (id,))
+
+    def resolve_dispute(self, id: int, record: EpochRecord, index: int) -> Call:
+        """After the answer window: each end that opened nothing gives the epoch's pay back to the opener's deposit and the penalty to the disputer, both bounded by its bond, and the channel is quarantined. Open to anyone."""
+        return self._prepare("resolveDispute", "df49b642", (Parameter("id", "uint32"), Parameter("record", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("index", "uint32")), (), (id, record, index))
+
+    def retire_channel(self, id: int) -> Call:
+        """The opener or an end ends the channel early: the deadline moves to one attest window from now, not later than it was."""
+        return self._prepare("retireChannel", "9dd4654a", (Parameter("id", "uint32"),), (), (id,))
+
+    def session_digest(self, request: SessionRequest, client: str, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """keccak256(abi.encode(request, client))."""
+        call = self._prepare("sessionDigest", "60dba8d4", (Parameter("request", "(uint64,uint8,bytes32,uint32[],uint32[],uint16[],uint32,uint8,uint32,uint96,uint96)", SessionRequest), Parameter("client", "address")), (Parameter("value0", "bytes32"),), (request, client))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
+
+    def terms_hash(self, terms: ChannelTerms, opener: str, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """keccak256(abi.encode(terms, opener))."""
+        call = self._prepare("termsHash", "904f7858", (Parameter("terms", "(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96)", ChannelTerms), Parameter("opener", "address")), (Parameter("value0", "bytes32"),), (terms, opener))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def top_up(self, id: int, amount: int) -> Call:
+        """The opener adds to the deposit."""
+        return self._prepare("topUp", "3b8e8cfa", (Parameter("id", "uint32"), Parameter("amount", "uint96")), (), (id, amount))
+
+
 class EntanglementCoordinator(Binding):
-    """Two things meet here. A *channel* is a paid promise of entanglement between two processors. Its opener deposits the price of the pairs; each end accepts the terms and bonds for them. Epoch by epoch both ends attest what they delivered and what their test rounds showed. The lower of the two counts is paid at once, out of the opener's deposit, half to each end; the ends' bonds stay locked until the dispute window of the last paid epoch has passed, and answer for it. A disputed test round is opened on chain. Quality past the bound quarantines the channel and aborts its sessions. A *session* is one job computed by k processors over channels of one client. Barriers move it on: barrier 0 is PLAN (each party commits to the session's digest and locks its deposit), barrier 1 is READY (each party holds its pairs), every later barrier ends one computing epoch (GO), and the last one ends the session (DONE). A barrier opens only when all parties have arrived. A party that is missing when a deadline has passed is named by `abort`, which anyone may call: the client's escrow and all deposits return, less a bounded penalty from the silent. Nothing here is per pair or per shot, and no key material ever reaches the chain. Outcome bits travel off chain; the chain holds commitments to them. Units: money in base units of the credit token; fidelities and error rates in parts per million (ppm); rates in millihertz; times in seconds of `block.timestamp` unless the name says nanoseconds. *End* 0 of a channel is `processorA`, end 1 is `processorB`. Party i of a session is the i-th processor of its request."""
+    """Who computes together: ledger, sessions, administration and views. The channel functions live in `EntanglementChannels`, which this contract creates for itself and runs on its own storage."""
 
     NAME: ClassVar[str] = "EntanglementCoordinator"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "EntanglementCoordinator"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
 
     @dataclass(frozen=True, slots=True)
     class BarrierPassed(Event):
@@ -1674,17 +2914,101 @@ class EntanglementCoordinator(Binding):
         TOPIC: ClassVar[bytes] = bytes.fromhex("d1c19fbcd4551a5edfb66d43d2e337c04837afda3482b42bdf569a8fccdae5fb")
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("to", "address", indexed=True), Parameter("amount", "uint256"))
 
-    def abort(self, session: int) -> Call:
+    def bps(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`BPS()`."""
+        call = self._prepare("BPS", "249d39e9", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def channels(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The code of the channel functions; created by the constructor and never changed."""
+        call = self._prepare("CHANNELS", "6067f465", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_barrier_seconds(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_BARRIER_SECONDS()`."""
+        call = self._prepare("MAX_BARRIER_SECONDS", "0105d164", (), (Parameter("value0", "uint32"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_channels(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_CHANNELS()`."""
+        call = self._prepare("MAX_CHANNELS", "b2b98e5b", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_channel_seconds(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_CHANNEL_SECONDS()`."""
+        call = self._prepare("MAX_CHANNEL_SECONDS", "8a5b992f", (), (Parameter("value0", "uint40"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_epochs(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_EPOCHS()`."""
+        call = self._prepare("MAX_EPOCHS", "c8b72f8f", (), (Parameter("value0", "uint8"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_parties(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_PARTIES()`."""
+        call = self._prepare("MAX_PARTIES", "09985e67", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_plan_seconds(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_PLAN_SECONDS()`."""
+        call = self._prepare("MAX_PLAN_SECONDS", "812422ed", (), (Parameter("value0", "uint32"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def max_sessions_per_channel(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MAX_SESSIONS_PER_CHANNEL()`."""
+        call = self._prepare("MAX_SESSIONS_PER_CHANNEL", "9baacd7f", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def min_bond(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MIN_BOND()`."""
+        call = self._prepare("MIN_BOND", "e0de0fee", (), (Parameter("value0", "uint96"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def min_fidelity(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`MIN_FIDELITY()`."""
+        call = self._prepare("MIN_FIDELITY", "f3d2e357", (), (Parameter("value0", "uint24"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def ppm(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`PPM()`."""
+        call = self._prepare("PPM", "0d720bbc", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def registry(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """`REGISTRY()`."""
+        call = self._prepare("REGISTRY", "06433b1b", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def token(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The credit token."""
+        call = self._prepare("TOKEN", "82bfefc8", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def abort(self, id: int) -> Call:
         """Ends a session whose barrier's deadline has passed. Open to anyone. Names the missing. From READY on each of them pays the penalty from its deposit; it is shared equally by the parties that had arrived and the client, the indivisible rest to the client."""
-        return self._prepare("abort", "9cf2b38b", (Parameter("session", "uint64"),), (), (session,))
+        return self._prepare("abort", "9cf2b38b", (Parameter("id", "uint64"),), (), (id,))
 
-    def accept_channel(self, channel: int, processor: int, hash: bytes) -> Call:
+    def accept_channel(self, value0: int, value1: int, value2: bytes) -> Call:
         """The end `processor` accepts and locks its bond from its provider's balance. Called by provider or operator; `hash` is `termsHash` of what it read, so that nobody accepts other terms than these."""
-        return self._prepare("acceptChannel", "49d54e5c", (Parameter("channel", "uint32"), Parameter("processor", "uint32"), Parameter("hash", "bytes32")), (), (channel, processor, hash))
+        return self._prepare("acceptChannel", "49d54e5c", (Parameter("value0", "uint32"), Parameter("value1", "uint32"), Parameter("value2", "bytes32")), (), (value0, value1, value2))
 
-    def arrive(self, session: int, barrier: int, processor: int, commitment: bytes) -> Call:
+    def arrive(self, id: int, barrier: int, processor: int, commitment: bytes) -> Call:
         """`processor` reaches `barrier`. Called by its provider or operator. | barrier | commitment | |---|---| | 0 PLAN | `sessionDigest` of the request: consent to exactly this plan. Locks `partyDeposit` from the provider's balance | | 1 READY | hash of plan hash, attempt and identities of the pairs held | | 2 … GO | root of the epoch's transcript: measured bits and the Pauli frames of its teleported gates | From READY on the trail grows: trail ← keccak256(abi.encode(trail, barrier, processor, commitment)); it starts as the digest. An arrival counts once; a repeated one reverts and changes nothing. Arrivals are taken until `abort`."""
-        return self._prepare("arrive", "002a129b", (Parameter("session", "uint64"), Parameter("barrier", "uint8"), Parameter("processor", "uint32"), Parameter("commitment", "bytes32")), (), (session, barrier, processor, commitment))
+        return self._prepare("arrive", "002a129b", (Parameter("id", "uint64"), Parameter("barrier", "uint8"), Parameter("processor", "uint32"), Parameter("commitment", "bytes32")), (), (id, barrier, processor, commitment))
 
     def attempts_of(self, client: str, job: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
         """The last session of a client's job and the attempt that comes next."""
@@ -1692,13 +3016,19 @@ class EntanglementCoordinator(Binding):
         result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def attest(self, channel: int, processor: int, attestation: Attestation) -> Call:
+    def attest(self, value0: int, value1: int, value2: Attestation) -> Call:
         """Attests the current epoch for one end. The second of the two settles it: the lower count is paid if the worse of the two figures is inside the bounds; otherwise the channel is quarantined and its sessions abort. If either end had nothing, nothing is paid and nothing is held against anyone."""
-        return self._prepare("attest", "4e8c6106", (Parameter("channel", "uint32"), Parameter("processor", "uint32"), Parameter("attestation", "(uint32,bytes32,uint32,uint24,uint24,uint24,uint32)", Attestation)), (), (channel, processor, attestation))
+        return self._prepare("attest", "4e8c6106", (Parameter("value0", "uint32"), Parameter("value1", "uint32"), Parameter("value2", "(uint32,bytes32,uint32,uint24,uint24,uint24,uint32)", Attestation)), (), (value0, value1, value2))
 
-    def attest_correction(self, session: int, processor: int, record: CorrectionRecord) -> Call:
+    def attest_correction(self, id: int, processor: int, record: CorrectionRecord) -> Call:
         """A party attests the error correction of the session, in GO or after DONE. The first fixes the record; the others attest the same or revert."""
-        return self._prepare("attestCorrection", "7e80acac", (Parameter("session", "uint64"), Parameter("processor", "uint32"), Parameter("record", "(bytes32,uint16,uint32,bytes32,bytes32,uint64,uint64,uint64)", CorrectionRecord)), (), (session, processor, record))
+        return self._prepare("attestCorrection", "7e80acac", (Parameter("id", "uint64"), Parameter("processor", "uint32"), Parameter("record", "(bytes32,uint16,uint32,bytes32,bytes32,uint64,uint64,uint64)", CorrectionRecord)), (), (id, processor, record))
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def balance_of(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> int:
         """`balanceOf(address)`."""
@@ -1712,19 +3042,19 @@ class EntanglementCoordinator(Binding):
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def cancel_session(self, session: int) -> Call:
+    def cancel_session(self, id: int) -> Call:
         """The client takes back a plan that not all parties have accepted."""
-        return self._prepare("cancelSession", "26f26125", (Parameter("session", "uint64"),), (), (session,))
+        return self._prepare("cancelSession", "26f26125", (Parameter("id", "uint64"),), (), (id,))
 
-    def channel_of(self, channel: int, *, block: int | str = "latest", sender: str | None = None) -> ChannelView:
+    def channel_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> ChannelView:
         """`channelOf(uint32)`."""
-        call = self._prepare("channelOf", "d2662707", (Parameter("channel", "uint32"),), (Parameter("value0", "(uint8,uint32,uint32,address,bytes32,uint8,uint8,uint16,uint32,uint40,uint40,uint40,uint24,uint24,uint32,uint96,uint96,uint96,uint96,uint96,uint64[4])", ChannelView),), (channel,))
+        call = self._prepare("channelOf", "d2662707", (Parameter("id", "uint32"),), (Parameter("view", "(uint8,uint32,uint32,address,bytes32,uint8,uint8,uint16,uint32,uint40,uint40,uint40,uint24,uint24,uint32,uint96,uint96,uint96,uint96,uint96,uint64[4])", ChannelView),), (id,))
         result: ChannelView = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def close_channel(self, channel: int) -> Call:
+    def close_channel(self, value0: int) -> Call:
         """Pays the rest of deposit and bonds to their owners. Open to anyone after the deadline; at any time to the opener while the channel is proposed, and to anyone when it is quarantined. Not while sessions, an epoch, a dispute or the dispute window are open; each of those ends by a deadline of its own."""
-        return self._prepare("closeChannel", "7ecac764", (Parameter("channel", "uint32"),), (), (channel,))
+        return self._prepare("closeChannel", "7ecac764", (Parameter("value0", "uint32"),), (), (value0,))
 
     def current_parameters(self, *, block: int | str = "latest", sender: str | None = None) -> Parameters:
         """`currentParameters()`."""
@@ -1732,9 +3062,9 @@ class EntanglementCoordinator(Binding):
         result: Parameters = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def decline(self, session: int, processor: int, code: AbortCode) -> Call:
+    def decline(self, id: int, processor: int, code: AbortCode) -> Call:
         """A party steps back before GO, with `LinkLost` or `FidelityLow`: everything is refunded, nobody pays."""
-        return self._prepare("decline", "a87649a4", (Parameter("session", "uint64"), Parameter("processor", "uint32"), Parameter("code", "uint8", AbortCode)), (), (session, processor, code))
+        return self._prepare("decline", "a87649a4", (Parameter("id", "uint64"), Parameter("processor", "uint32"), Parameter("code", "uint8", AbortCode)), (), (id, processor, code))
 
     def deposit(self, amount: int) -> Call:
         """Moves `amount` of the caller's tokens into its balance here. Needs an allowance."""
@@ -1744,55 +3074,61 @@ class EntanglementCoordinator(Binding):
         """The same with an ERC-2612 signature. A permit that someone else already used does no harm while the allowance stands."""
         return self._prepare("depositWithPermit", "4a970be7", (Parameter("amount", "uint256"), Parameter("deadline", "uint256"), Parameter("v", "uint8"), Parameter("r", "bytes32"), Parameter("s", "bytes32")), (), (amount, deadline, v, r, s))
 
-    def dispute(self, channel: int, record: EpochRecord, index: int) -> Call:
+    def dispute(self, value0: int, value1: EpochRecord, value2: int) -> Call:
         """Demands that both ends open leaf `index` of a paid epoch, by the opener or an end, inside the dispute window. Stakes the channel's penalty from the caller's balance: it goes to the ends if both open the same leaf, and back otherwise."""
-        return self._prepare("dispute", "54dc236d", (Parameter("channel", "uint32"), Parameter("record", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("index", "uint32")), (), (channel, record, index))
+        return self._prepare("dispute", "54dc236d", (Parameter("value0", "uint32"), Parameter("value1", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("value2", "uint32")), (), (value0, value1, value2))
 
-    def dispute_of(self, channel: int, epoch: int, index: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[str, int, int]:
+    def dispute_of(self, id: int, epoch: int, index: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[str, int, int]:
         """`disputeOf(uint32,uint32,uint32)`."""
-        call = self._prepare("disputeOf", "7be44f37", (Parameter("channel", "uint32"), Parameter("epoch", "uint32"), Parameter("index", "uint32")), (Parameter("disputer", "address"), Parameter("deadline", "uint40"), Parameter("opened_ends", "uint8")), (channel, epoch, index))
+        call = self._prepare("disputeOf", "7be44f37", (Parameter("id", "uint32"), Parameter("epoch", "uint32"), Parameter("index", "uint32")), (Parameter("value0", "address"), Parameter("value1", "uint40"), Parameter("value2", "uint8")), (id, epoch, index))
         result: tuple[str, int, int] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def epoch_digest_of(self, channel: int, epoch: int, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+    def epoch_digest_of(self, id: int, epoch: int, *, block: int | str = "latest", sender: str | None = None) -> bytes:
         """keccak256(abi.encode(record)) of a paid epoch, 0 if it was not paid."""
-        call = self._prepare("epochDigestOf", "8742836b", (Parameter("channel", "uint32"), Parameter("epoch", "uint32")), (Parameter("value0", "bytes32"),), (channel, epoch))
+        call = self._prepare("epochDigestOf", "8742836b", (Parameter("id", "uint32"), Parameter("epoch", "uint32")), (Parameter("value0", "bytes32"),), (id, epoch))
         result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def lapse(self, channel: int) -> Call:
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def lapse(self, value0: int) -> Call:
         """Ends an epoch that one end attested and the other did not inside its window. Open to anyone. The silent end pays the penalty to the one that waited."""
-        return self._prepare("lapse", "0fcf0497", (Parameter("channel", "uint32"),), (), (channel,))
+        return self._prepare("lapse", "0fcf0497", (Parameter("value0", "uint32"),), (), (value0,))
 
-    def leaf_hash(self, channel: int, epoch: int, round: TestRound, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+    def leaf_hash(self, id: int, epoch: int, round: TestRound, *, block: int | str = "latest", sender: str | None = None) -> bytes:
         """keccak256(abi.encodePacked(channel uint32, epoch uint32, index uint32, basis uint8, outcomeA uint8, outcomeB uint8)). A tree of n leaves has ceil(log2 n) levels; inner nodes are keccak256(left ‖ right); positions past n are zero words."""
-        call = self._prepare("leafHash", "76cabfa4", (Parameter("channel", "uint32"), Parameter("epoch", "uint32"), Parameter("round", "(uint32,uint8,uint8,uint8)", TestRound)), (Parameter("value0", "bytes32"),), (channel, epoch, round))
+        call = self._prepare("leafHash", "76cabfa4", (Parameter("id", "uint32"), Parameter("epoch", "uint32"), Parameter("round", "(uint32,uint8,uint8,uint8)", TestRound)), (Parameter("value0", "bytes32"),), (id, epoch, round))
         result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def open_channel(self, terms: ChannelTerms) -> Call:
+    def open_channel(self, value0: ChannelTerms) -> Call:
         """Opens a channel and locks `terms.deposit` from the caller's balance. It lives once both ends accepted."""
-        return self._prepare("openChannel", "bb36e75e", (Parameter("terms", "(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96)", ChannelTerms),), (Parameter("value0", "uint32"),), (terms,))
+        return self._prepare("openChannel", "bb36e75e", (Parameter("value0", "(uint32,uint32,bytes32,uint24,uint32,uint40,uint96,uint96,uint96)", ChannelTerms),), (Parameter("value0", "uint32"),), (value0,))
 
-    def open_leaf(self, channel: int, record: EpochRecord, end: int, round: TestRound, proof: tuple[bytes, ...]) -> Call:
+    def open_leaf(self, value0: int, value1: EpochRecord, value2: int, value3: TestRound, value4: tuple[bytes, ...]) -> Call:
         """Opens a disputed leaf for one end, by anyone who has it. Equal leaves settle the dispute for the ends. Different ones are a contradiction: both lose the epoch's pay to the opener's deposit, and the channel is quarantined."""
-        return self._prepare("openLeaf", "a91d901c", (Parameter("channel", "uint32"), Parameter("record", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("end", "uint8"), Parameter("round", "(uint32,uint8,uint8,uint8)", TestRound), Parameter("proof", "bytes32[]")), (), (channel, record, end, round, proof))
+        return self._prepare("openLeaf", "a91d901c", (Parameter("value0", "uint32"), Parameter("value1", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("value2", "uint8"), Parameter("value3", "(uint32,uint8,uint8,uint8)", TestRound), Parameter("value4", "bytes32[]")), (), (value0, value1, value2, value3, value4))
 
-    def open_session(self, request: SessionRequest) -> Call:
+    def open_session(self, r: SessionRequest) -> Call:
         """Opens a session and locks the parties' fees from the caller's balance. Barriers from READY on last `barrierSeconds`, see there."""
-        return self._prepare("openSession", "1d641912", (Parameter("request", "(uint64,uint8,bytes32,uint32[],uint32[],uint16[],uint32,uint8,uint32,uint96,uint96)", SessionRequest),), (Parameter("value0", "uint64"),), (request,))
+        return self._prepare("openSession", "1d641912", (Parameter("r", "(uint64,uint8,bytes32,uint32[],uint32[],uint16[],uint32,uint8,uint32,uint96,uint96)", SessionRequest),), (Parameter("id", "uint64"),), (r,))
 
-    def quarantine(self, channel: int) -> Call:
+    def quarantine(self, value0: int) -> Call:
         """SECURITY. Sessions abort, nothing more is attested, and the channel can be closed; moves no funds of its own."""
-        return self._prepare("quarantine", "5aeb3505", (Parameter("channel", "uint32"),), (), (channel,))
+        return self._prepare("quarantine", "5aeb3505", (Parameter("value0", "uint32"),), (), (value0,))
 
-    def resolve_dispute(self, channel: int, record: EpochRecord, index: int) -> Call:
+    def resolve_dispute(self, value0: int, value1: EpochRecord, value2: int) -> Call:
         """After the answer window: each end that opened nothing gives the epoch's pay back to the opener's deposit and the penalty to the disputer, both bounded by its bond, and the channel is quarantined. Open to anyone."""
-        return self._prepare("resolveDispute", "df49b642", (Parameter("channel", "uint32"), Parameter("record", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("index", "uint32")), (), (channel, record, index))
+        return self._prepare("resolveDispute", "df49b642", (Parameter("value0", "uint32"), Parameter("value1", "(uint32,bytes32,bytes32,uint32,uint32,uint96,uint96,uint40)", EpochRecord), Parameter("value2", "uint32")), (), (value0, value1, value2))
 
-    def retire_channel(self, channel: int) -> Call:
+    def retire_channel(self, value0: int) -> Call:
         """The opener or an end ends the channel early: the deadline moves to one attest window from now, not later than it was."""
-        return self._prepare("retireChannel", "9dd4654a", (Parameter("channel", "uint32"),), (), (channel,))
+        return self._prepare("retireChannel", "9dd4654a", (Parameter("value0", "uint32"),), (), (value0,))
 
     def session_digest(self, request: SessionRequest, client: str, *, block: int | str = "latest", sender: str | None = None) -> bytes:
         """keccak256(abi.encode(request, client))."""
@@ -1800,11 +3136,15 @@ class EntanglementCoordinator(Binding):
         result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def session_of(self, session: int, *, block: int | str = "latest", sender: str | None = None) -> SessionView:
+    def session_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> SessionView:
         """`sessionOf(uint64)`."""
-        call = self._prepare("sessionOf", "16d95a70", (Parameter("session", "uint64"),), (Parameter("value0", "(uint8,uint8,address,uint64,uint8,uint8,uint8,uint8,uint8,uint40,uint32,uint32[],uint32[],uint96,uint96,uint96,bytes32,bytes32)", SessionView),), (session,))
+        call = self._prepare("sessionOf", "16d95a70", (Parameter("id", "uint64"),), (Parameter("view", "(uint8,uint8,address,uint64,uint8,uint8,uint8,uint8,uint8,uint40,uint32,uint32[],uint32[],uint96,uint96,uint96,bytes32,bytes32)", SessionView),), (id,))
         result: SessionView = self.chain.call(call, sender=sender, block=block)
         return result
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
 
     def set_parameters(self, parameters: Parameters) -> Call:
         """STANDARDS. `parameters.paused` is ignored. Running channels and sessions keep their penalty."""
@@ -1820,9 +3160,9 @@ class EntanglementCoordinator(Binding):
         result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def top_up(self, channel: int, amount: int) -> Call:
+    def top_up(self, value0: int, value1: int) -> Call:
         """The opener adds to the deposit."""
-        return self._prepare("topUp", "3b8e8cfa", (Parameter("channel", "uint32"), Parameter("amount", "uint96")), (), (channel, amount))
+        return self._prepare("topUp", "3b8e8cfa", (Parameter("value0", "uint32"), Parameter("value1", "uint96")), (), (value0, value1))
 
     def withdraw(self, to: str, amount: int) -> Call:
         """Pays `amount` of the caller's balance out to `to`. Works whatever any privileged role does."""
@@ -1840,9 +3180,20 @@ class EraConsumer(Binding):
 
 
 class OracleQuorum(Binding):
-    """Who may attest: one set of n = 3f + 1 signers per era, 2f + 1 of which speak for the quorum, and their bonds."""
+    """Who may attest: signer set per era, m-of-n check, bonds of the oracles."""
 
     NAME: ClassVar[str] = "OracleQuorum"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "OracleQuorum"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
 
     @dataclass(frozen=True, slots=True)
     class CreditsWithdrawn(Event):
@@ -1934,6 +3285,42 @@ class OracleQuorum(Binding):
         TOPIC: ClassVar[bytes] = bytes.fromhex("f93fd9b81abd6664e36978db24904a722ea8d841c0cc3563aec5e28ce6165a41")
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("name", "bytes32", indexed=True), Parameter("value", "uint256"))
 
+    def credit(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The credit token."""
+        call = self._prepare("CREDIT", "e688013f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def reward_permille(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """`REWARD_PERMILLE()`."""
+        call = self._prepare("REWARD_PERMILLE", "83cfa8e3", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def slash_permille(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Share of a bond that one proof takes, and of that the prover's reward, in 1/1000."""
+        call = self._prepare("SLASH_PERMILLE", "c7e8ab7b", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def unbond_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Longer than any ruling on the oracle's signatures can take."""
+        call = self._prepare("UNBOND_DELAY", "5188abbb", (), (Parameter("value0", "uint40"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def verifier(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The result verifier, which adopts each era and alone may slash."""
+        call = self._prepare("VERIFIER", "08c84e70", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def bond(self, amount: int) -> Call:
         """Takes `amount` of credit (ERC-20 allowance) as the caller's bond."""
         return self._prepare("bond", "9940686e", (Parameter("amount", "uint256"),), (), (amount,))
@@ -1962,6 +3349,12 @@ class OracleQuorum(Binding):
         result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def is_signer(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> bool:
         """Whether `account` signs in the current era."""
         call = self._prepare("isSigner", "7df73e27", (Parameter("account", "address"),), (Parameter("value0", "bool"),), (account,))
@@ -1977,6 +3370,10 @@ class OracleQuorum(Binding):
     def rotate(self, signers: tuple[str, ...], identities: bytes) -> Call:
         """Starts the next era. Restricted to CERTIFICATION. Every signer's bond must reach `leastBond`. `identities`: content id of the JSON list of the oracles' HPKE and beacon keys."""
         return self._prepare("rotate", "9760bd4f", (Parameter("signers", "address[]"), Parameter("identities", "bytes32")), (), (signers, identities))
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
 
     def set_least_bond(self, amount: int) -> Call:
         """Least bond of a signer. Restricted to CERTIFICATION."""
@@ -1994,7 +3391,7 @@ class OracleQuorum(Binding):
 
     def signers_of(self, era: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[str, ...]:
         """Signers of any era."""
-        call = self._prepare("signersOf", "06e49a63", (Parameter("era", "uint32"),), (Parameter("value0", "address[]"),), (era,))
+        call = self._prepare("signersOf", "06e49a63", (Parameter("era", "uint32"),), (Parameter("list", "address[]"),), (era,))
         result: tuple[str, ...] = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -2025,8 +3422,8 @@ class OracleQuorum(Binding):
         return result
 
     def verify(self, digest: bytes, era: int, bitmap: int, signatures: bytes, *, block: int | str = "latest", sender: str | None = None) -> int:
-        """Reverts unless 2f + 1 signers of the current era signed `digest`. Returns `era`: the current era."""
-        call = self._prepare("verify", "0472fc7a", (Parameter("digest", "bytes32"), Parameter("era", "uint32"), Parameter("bitmap", "uint256"), Parameter("signatures", "bytes")), (Parameter("era", "uint32"),), (digest, era, bitmap, signatures))
+        """Reverts unless 2f + 1 signers of the current era signed `digest`. Returns the current era."""
+        call = self._prepare("verify", "0472fc7a", (Parameter("digest", "bytes32"), Parameter("era", "uint32"), Parameter("bitmap", "uint256"), Parameter("signatures", "bytes")), (Parameter("value0", "uint32"),), (digest, era, bitmap, signatures))
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -2040,9 +3437,20 @@ class OracleQuorum(Binding):
 
 
 class ProcessorRegistry(Binding):
-    """Who computes: identity, bond, certified capability, reputation. A *processor* is one QPU or simulator, owned by a *provider* account that bonds credit for it. The bond's tokens stay in the allocator's ledger; this contract only says how much of them is the processor's. Bonds are at most 2^40 - 1 units. Reputation is a pair Beta(a, b) in 1/256 of an observation, each the decayed evidence plus a prior of one (256). Evidence e decays as `e * 2^(-dt / halfLife)`; dt is measured in whole ticks of 256 s; `2^-f` inside a half-life is taken from the quadratic 1 - 0.65625 f + 0.15625 f^2 (error below 0.3 %). Accept adds 1 to a, or 26/256 if weakly verified; Reject and a missed deadline add 1 to b, Fraud adds 8. Evidence saturates at 65,535/256. Log2-odds are `log2(a / b)` in 1/256 bit, with the linear mantissa log2(1 + m) ~ m + 0.34375 m (1 - m). Certificates are EIP-712 structs under the domain ("QCRS ProcessorRegistry", "1", chain id, this contract): `Certification(uint32 processor,uint32 era,uint32 epoch,uint40 validUntil,Capability capability,bytes32 report)` `Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,uint32 layersPerSecond,` `uint32 readoutError,uint32 t1Nanoseconds,uint32 t2Nanoseconds,uint16 ghzWidth,uint16 quality)`."""
+    """Who computes: identity, bond, certified capability, reputation. The rules are written out in IProcessorRegistry."""
 
     NAME: ClassVar[str] = "ProcessorRegistry"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "ProcessorRegistry"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
 
     @dataclass(frozen=True, slots=True)
     class BondAdded(Event):
@@ -2094,6 +3502,16 @@ class ProcessorRegistry(Binding):
         NAME: ClassVar[str] = "ClaimRefuted"
         TOPIC: ClassVar[bytes] = bytes.fromhex("0bcdd43e1e44ec5e2779d928e33c08f42e544f1f792b141e6c334aae41069e6d")
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("claimed", "uint16"), Parameter("measured", "uint16"), Parameter("slashed", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class EIP712DomainChanged(Event):
+        """`EIP712DomainChanged()`."""
+
+
+        CONTRACT: ClassVar[str] = "ProcessorRegistry"
+        NAME: ClassVar[str] = "EIP712DomainChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = ()
 
     @dataclass(frozen=True, slots=True)
     class IdentitySet(Event):
@@ -2228,9 +3646,39 @@ class ProcessorRegistry(Binding):
         TOPIC: ClassVar[bytes] = bytes.fromhex("44b728825d65b82f03248b4f64134dc3a1d6fee7c8481bceb82424e53c6714a7")
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("suspended", "bool"))
 
-    def add_bond(self, processor: int, amount: int) -> Call:
+    def allocator(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The exchange's allocator, which holds all tokens."""
+        call = self._prepare("ALLOCATOR", "5a21508a", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def quorum(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The oracle quorum that signs certificates."""
+        call = self._prepare("QUORUM", "2e80d9b6", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def unit(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Base units of the credit token in one bond unit."""
+        call = self._prepare("UNIT", "9d8e2177", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def verifier(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The result verifier."""
+        call = self._prepare("VERIFIER", "08c84e70", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def add_bond(self, id: int, amount: int) -> Call:
         """Adds bond from the provider's balance."""
-        return self._prepare("addBond", "b39a4f7c", (Parameter("processor", "uint32"), Parameter("amount", "uint256")), (), (processor, amount))
+        return self._prepare("addBond", "b39a4f7c", (Parameter("id", "uint32"), Parameter("amount", "uint256")), (), (id, amount))
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def bond_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> int:
         """The bond, what is on its way out included."""
@@ -2244,20 +3692,38 @@ class ProcessorRegistry(Binding):
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def certification_digest(self, certification: Certification, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+    def certification_digest(self, c: Certification, *, block: int | str = "latest", sender: str | None = None) -> bytes:
         """The digest that oracles sign for `certification`."""
-        call = self._prepare("certificationDigest", "9fee30f4", (Parameter("certification", "(uint32,uint32,uint32,uint40,(uint16,uint16,uint32,uint32,uint32,uint32,uint32,uint16,uint16),bytes32)", Certification),), (Parameter("value0", "bytes32"),), (certification,))
+        call = self._prepare("certificationDigest", "9fee30f4", (Parameter("c", "(uint32,uint32,uint32,uint40,(uint16,uint16,uint32,uint32,uint32,uint32,uint32,uint16,uint16),bytes32)", Certification),), (Parameter("value0", "bytes32"),), (c,))
         result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def certify(self, certification: Certification, bitmap: int, signatures: bytes) -> Call:
+    def certify(self, c: Certification, bitmap: int, signatures: bytes) -> Call:
         """Takes a quorum-signed certificate; anyone may relay it. A newer epoch replaces an older one."""
-        return self._prepare("certify", "a82d242c", (Parameter("certification", "(uint32,uint32,uint32,uint40,(uint16,uint16,uint32,uint32,uint32,uint32,uint32,uint16,uint16),bytes32)", Certification), Parameter("bitmap", "uint256"), Parameter("signatures", "bytes")), (), (certification, bitmap, signatures))
+        return self._prepare("certify", "a82d242c", (Parameter("c", "(uint32,uint32,uint32,uint40,(uint16,uint16,uint32,uint32,uint32,uint32,uint32,uint16,uint16),bytes32)", Certification), Parameter("bitmap", "uint256"), Parameter("signatures", "bytes")), (), (c, bitmap, signatures))
+
+    def claim_tolerance(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
+        """Tolerance of a claim in quality units, and the share of the bond (1/1000) that a greater excess costs."""
+        call = self._prepare("claimTolerance", "579ace44", (), (Parameter("tolerance", "uint16"), Parameter("slash_permille", "uint16")), ())
+        result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def eip712_domain(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[bytes, str, str, int, str, bytes, tuple[int, ...]]:
+        """returns the fields and values that describe the domain separator used by this contract for EIP-712 signature."""
+        call = self._prepare("eip712Domain", "84b0196e", (), (Parameter("fields", "bytes1"), Parameter("name", "string"), Parameter("version", "string"), Parameter("chain_id", "uint256"), Parameter("verifying_contract", "address"), Parameter("salt", "bytes32"), Parameter("extensions", "uint256[]")), ())
+        result: tuple[bytes, str, str, int, str, bytes, tuple[int, ...]] = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def half_life(self, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Half-life of the reputation's evidence in seconds."""
         call = self._prepare("halfLife", "7bc90d1c", (), (Parameter("value0", "uint40"),), ())
         result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
     def least_bond(self, *, block: int | str = "latest", sender: str | None = None) -> int:
@@ -2274,7 +3740,7 @@ class ProcessorRegistry(Binding):
 
     def operator_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> str:
         """The hot key; the zero address if there is no such processor."""
-        call = self._prepare("operatorOf", "bcd65bd0", (Parameter("id", "uint32"),), (Parameter("value0", "address"),), (id,))
+        call = self._prepare("operatorOf", "bcd65bd0", (Parameter("id", "uint32"),), (Parameter("operator", "address"),), (id,))
         result: str = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -2286,7 +3752,7 @@ class ProcessorRegistry(Binding):
 
     def processor(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> ProcessorView:
         """Everything about a processor. Reverts if there is none."""
-        call = self._prepare("processor", "08758df0", (Parameter("id", "uint32"),), (Parameter("value0", "(address,address,uint16,uint16,uint16,uint40,bool,bool,uint256,uint32,uint32,uint32,(uint16,uint16,uint32,uint32,uint32,uint32,uint32,uint16,uint16))", ProcessorView),), (id,))
+        call = self._prepare("processor", "08758df0", (Parameter("id", "uint32"),), (Parameter("v", "(address,address,uint16,uint16,uint16,uint40,bool,bool,uint256,uint32,uint32,uint32,(uint16,uint16,uint32,uint32,uint32,uint32,uint32,uint16,uint16))", ProcessorView),), (id,))
         result: ProcessorView = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -2296,13 +3762,13 @@ class ProcessorRegistry(Binding):
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def record_outcome(self, processor: int, outcome: Outcome, weak: bool) -> Call:
-        """Records a verdict in the reputation. Only by the allocator. `outcome`: Accept raises it; Reject and Fraud lower it; Undecided leaves it. Returns `log2_odds`: of the reputation after the change, in 1/256 bit. Returns `provider`: the owner."""
-        return self._prepare("recordOutcome", "fcfbc7dd", (Parameter("processor", "uint32"), Parameter("outcome", "uint8", Outcome), Parameter("weak", "bool")), (Parameter("provider", "address"), Parameter("log2_odds", "int256")), (processor, outcome, weak))
+    def record_outcome(self, id: int, outcome: Outcome, weak: bool) -> Call:
+        """Records a verdict in the reputation. Only by the allocator or the verifier. `outcome`: Accept raises it; Reject and Fraud lower it; Undecided leaves it. Returns `odds`: log2-odds of the reputation after the change, in 1/256 bit; 0 for Undecided. Returns `provider`: the owner."""
+        return self._prepare("recordOutcome", "fcfbc7dd", (Parameter("id", "uint32"), Parameter("outcome", "uint8", Outcome), Parameter("weak", "bool")), (Parameter("provider", "address"), Parameter("odds", "int256")), (id, outcome, weak))
 
     def register(self, spec: ProcessorSpec) -> Call:
         """Registers a processor of the caller's and bonds `spec.bond` from its balance in the allocator. It may be given jobs of its direct queue at once, and jobs of flows as soon as it is certified."""
-        return self._prepare("register", "bf4e67f6", (Parameter("spec", "(uint16,bytes32,bytes32,address,bytes32,uint16,uint256)", ProcessorSpec),), (Parameter("processor", "uint32"),), (spec,))
+        return self._prepare("register", "bf4e67f6", (Parameter("spec", "(uint16,bytes32,bytes32,address,bytes32,uint16,uint256)", ProcessorSpec),), (Parameter("id", "uint32"),), (spec,))
 
     def reputation(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
         """Decayed reputation now, in 1/256 of an observation, the prior of one included."""
@@ -2310,9 +3776,13 @@ class ProcessorRegistry(Binding):
         result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def retire(self, processor: int) -> Call:
+    def retire(self, id: int) -> Call:
         """Takes the processor off the exchange for good. It finishes what it has; then its whole bond may leave."""
-        return self._prepare("retire", "1f347885", (Parameter("processor", "uint32"),), (), (processor,))
+        return self._prepare("retire", "1f347885", (Parameter("id", "uint32"),), (), (id,))
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
 
     def set_certificate_life(self, life_seconds: int) -> Call:
         """Longest life of a certificate in seconds, 1 hour to 1 year. Restricted to CERTIFICATION."""
@@ -2326,29 +3796,33 @@ class ProcessorRegistry(Binding):
         """Half-life of the reputation's evidence in seconds, 1 day to 2 years. Restricted to STANDARDS."""
         return self._prepare("setHalfLife", "cb6c8edf", (Parameter("half_life_seconds", "uint40"),), (), (half_life_seconds,))
 
-    def set_identity(self, processor: int, identity: bytes) -> Call:
+    def set_identity(self, id: int, identity: bytes) -> Call:
         """Changes the off-chain keys."""
-        return self._prepare("setIdentity", "248d9ab0", (Parameter("processor", "uint32"), Parameter("identity", "bytes32")), (), (processor, identity))
+        return self._prepare("setIdentity", "248d9ab0", (Parameter("id", "uint32"), Parameter("identity", "bytes32")), (), (id, identity))
 
     def set_least_bond(self, amount: int) -> Call:
         """Least bond of a new processor. Restricted to CERTIFICATION."""
         return self._prepare("setLeastBond", "4bace06c", (Parameter("amount", "uint256"),), (), (amount,))
 
-    def set_metadata(self, processor: int, metadata: bytes) -> Call:
+    def set_metadata(self, id: int, metadata: bytes) -> Call:
         """Changes the public description."""
-        return self._prepare("setMetadata", "9a61e728", (Parameter("processor", "uint32"), Parameter("metadata", "bytes32")), (), (processor, metadata))
+        return self._prepare("setMetadata", "9a61e728", (Parameter("id", "uint32"), Parameter("metadata", "bytes32")), (), (id, metadata))
 
-    def set_operator(self, processor: int, operator: str) -> Call:
+    def set_operator(self, id: int, operator: str) -> Call:
         """Changes the hot key. Zero means the provider itself."""
-        return self._prepare("setOperator", "91fbf554", (Parameter("processor", "uint32"), Parameter("operator", "address")), (), (processor, operator))
+        return self._prepare("setOperator", "91fbf554", (Parameter("id", "uint32"), Parameter("operator", "address")), (), (id, operator))
 
-    def set_suspended(self, processor: int, suspended: bool) -> Call:
+    def set_suspended(self, id: int, suspended: bool) -> Call:
         """Stops or readmits a processor. Restricted to CERTIFICATION. Acts at once."""
-        return self._prepare("setSuspended", "af2ab14f", (Parameter("processor", "uint32"), Parameter("suspended", "bool")), (), (processor, suspended))
+        return self._prepare("setSuspended", "af2ab14f", (Parameter("id", "uint32"), Parameter("suspended", "bool")), (), (id, suspended))
 
     def set_treasury(self, account: str) -> Call:
         """Where slashes without another beneficiary go. Restricted to the AccessManager's ADMIN."""
         return self._prepare("setTreasury", "f0f44260", (Parameter("account", "address"),), (), (account,))
+
+    def set_unbond_delay(self, delay_seconds: int) -> Call:
+        """Seconds between `unbond` and `withdrawBond`: more than challenge, ruling and verdict windows together, at most 90 days. Restricted to CERTIFICATION."""
+        return self._prepare("setUnbondDelay", "9c5d0a22", (Parameter("delay_seconds", "uint40"),), (), (delay_seconds,))
 
     def shares_provider(self, id: int, others: tuple[int, ...], *, block: int | str = "latest", sender: str | None = None) -> bool:
         """Whether any of the processors has the same provider as `id`."""
@@ -2356,9 +3830,9 @@ class ProcessorRegistry(Binding):
         result: bool = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def slash(self, processor: int, amount: int, beneficiary: str, cause: bytes) -> Call:
-        """Takes up to `amount` from the bond for `beneficiary`. Only by the allocator or the verifier. Returns `taken`: never more than the bond."""
-        return self._prepare("slash", "0f78fc8a", (Parameter("processor", "uint32"), Parameter("amount", "uint256"), Parameter("beneficiary", "address"), Parameter("cause", "bytes32")), (Parameter("taken", "uint256"),), (processor, amount, beneficiary, cause))
+    def slash(self, id: int, amount: int, beneficiary: str, cause: bytes) -> Call:
+        """Takes up to `amount` from the bond for `beneficiary`, or the treasury if that is zero; the caller credits it. Only by the allocator or the verifier. Returns `credited`: who gets it. Returns `taken`: never more than the bond."""
+        return self._prepare("slash", "0f78fc8a", (Parameter("id", "uint32"), Parameter("amount", "uint256"), Parameter("beneficiary", "address"), Parameter("cause", "bytes32")), (Parameter("taken", "uint256"), Parameter("credited", "address")), (id, amount, beneficiary, cause))
 
     def treasury(self, *, block: int | str = "latest", sender: str | None = None) -> str:
         """Where slashes without another beneficiary go."""
@@ -2366,9 +3840,9 @@ class ProcessorRegistry(Binding):
         result: str = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def unbond(self, processor: int, amount: int) -> Call:
+    def unbond(self, id: int, amount: int) -> Call:
         """Starts to free `amount` of the bond; a later call replaces the earlier one. Until it is withdrawn it can be slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the processor is retired."""
-        return self._prepare("unbond", "cf7afd88", (Parameter("processor", "uint32"), Parameter("amount", "uint256")), (), (processor, amount))
+        return self._prepare("unbond", "cf7afd88", (Parameter("id", "uint32"), Parameter("amount", "uint256")), (), (id, amount))
 
     def unbond_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Seconds between `unbond` and `withdrawBond`."""
@@ -2382,13 +3856,13 @@ class ProcessorRegistry(Binding):
         result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def withdraw_bond(self, processor: int) -> Call:
+    def withdraw_bond(self, id: int) -> Call:
         """Moves the freed bond to the provider's balance."""
-        return self._prepare("withdrawBond", "8d388a0e", (Parameter("processor", "uint32"),), (), (processor,))
+        return self._prepare("withdrawBond", "8d388a0e", (Parameter("id", "uint32"),), (), (id,))
 
 
 class ResourceCredit(Binding):
-    """The credit that pays for quantum computing: an ERC-20 with permit and six decimals. Any other ERC-20 that moves exactly the amount it is told can take its place."""
+    """The credit that pays for quantum computing."""
 
     NAME: ClassVar[str] = "ResourceCredit"
 
@@ -2404,6 +3878,27 @@ class ResourceCredit(Binding):
         NAME: ClassVar[str] = "Approval"
         TOPIC: ClassVar[bytes] = bytes.fromhex("8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925")
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("owner", "address", indexed=True), Parameter("spender", "address", indexed=True), Parameter("value", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "ResourceCredit"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
+
+    @dataclass(frozen=True, slots=True)
+    class EIP712DomainChanged(Event):
+        """`EIP712DomainChanged()`."""
+
+
+        CONTRACT: ClassVar[str] = "ResourceCredit"
+        NAME: ClassVar[str] = "EIP712DomainChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = ()
 
     @dataclass(frozen=True, slots=True)
     class Transfer(Event):
@@ -2431,8 +3926,14 @@ class ResourceCredit(Binding):
         return result
 
     def approve(self, spender: str, value: int) -> Call:
-        """Sets a `value` amount of tokens as the allowance of `spender` over the caller's tokens. Returns a boolean value indicating whether the operation succeeded. IMPORTANT: Beware that changing an allowance with this method brings the risk that someone may use both the old and the new allowance by unfortunate transaction ordering. One possible solution to mitigate this race condition is to first reduce the spender's allowance to 0 and set the desired value afterwards: https://github.com/ethereum/EIPs/issues/20#issuecomment-263524729 Emits an {Approval} event."""
+        """See {IERC20-approve}. NOTE: If `value` is the maximum `uint256`, the allowance is not updated on `transferFrom`. This is semantically equivalent to an infinite approval. Requirements: - `spender` cannot be the zero address."""
         return self._prepare("approve", "095ea7b3", (Parameter("spender", "address"), Parameter("value", "uint256")), (Parameter("value0", "bool"),), (spender, value))
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def balance_of(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Returns the value of tokens owned by `account`."""
@@ -2450,9 +3951,33 @@ class ResourceCredit(Binding):
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
+    def decimals(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Six: one unit is a millionth of a credit."""
+        call = self._prepare("decimals", "313ce567", (), (Parameter("value0", "uint8"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def eip712_domain(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[bytes, str, str, int, str, bytes, tuple[int, ...]]:
+        """returns the fields and values that describe the domain separator used by this contract for EIP-712 signature."""
+        call = self._prepare("eip712Domain", "84b0196e", (), (Parameter("fields", "bytes1"), Parameter("name", "string"), Parameter("version", "string"), Parameter("chain_id", "uint256"), Parameter("verifying_contract", "address"), Parameter("salt", "bytes32"), Parameter("extensions", "uint256[]")), ())
+        result: tuple[bytes, str, str, int, str, bytes, tuple[int, ...]] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def mint(self, to: str, amount: int) -> Call:
         """Creates `amount` for `to`. Restricted (AccessManager ADMIN). `totalSupply` never exceeds `cap`."""
         return self._prepare("mint", "40c10f19", (Parameter("to", "address"), Parameter("amount", "uint256")), (), (to, amount))
+
+    def name(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the name of the token."""
+        call = self._prepare("name", "06fdde03", (), (Parameter("value0", "string"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def nonces(self, owner: str, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Returns the current nonce for `owner`. This value must be included whenever a signature is generated for {permit}. Every successful call to {permit} increases ``owner``'s nonce by one. This prevents a signature from being used multiple times."""
@@ -2464,6 +3989,16 @@ class ResourceCredit(Binding):
         """Sets `value` as the allowance of `spender` over ``owner``'s tokens, given ``owner``'s signed approval. IMPORTANT: The same issues {IERC20-approve} has related to transaction ordering also applies here. Emits an {Approval} event. Requirements: - `spender` cannot be the zero address. - `deadline` must be a timestamp in the future. - `v`, `r` and `s` must be a valid `secp256k1` signature from `owner` over the EIP712-formatted function arguments. - the signature must use ``owner``'s current nonce (see {nonces}). For more information on the signature format, see the https://eips.ethereum.org/EIPS/eip-2612#specification[relevant EIP section]. CAUTION: See Security Considerations above."""
         return self._prepare("permit", "d505accf", (Parameter("owner", "address"), Parameter("spender", "address"), Parameter("value", "uint256"), Parameter("deadline", "uint256"), Parameter("v", "uint8"), Parameter("r", "bytes32"), Parameter("s", "bytes32")), (), (owner, spender, value, deadline, v, r, s))
 
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
+
+    def symbol(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the symbol of the token, usually a shorter version of the name."""
+        call = self._prepare("symbol", "95d89b41", (), (Parameter("value0", "string"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def total_supply(self, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Returns the value of tokens in existence."""
         call = self._prepare("totalSupply", "18160ddd", (), (Parameter("value0", "uint256"),), ())
@@ -2471,18 +4006,29 @@ class ResourceCredit(Binding):
         return result
 
     def transfer(self, to: str, value: int) -> Call:
-        """Moves a `value` amount of tokens from the caller's account to `to`. Returns a boolean value indicating whether the operation succeeded. Emits a {Transfer} event."""
+        """See {IERC20-transfer}. Requirements: - `to` cannot be the zero address. - the caller must have a balance of at least `value`."""
         return self._prepare("transfer", "a9059cbb", (Parameter("to", "address"), Parameter("value", "uint256")), (Parameter("value0", "bool"),), (to, value))
 
     def transfer_from(self, from_: str, to: str, value: int) -> Call:
-        """Moves a `value` amount of tokens from `from` to `to` using the allowance mechanism. `value` is then deducted from the caller's allowance. Returns a boolean value indicating whether the operation succeeded. Emits a {Transfer} event."""
+        """See {IERC20-transferFrom}. Skips emitting an {Approval} event indicating an allowance update. This is not required by the ERC. See {xref-ERC20-_approve-address-address-uint256-bool-}[_approve]. NOTE: Does not update the allowance if the current allowance is the maximum `uint256`. Requirements: - `from` and `to` cannot be the zero address. - `from` must have a balance of at least `value`. - the caller must have allowance for ``from``'s tokens of at least `value`."""
         return self._prepare("transferFrom", "23b872dd", (Parameter("from_", "address"), Parameter("to", "address"), Parameter("value", "uint256")), (Parameter("value0", "bool"),), (from_, to, value))
 
 
 class ResultVerifier(Binding):
-    """Was it right: verdicts of the oracle quorum, proofs of equivocation, challenges. A report is an EIP-712 struct under the domain ("QCRS ResultVerifier", "1", chain id, this contract): `Report(uint64 job,uint8 execution,uint8 round,uint8 outcome,uint8 flags,int64 score,int64 threshold,bytes32 evidence,uint32 era)` signed by 2f + 1 of the era's 3f + 1 oracles (compact ERC-2098 signatures in index order, one bitmap bit each). Anyone may relay it; verdict and settlement are one transaction. Results are committed at `IComputationAllocator.commitResult`: the job's record lives there, and a second contract on that path would cost more than the step may. Transitions: Committed or Undecided -> Undecided, Accepted, Rejected, Fraudulent; Rejected -> Fraudulent within the challenge window of the rejection. At most three reports for one execution. An oracle is never the provider of the execution that it signs for; one that is its operator is named by `proveConflict`. Two outcomes signed by one oracle for the same job, execution, round and era are an equivocation. A challenge is open to anyone while the window after an Accepted, Rejected or Fraudulent verdict runs. Its bond comes from the challenger's balance in the allocator and equals `max(leastBond, fee * bondMultiple)`. The Dispute Council rules before the ruling window ends; otherwise anyone may close it, and the bond returns. Upheld: the bond goes half to the provider (if the verdict was Accepted) or to the treasury, the rest to the treasury. Overturned: the bond returns; an Accepted execution becomes Fraudulent, and up to the bond's amount of the provider's bond goes to the challenger; a Rejected or Fraudulent one keeps its state (its escrow is gone) but the reputation gains what an Accept gives."""
+    """Was it right: verdicts, equivocation, challenges. The rules are written out in IResultVerifier."""
 
     NAME: ClassVar[str] = "ResultVerifier"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "ResultVerifier"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
 
     @dataclass(frozen=True, slots=True)
     class ChallengeOpened(Event):
@@ -2515,20 +4061,14 @@ class ResultVerifier(Binding):
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("challenge", "uint256", indexed=True), Parameter("ruling", "uint8", ChallengeState), Parameter("slashed", "uint256"))
 
     @dataclass(frozen=True, slots=True)
-    class ConflictProven(Event):
-        """An oracle signed a report on a processor that it owns or operates."""
+    class EIP712DomainChanged(Event):
+        """`EIP712DomainChanged()`."""
 
-        oracle: str
-        prover: str
-        job: int
-        execution: int
-        round: int
-        era: int
 
         CONTRACT: ClassVar[str] = "ResultVerifier"
-        NAME: ClassVar[str] = "ConflictProven"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("b0d5559efb959a8d924d23b1cf7839f8de95077990314193e257bda7fb4afa7e")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("oracle", "address", indexed=True), Parameter("prover", "address", indexed=True), Parameter("job", "uint64", indexed=True), Parameter("execution", "uint8"), Parameter("round", "uint8"), Parameter("era", "uint32"))
+        NAME: ClassVar[str] = "EIP712DomainChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = ()
 
     @dataclass(frozen=True, slots=True)
     class EquivocationProven(Event):
@@ -2572,10 +4112,9 @@ class ResultVerifier(Binding):
 
     @dataclass(frozen=True, slots=True)
     class VerdictReported(Event):
-        """A verdict was taken and settled. `signers` is the bitmap."""
+        """A verdict was taken and is settled by the events that follow. `signers` is the bitmap."""
 
         job: int
-        processor: int
         execution: int
         round: int
         outcome: int
@@ -2588,8 +4127,32 @@ class ResultVerifier(Binding):
 
         CONTRACT: ClassVar[str] = "ResultVerifier"
         NAME: ClassVar[str] = "VerdictReported"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("616b9b87e60885e7d13d36525de3783a0b591601ce5a63c1e59b1694081b009c")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("execution", "uint8"), Parameter("round", "uint8"), Parameter("outcome", "uint8"), Parameter("flags", "uint8"), Parameter("score", "int64"), Parameter("threshold", "int64"), Parameter("evidence", "bytes32"), Parameter("era", "uint32"), Parameter("signers", "uint256"))
+        TOPIC: ClassVar[bytes] = bytes.fromhex("04d75886285d4cd2d4371572245aa00fe0c54b88047cedf0b2855cacc96b6a85")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("execution", "uint8"), Parameter("round", "uint8"), Parameter("outcome", "uint8"), Parameter("flags", "uint8"), Parameter("score", "int64"), Parameter("threshold", "int64"), Parameter("evidence", "bytes32"), Parameter("era", "uint32"), Parameter("signers", "uint256"))
+
+    def allocator(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The exchange's allocator."""
+        call = self._prepare("ALLOCATOR", "5a21508a", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def quorum(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The oracle quorum."""
+        call = self._prepare("QUORUM", "2e80d9b6", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def registry(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The processor registry."""
+        call = self._prepare("REGISTRY", "06433b1b", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def challenge(self, job: int, execution: int, grounds: bytes) -> Call:
         """Challenges a verdict inside its window, with `challengeBond` from the caller's balance."""
@@ -2603,7 +4166,7 @@ class ResultVerifier(Binding):
 
     def challenge_bond(self, job: int, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Bond that a challenge of one of the job's executions needs."""
-        call = self._prepare("challengeBond", "5fd6e208", (Parameter("job", "uint64"),), (Parameter("value0", "uint256"),), (job,))
+        call = self._prepare("challengeBond", "5fd6e208", (Parameter("job", "uint64"),), (Parameter("amount", "uint256"),), (job,))
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -2619,10 +4182,26 @@ class ResultVerifier(Binding):
         result: Challenge = self.chain.call(call, sender=sender, block=block)
         return result
 
+    def eip712_domain(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[bytes, str, str, int, str, bytes, tuple[int, ...]]:
+        """returns the fields and values that describe the domain separator used by this contract for EIP-712 signature."""
+        call = self._prepare("eip712Domain", "84b0196e", (), (Parameter("fields", "bytes1"), Parameter("name", "string"), Parameter("version", "string"), Parameter("chain_id", "uint256"), Parameter("verifying_contract", "address"), Parameter("salt", "bytes32"), Parameter("extensions", "uint256[]")), ())
+        result: tuple[bytes, str, str, int, str, bytes, tuple[int, ...]] = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def era(self, *, block: int | str = "latest", sender: str | None = None) -> int:
         """The adopted oracle era."""
         call = self._prepare("era", "143e55e0", (), (Parameter("value0", "uint32"),), ())
         result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def era_started(self, number: int, pointer: str, count: int, threshold: int) -> Call:
+        """`eraStarted(uint32,address,uint8,uint8)`. `pointer`: contract whose code after the first byte is the packed 20-byte signer list."""
+        return self._prepare("eraStarted", "8156ef51", (Parameter("number", "uint32"), Parameter("pointer", "address"), Parameter("count", "uint8"), Parameter("threshold", "uint8")), (), (number, pointer, count, threshold))
+
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
     def lapse(self, id: int) -> Call:
@@ -2634,10 +4213,6 @@ class ResultVerifier(Binding):
         call = self._prepare("openBonds", "443897ee", (), (Parameter("value0", "uint256"),), ())
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
-
-    def prove_conflict(self, report: Report, signature: bytes) -> Call:
-        """Slashes an oracle that signed a report on a processor that it owns or operates now. By anyone."""
-        return self._prepare("proveConflict", "f436ed21", (Parameter("report", "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)", Report), Parameter("signature", "bytes")), (Parameter("oracle", "address"),), (report, signature))
 
     def prove_equivocation(self, report_a: Report, signature_a: bytes, report_b: Report, signature_b: bytes) -> Call:
         """Slashes an oracle that signed both reports. By anyone; the caller gets the reward. `signature_a`: , signatureB compact 64-byte signatures."""
@@ -2663,12 +4238,16 @@ class ResultVerifier(Binding):
         """Rules on an open challenge. Restricted to DISPUTE."""
         return self._prepare("rule", "7e9cca0d", (Parameter("id", "uint256"), Parameter("ruling", "uint8", ChallengeState)), (), (id, ruling))
 
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
+
     def set_challenge_bond(self, least_bond: int, bond_multiple: int) -> Call:
         """Least challenge bond (at least 1) and multiple of the fee (1..10). Restricted to STANDARDS."""
         return self._prepare("setChallengeBond", "90cce4be", (Parameter("least_bond", "uint256"), Parameter("bond_multiple", "uint8")), (), (least_bond, bond_multiple))
 
     def set_windows(self, challenge_window: int, ruling_window: int) -> Call:
-        """Challenge and ruling windows in seconds (60..604,800 each). Restricted to STANDARDS."""
+        """Challenge and ruling windows in seconds (60..604,800 each); with the verdict window they stay below the registry's unbonding delay. Restricted to STANDARDS."""
         return self._prepare("setWindows", "7738e219", (Parameter("challenge_window", "uint24"), Parameter("ruling_window", "uint24")), (), (challenge_window, ruling_window))
 
     def trail(self, job: int, *, block: int | str = "latest", sender: str | None = None) -> bytes:
@@ -2686,7 +4265,10 @@ class ResultVerifier(Binding):
 
 CONTRACTS: dict[str, type[Binding]] = {
     "AccessManager": AccessManager,
+    "AllocatorDesk": AllocatorDesk,
     "ComputationAllocator": ComputationAllocator,
+    "EntanglementBase": EntanglementBase,
+    "EntanglementChannels": EntanglementChannels,
     "EntanglementCoordinator": EntanglementCoordinator,
     "EraConsumer": EraConsumer,
     "OracleQuorum": OracleQuorum,
@@ -2708,6 +4290,28 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("AccessManager", AccessManager.TargetAdminDelayUpdated.TOPIC): AccessManager.TargetAdminDelayUpdated,
     ("AccessManager", AccessManager.TargetClosed.TOPIC): AccessManager.TargetClosed,
     ("AccessManager", AccessManager.TargetFunctionRoleUpdated.TOPIC): AccessManager.TargetFunctionRoleUpdated,
+    ("AllocatorDesk", AllocatorDesk.AuthorityUpdated.TOPIC): AllocatorDesk.AuthorityUpdated,
+    ("AllocatorDesk", AllocatorDesk.BondGiven.TOPIC): AllocatorDesk.BondGiven,
+    ("AllocatorDesk", AllocatorDesk.BondTaken.TOPIC): AllocatorDesk.BondTaken,
+    ("AllocatorDesk", AllocatorDesk.ClassSet.TOPIC): AllocatorDesk.ClassSet,
+    ("AllocatorDesk", AllocatorDesk.Deposited.TOPIC): AllocatorDesk.Deposited,
+    ("AllocatorDesk", AllocatorDesk.ExecutionEnded.TOPIC): AllocatorDesk.ExecutionEnded,
+    ("AllocatorDesk", AllocatorDesk.ExecutionPaid.TOPIC): AllocatorDesk.ExecutionPaid,
+    ("AllocatorDesk", AllocatorDesk.FlowMemberSet.TOPIC): AllocatorDesk.FlowMemberSet,
+    ("AllocatorDesk", AllocatorDesk.FlowOpened.TOPIC): AllocatorDesk.FlowOpened,
+    ("AllocatorDesk", AllocatorDesk.FlowOwnerSet.TOPIC): AllocatorDesk.FlowOwnerSet,
+    ("AllocatorDesk", AllocatorDesk.FlowWeightSet.TOPIC): AllocatorDesk.FlowWeightSet,
+    ("AllocatorDesk", AllocatorDesk.JobAllocated.TOPIC): AllocatorDesk.JobAllocated,
+    ("AllocatorDesk", AllocatorDesk.JobClosed.TOPIC): AllocatorDesk.JobClosed,
+    ("AllocatorDesk", AllocatorDesk.JobRequeued.TOPIC): AllocatorDesk.JobRequeued,
+    ("AllocatorDesk", AllocatorDesk.JobSetSubmitted.TOPIC): AllocatorDesk.JobSetSubmitted,
+    ("AllocatorDesk", AllocatorDesk.JobSubmitted.TOPIC): AllocatorDesk.JobSubmitted,
+    ("AllocatorDesk", AllocatorDesk.ParameterSet.TOPIC): AllocatorDesk.ParameterSet,
+    ("AllocatorDesk", AllocatorDesk.PausedSet.TOPIC): AllocatorDesk.PausedSet,
+    ("AllocatorDesk", AllocatorDesk.QuotaSet.TOPIC): AllocatorDesk.QuotaSet,
+    ("AllocatorDesk", AllocatorDesk.ResultCommitted.TOPIC): AllocatorDesk.ResultCommitted,
+    ("AllocatorDesk", AllocatorDesk.Withdrawn.TOPIC): AllocatorDesk.Withdrawn,
+    ("ComputationAllocator", ComputationAllocator.AuthorityUpdated.TOPIC): ComputationAllocator.AuthorityUpdated,
     ("ComputationAllocator", ComputationAllocator.BondGiven.TOPIC): ComputationAllocator.BondGiven,
     ("ComputationAllocator", ComputationAllocator.BondTaken.TOPIC): ComputationAllocator.BondTaken,
     ("ComputationAllocator", ComputationAllocator.ClassSet.TOPIC): ComputationAllocator.ClassSet,
@@ -2725,10 +4329,59 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("ComputationAllocator", ComputationAllocator.JobSubmitted.TOPIC): ComputationAllocator.JobSubmitted,
     ("ComputationAllocator", ComputationAllocator.ParameterSet.TOPIC): ComputationAllocator.ParameterSet,
     ("ComputationAllocator", ComputationAllocator.PausedSet.TOPIC): ComputationAllocator.PausedSet,
-    ("ComputationAllocator", ComputationAllocator.ProcessorEnrolled.TOPIC): ComputationAllocator.ProcessorEnrolled,
     ("ComputationAllocator", ComputationAllocator.QuotaSet.TOPIC): ComputationAllocator.QuotaSet,
     ("ComputationAllocator", ComputationAllocator.ResultCommitted.TOPIC): ComputationAllocator.ResultCommitted,
     ("ComputationAllocator", ComputationAllocator.Withdrawn.TOPIC): ComputationAllocator.Withdrawn,
+    ("EntanglementBase", EntanglementBase.BarrierPassed.TOPIC): EntanglementBase.BarrierPassed,
+    ("EntanglementBase", EntanglementBase.ChannelAccepted.TOPIC): EntanglementBase.ChannelAccepted,
+    ("EntanglementBase", EntanglementBase.ChannelClosed.TOPIC): EntanglementBase.ChannelClosed,
+    ("EntanglementBase", EntanglementBase.ChannelOpened.TOPIC): EntanglementBase.ChannelOpened,
+    ("EntanglementBase", EntanglementBase.ChannelQuarantined.TOPIC): EntanglementBase.ChannelQuarantined,
+    ("EntanglementBase", EntanglementBase.ChannelRetiring.TOPIC): EntanglementBase.ChannelRetiring,
+    ("EntanglementBase", EntanglementBase.ChannelToppedUp.TOPIC): EntanglementBase.ChannelToppedUp,
+    ("EntanglementBase", EntanglementBase.CorrectionAttested.TOPIC): EntanglementBase.CorrectionAttested,
+    ("EntanglementBase", EntanglementBase.Credited.TOPIC): EntanglementBase.Credited,
+    ("EntanglementBase", EntanglementBase.Deposited.TOPIC): EntanglementBase.Deposited,
+    ("EntanglementBase", EntanglementBase.DisputeOpened.TOPIC): EntanglementBase.DisputeOpened,
+    ("EntanglementBase", EntanglementBase.DisputeResolved.TOPIC): EntanglementBase.DisputeResolved,
+    ("EntanglementBase", EntanglementBase.EndSlashed.TOPIC): EntanglementBase.EndSlashed,
+    ("EntanglementBase", EntanglementBase.EpochAttested.TOPIC): EntanglementBase.EpochAttested,
+    ("EntanglementBase", EntanglementBase.EpochLapsed.TOPIC): EntanglementBase.EpochLapsed,
+    ("EntanglementBase", EntanglementBase.EpochSettled.TOPIC): EntanglementBase.EpochSettled,
+    ("EntanglementBase", EntanglementBase.LeafOpened.TOPIC): EntanglementBase.LeafOpened,
+    ("EntanglementBase", EntanglementBase.ParametersSet.TOPIC): EntanglementBase.ParametersSet,
+    ("EntanglementBase", EntanglementBase.PartyArrived.TOPIC): EntanglementBase.PartyArrived,
+    ("EntanglementBase", EntanglementBase.PauseSet.TOPIC): EntanglementBase.PauseSet,
+    ("EntanglementBase", EntanglementBase.SessionAborted.TOPIC): EntanglementBase.SessionAborted,
+    ("EntanglementBase", EntanglementBase.SessionCompleted.TOPIC): EntanglementBase.SessionCompleted,
+    ("EntanglementBase", EntanglementBase.SessionOpened.TOPIC): EntanglementBase.SessionOpened,
+    ("EntanglementBase", EntanglementBase.Withdrawn.TOPIC): EntanglementBase.Withdrawn,
+    ("EntanglementChannels", EntanglementChannels.AuthorityUpdated.TOPIC): EntanglementChannels.AuthorityUpdated,
+    ("EntanglementChannels", EntanglementChannels.BarrierPassed.TOPIC): EntanglementChannels.BarrierPassed,
+    ("EntanglementChannels", EntanglementChannels.ChannelAccepted.TOPIC): EntanglementChannels.ChannelAccepted,
+    ("EntanglementChannels", EntanglementChannels.ChannelClosed.TOPIC): EntanglementChannels.ChannelClosed,
+    ("EntanglementChannels", EntanglementChannels.ChannelOpened.TOPIC): EntanglementChannels.ChannelOpened,
+    ("EntanglementChannels", EntanglementChannels.ChannelQuarantined.TOPIC): EntanglementChannels.ChannelQuarantined,
+    ("EntanglementChannels", EntanglementChannels.ChannelRetiring.TOPIC): EntanglementChannels.ChannelRetiring,
+    ("EntanglementChannels", EntanglementChannels.ChannelToppedUp.TOPIC): EntanglementChannels.ChannelToppedUp,
+    ("EntanglementChannels", EntanglementChannels.CorrectionAttested.TOPIC): EntanglementChannels.CorrectionAttested,
+    ("EntanglementChannels", EntanglementChannels.Credited.TOPIC): EntanglementChannels.Credited,
+    ("EntanglementChannels", EntanglementChannels.Deposited.TOPIC): EntanglementChannels.Deposited,
+    ("EntanglementChannels", EntanglementChannels.DisputeOpened.TOPIC): EntanglementChannels.DisputeOpened,
+    ("EntanglementChannels", EntanglementChannels.DisputeResolved.TOPIC): EntanglementChannels.DisputeResolved,
+    ("EntanglementChannels", EntanglementChannels.EndSlashed.TOPIC): EntanglementChannels.EndSlashed,
+    ("EntanglementChannels", EntanglementChannels.EpochAttested.TOPIC): EntanglementChannels.EpochAttested,
+    ("EntanglementChannels", EntanglementChannels.EpochLapsed.TOPIC): EntanglementChannels.EpochLapsed,
+    ("EntanglementChannels", EntanglementChannels.EpochSettled.TOPIC): EntanglementChannels.EpochSettled,
+    ("EntanglementChannels", EntanglementChannels.LeafOpened.TOPIC): EntanglementChannels.LeafOpened,
+    ("EntanglementChannels", EntanglementChannels.ParametersSet.TOPIC): EntanglementChannels.ParametersSet,
+    ("EntanglementChannels", EntanglementChannels.PartyArrived.TOPIC): EntanglementChannels.PartyArrived,
+    ("EntanglementChannels", EntanglementChannels.PauseSet.TOPIC): EntanglementChannels.PauseSet,
+    ("EntanglementChannels", EntanglementChannels.SessionAborted.TOPIC): EntanglementChannels.SessionAborted,
+    ("EntanglementChannels", EntanglementChannels.SessionCompleted.TOPIC): EntanglementChannels.SessionCompleted,
+    ("EntanglementChannels", EntanglementChannels.SessionOpened.TOPIC): EntanglementChannels.SessionOpened,
+    ("EntanglementChannels", EntanglementChannels.Withdrawn.TOPIC): EntanglementChannels.Withdrawn,
+    ("EntanglementCoordinator", EntanglementCoordinator.AuthorityUpdated.TOPIC): EntanglementCoordinator.AuthorityUpdated,
     ("EntanglementCoordinator", EntanglementCoordinator.BarrierPassed.TOPIC): EntanglementCoordinator.BarrierPassed,
     ("EntanglementCoordinator", EntanglementCoordinator.ChannelAccepted.TOPIC): EntanglementCoordinator.ChannelAccepted,
     ("EntanglementCoordinator", EntanglementCoordinator.ChannelClosed.TOPIC): EntanglementCoordinator.ChannelClosed,
@@ -2753,6 +4406,7 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("EntanglementCoordinator", EntanglementCoordinator.SessionCompleted.TOPIC): EntanglementCoordinator.SessionCompleted,
     ("EntanglementCoordinator", EntanglementCoordinator.SessionOpened.TOPIC): EntanglementCoordinator.SessionOpened,
     ("EntanglementCoordinator", EntanglementCoordinator.Withdrawn.TOPIC): EntanglementCoordinator.Withdrawn,
+    ("OracleQuorum", OracleQuorum.AuthorityUpdated.TOPIC): OracleQuorum.AuthorityUpdated,
     ("OracleQuorum", OracleQuorum.CreditsWithdrawn.TOPIC): OracleQuorum.CreditsWithdrawn,
     ("OracleQuorum", OracleQuorum.EraStarted.TOPIC): OracleQuorum.EraStarted,
     ("OracleQuorum", OracleQuorum.OracleBondWithdrawn.TOPIC): OracleQuorum.OracleBondWithdrawn,
@@ -2760,10 +4414,12 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("OracleQuorum", OracleQuorum.OracleSlashed.TOPIC): OracleQuorum.OracleSlashed,
     ("OracleQuorum", OracleQuorum.OracleUnbonding.TOPIC): OracleQuorum.OracleUnbonding,
     ("OracleQuorum", OracleQuorum.ParameterSet.TOPIC): OracleQuorum.ParameterSet,
+    ("ProcessorRegistry", ProcessorRegistry.AuthorityUpdated.TOPIC): ProcessorRegistry.AuthorityUpdated,
     ("ProcessorRegistry", ProcessorRegistry.BondAdded.TOPIC): ProcessorRegistry.BondAdded,
     ("ProcessorRegistry", ProcessorRegistry.BondReleaseStarted.TOPIC): ProcessorRegistry.BondReleaseStarted,
     ("ProcessorRegistry", ProcessorRegistry.BondReleased.TOPIC): ProcessorRegistry.BondReleased,
     ("ProcessorRegistry", ProcessorRegistry.ClaimRefuted.TOPIC): ProcessorRegistry.ClaimRefuted,
+    ("ProcessorRegistry", ProcessorRegistry.EIP712DomainChanged.TOPIC): ProcessorRegistry.EIP712DomainChanged,
     ("ProcessorRegistry", ProcessorRegistry.IdentitySet.TOPIC): ProcessorRegistry.IdentitySet,
     ("ProcessorRegistry", ProcessorRegistry.MetadataSet.TOPIC): ProcessorRegistry.MetadataSet,
     ("ProcessorRegistry", ProcessorRegistry.OperatorSet.TOPIC): ProcessorRegistry.OperatorSet,
@@ -2775,10 +4431,13 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("ProcessorRegistry", ProcessorRegistry.Slashed.TOPIC): ProcessorRegistry.Slashed,
     ("ProcessorRegistry", ProcessorRegistry.SuspensionSet.TOPIC): ProcessorRegistry.SuspensionSet,
     ("ResourceCredit", ResourceCredit.Approval.TOPIC): ResourceCredit.Approval,
+    ("ResourceCredit", ResourceCredit.AuthorityUpdated.TOPIC): ResourceCredit.AuthorityUpdated,
+    ("ResourceCredit", ResourceCredit.EIP712DomainChanged.TOPIC): ResourceCredit.EIP712DomainChanged,
     ("ResourceCredit", ResourceCredit.Transfer.TOPIC): ResourceCredit.Transfer,
+    ("ResultVerifier", ResultVerifier.AuthorityUpdated.TOPIC): ResultVerifier.AuthorityUpdated,
     ("ResultVerifier", ResultVerifier.ChallengeOpened.TOPIC): ResultVerifier.ChallengeOpened,
     ("ResultVerifier", ResultVerifier.ChallengeRuled.TOPIC): ResultVerifier.ChallengeRuled,
-    ("ResultVerifier", ResultVerifier.ConflictProven.TOPIC): ResultVerifier.ConflictProven,
+    ("ResultVerifier", ResultVerifier.EIP712DomainChanged.TOPIC): ResultVerifier.EIP712DomainChanged,
     ("ResultVerifier", ResultVerifier.EquivocationProven.TOPIC): ResultVerifier.EquivocationProven,
     ("ResultVerifier", ResultVerifier.EraAdopted.TOPIC): ResultVerifier.EraAdopted,
     ("ResultVerifier", ResultVerifier.ParameterSet.TOPIC): ResultVerifier.ParameterSet,
@@ -2786,6 +4445,9 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
 }
 
 ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
+    bytes.fromhex("c2f31e5e"): ("AccessManagedInvalidAuthority", (Parameter("authority", "address"),)),
+    bytes.fromhex("af77169d"): ("AccessManagedRequiredDelay", (Parameter("caller", "address"), Parameter("delay", "uint32"))),
+    bytes.fromhex("068ca9d8"): ("AccessManagedUnauthorized", (Parameter("caller", "address"),)),
     bytes.fromhex("813e9459"): ("AccessManagerAlreadyScheduled", (Parameter("operation_id", "bytes32"),)),
     bytes.fromhex("5f159e63"): ("AccessManagerBadConfirmation", ()),
     bytes.fromhex("78a5d6e4"): ("AccessManagerExpired", (Parameter("operation_id", "bytes32"),)),
@@ -2875,8 +4537,21 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("47421cc5"): ("CoordinatorWrongChannelState", (Parameter("channel", "uint32"), Parameter("state", "uint8", ChannelState))),
     bytes.fromhex("e3601a74"): ("CoordinatorWrongEpoch", (Parameter("channel", "uint32"), Parameter("expected", "uint32"), Parameter("given", "uint32"))),
     bytes.fromhex("9907a3ce"): ("CoordinatorWrongSessionState", (Parameter("session", "uint64"), Parameter("state", "uint8", SessionState))),
+    bytes.fromhex("f645eedf"): ("ECDSAInvalidSignature", ()),
+    bytes.fromhex("fce698f7"): ("ECDSAInvalidSignatureLength", (Parameter("length", "uint256"),)),
+    bytes.fromhex("d78bce0c"): ("ECDSAInvalidSignatureS", (Parameter("s", "bytes32"),)),
+    bytes.fromhex("fb8f41b2"): ("ERC20InsufficientAllowance", (Parameter("spender", "address"), Parameter("allowance", "uint256"), Parameter("needed", "uint256"))),
+    bytes.fromhex("e450d38c"): ("ERC20InsufficientBalance", (Parameter("sender", "address"), Parameter("balance", "uint256"), Parameter("needed", "uint256"))),
+    bytes.fromhex("e602df05"): ("ERC20InvalidApprover", (Parameter("approver", "address"),)),
+    bytes.fromhex("ec442f05"): ("ERC20InvalidReceiver", (Parameter("receiver", "address"),)),
+    bytes.fromhex("96c6fd1e"): ("ERC20InvalidSender", (Parameter("sender", "address"),)),
+    bytes.fromhex("94280d62"): ("ERC20InvalidSpender", (Parameter("spender", "address"),)),
+    bytes.fromhex("62791302"): ("ERC2612ExpiredSignature", (Parameter("deadline", "uint256"),)),
+    bytes.fromhex("4b800e46"): ("ERC2612InvalidSigner", (Parameter("signer", "address"), Parameter("owner", "address"))),
     bytes.fromhex("d6bda275"): ("FailedCall", ()),
     bytes.fromhex("cf479181"): ("InsufficientBalance", (Parameter("balance", "uint256"), Parameter("needed", "uint256"))),
+    bytes.fromhex("752d88c0"): ("InvalidAccountNonce", (Parameter("account", "address"), Parameter("current_nonce", "uint256"))),
+    bytes.fromhex("b3512b0c"): ("InvalidShortString", ()),
     bytes.fromhex("c4245b1d"): ("OracleQuorumBadLength", (Parameter("length", "uint256"), Parameter("expected", "uint256"))),
     bytes.fromhex("a1ae223d"): ("OracleQuorumBadSignature", (Parameter("index", "uint256"), Parameter("expected", "address"), Parameter("recovered", "address"))),
     bytes.fromhex("b6d69bd9"): ("OracleQuorumBadSigner", (Parameter("signer", "address"),)),
@@ -2908,7 +4583,6 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("39324d81"): ("ResultVerifierBadRuling", (Parameter("ruling", "uint8", ChallengeState),)),
     bytes.fromhex("c47ee3c2"): ("ResultVerifierBadSignature", ()),
     bytes.fromhex("54afabaf"): ("ResultVerifierConflict", (Parameter("oracle", "address"),)),
-    bytes.fromhex("26eae3d2"): ("ResultVerifierNoConflict", (Parameter("oracle", "address"),)),
     bytes.fromhex("50500ac2"): ("ResultVerifierNoEquivocation", ()),
     bytes.fromhex("2186e00f"): ("ResultVerifierNotChallengeable", (Parameter("job", "uint64"), Parameter("execution", "uint8"))),
     bytes.fromhex("daaa97d9"): ("ResultVerifierNotOpen", (Parameter("challenge", "uint256"),)),
@@ -2919,5 +4593,7 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("7dcb7090"): ("ResultVerifierStaleEra", (Parameter("era", "uint32"), Parameter("current", "uint32"))),
     bytes.fromhex("15002c9a"): ("ResultVerifierUnauthorized", (Parameter("caller", "address"),)),
     bytes.fromhex("6dfcc650"): ("SafeCastOverflowedUintDowncast", (Parameter("bits", "uint8"), Parameter("value", "uint256"))),
+    bytes.fromhex("5274afe7"): ("SafeERC20FailedOperation", (Parameter("token", "address"),)),
+    bytes.fromhex("305a27a9"): ("StringTooLong", (Parameter("str", "string"),)),
 }
 """Every error that a contract can raise, by its first four bytes."""

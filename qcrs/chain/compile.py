@@ -95,7 +95,7 @@ def compile_sources(
     config: CompilerConfig,
     extra: Mapping[str, tuple[str, ...]] | None = None,
 ) -> dict[str, Artifact]:
-    """Compile source files below `root`; interfaces and libraries come too, without bytecode of their own.
+    """Compile source files below `root`: what can be deployed, and interfaces.
 
     `extra` names contracts of imported files to be compiled as well.
     """
@@ -104,10 +104,12 @@ def compile_sources(
     settings = config.settings()
     selection = {file: {"": ["ast"]} | dict.fromkeys(units, _OUTPUTS) for file, units in wanted.items()}
     output = compile_json(sources, settings | {"outputSelection": selection}, config.version, root)
-    enums = _enums(output)
+    enums, parts = _enums(output), _parts(output)
     found: dict[str, Artifact] = {}
     for file, units in output.get("contracts", {}).items():
         for name, unit in units.items():
+            if (file, name) in parts:
+                continue
             if name in found:
                 raise InputError(
                     "two contracts have one name",
@@ -117,6 +119,17 @@ def compile_sources(
                 )
             found[name] = _artifact(name, file, unit, settings, enums)
     return found
+
+
+def _parts(output: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Abstract contracts and libraries: parts of others, which nobody deploys or calls."""
+    return {
+        (file, node["name"])
+        for file, source in output.get("sources", {}).items()
+        for node in source.get("ast", {}).get("nodes", ())
+        if node["nodeType"] == "ContractDefinition"
+        and (node["contractKind"] == "library" or (node["abstract"] and node["contractKind"] == "contract"))
+    }
 
 
 def _enums(output: Mapping[str, Any]) -> dict[str, list[str]]:

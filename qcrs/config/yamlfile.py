@@ -1,7 +1,7 @@
 """Reading a YAML file that people edit and that others may have sent: strict, small, no surprises.
 
 `safe_load` alone still accepts alias bombs, repeated keys (the last wins) and files of any size. Here an
-alias, a repeated key and a file above 256 KiB are errors that say where.
+alias, a repeated key, deep nesting and a file above 256 KiB are errors that say where.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from qcrs.errors import ConfigError
 __all__ = ["expand", "read_dotenv", "read_yaml"]
 
 MAX_BYTES = 256 * 1024
+MAX_DEPTH = 32
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -31,7 +32,12 @@ class _StrictLoader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(
                 None, None, "aliases are not allowed; write the value out", event.start_mark
             )
-        return super().compose_node(parent, index)
+        self.depth = getattr(self, "depth", 0) + 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.composer.ComposerError(None, None, f"nested more than {MAX_DEPTH} deep", None)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
