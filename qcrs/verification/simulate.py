@@ -21,12 +21,13 @@ from qcrs.circuits.document import TURN, CircuitDocument, Instruction
 from qcrs.circuits.drbg import Drbg
 from qcrs.errors import VerificationError
 
-__all__ = ["Ideal", "expectation", "ideal", "statevector"]
+__all__ = ["Ideal", "expectation", "expectations", "ideal", "statevector"]
 
 MAX_QUBITS = 24
 MAX_BRANCHES = 4096
 MAX_AMPLITUDES = 1 << 24
 MAX_ITERATIONS = 10_000
+MAX_PROJECTORS = 12
 _NEGLIGIBLE = 1e-14
 _AER_FROM_QUBITS = 12
 """Below this width numpy is faster than starting Aer."""
@@ -377,6 +378,11 @@ def _pauli_expectation(psi: State, label: str) -> float:
 
 def expectation(doc: CircuitDocument, observable: Sequence[tuple[str, complex]]) -> float:
     """Noiseless expectation value of Σ coefficient·label (letters IXYZ01+-rl, last letter on qubit 0)."""
+    return expectations(doc, [observable])[0]
+
+
+def expectations(doc: CircuitDocument, observables: Sequence[Sequence[tuple[str, complex]]]) -> list[float]:
+    """Several observables of one circuit, which is simulated once."""
     if doc.qubits > MAX_QUBITS:
         raise _too_large("qubits", doc.qubits, MAX_QUBITS)
     if all(ins.name in ("u", "cz", "barrier", "delay") for ins in doc.instructions):
@@ -387,16 +393,30 @@ def expectation(doc: CircuitDocument, observable: Sequence[tuple[str, complex]])
         except _TooManyBranchesError:
             raise _too_large("branches of a dynamic circuit", MAX_BRANCHES + 1, MAX_BRANCHES) from None
         states = list(zip(branches.weight.tolist(), branches.psi, strict=True))
+    known: dict[str, float] = {}
+    out = []
+    for observable in observables:
+        value = 0.0
+        for pauli, coefficient in _paulis(observable, doc.qubits).items():
+            if pauli not in known:
+                known[pauli] = sum(weight * _pauli_expectation(psi, pauli) for weight, psi in states)
+            value += (coefficient * known[pauli]).real
+        out.append(value)
+    return out
+
+
+def _paulis(observable: Sequence[tuple[str, complex]], qubits: int) -> dict[str, complex]:
+    """An observable as a sum of Pauli labels; projectors are expanded."""
     terms: dict[str, complex] = {}
     for label, coefficient in observable:
-        if len(label) != doc.qubits or not set(label) <= set("IXYZ01+-rl"):
+        if len(label) != qubits or not set(label) <= set("IXYZ01+-rl"):
             raise VerificationError("an observable has one letter for each qubit", field="label", value=label)
+        if sum(letter in _PROJECTORS for letter in label) > MAX_PROJECTORS:
+            raise _too_large("projectors in one label", len(label), MAX_PROJECTORS)
         expanded = {"": complex(coefficient)}
         for letter in label:
             options = _PROJECTORS.get(letter, ((letter, 1.0),))
             expanded = {head + tail: c * k for head, c in expanded.items() for tail, k in options}
         for pauli, c in expanded.items():
             terms[pauli] = terms.get(pauli, 0) + c
-    return float(
-        sum((c * w * _pauli_expectation(psi, pauli)).real for pauli, c in terms.items() for w, psi in states)
-    )
+    return terms

@@ -1,0 +1,375 @@
+"""The verdict on one execution: a pure function of frames, seeds, counts, references and registered errors.
+
+The order is by cost, and the first that decides, decides:
+
+    V0 form       shots, widths, hashes, scaled counts              a fault rejects
+    V1 predicate  the client's own check                             a shortfall rejects
+    V2 frames     all frames tell the same story                     a contradiction rejects
+    audit draw    a drawn, untargeted job without a peer             undecided: it runs elsewhere
+    V3 simulate   the ideal distribution, where it can be had        rejects, accepts
+    V4 peer       other executions of the same job                   rejects, accepts by majority
+
+A rejection needs one reference. Fraud needs two – the ideal counts as one – that condemn by the same test
+at one in a million, and none that accepts. Where nothing can be compared an undrawn execution is accepted
+on form and frames alone, as weakly verified. A majority of colluding providers wins; that is what the bond,
+the draw and the cap of a job's value by the bond are for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from qcrs.circuits.document import CircuitDocument
+from qcrs.circuits.frames import decode, frame, shots_per_frame
+from qcrs.errors import VerificationError
+from qcrs.types import Json
+from qcrs.verification.compare import Comparison, Leaning, PairUnit, compare
+from qcrs.verification.form import form_problem
+from qcrs.verification.frame_test import P_REJECT, FrameUnit, mask_test, score_test
+from qcrs.verification.peer import Execution, predicted_magnitude, readout_errors
+from qcrs.verification.predicate import check_predicate, predicate_share
+from qcrs.verification.samples import Sample, blur_density, merged, sample_of
+from qcrs.verification.simulate import Ideal, expectations, ideal
+from qcrs.verification.verdict import PPM, Finding, Outcome, Policy, Test, Verdict, ppm, test_of
+
+__all__ = ["JudgeInput", "JudgeUnit", "frames_match", "judge"]
+
+IDEAL = "ideal"
+PICO = 10**12
+NANO = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeUnit:
+    """One circuit of the job as its client meant it."""
+
+    circuit: CircuitDocument
+    shots: int = 0
+    predicate: Json = None
+    observables: tuple[tuple[str, int, int], ...] = ()
+    """Exact mode: (label, real part, imaginary part), in 10⁻⁹; each has its own value."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeInput:
+    """Everything that a verdict depends on."""
+
+    units: tuple[JudgeUnit, ...]
+    seed: bytes
+    tested: Execution
+    peers: tuple[Execution, ...] = ()
+    exact: bool = False
+    drawn: bool = False
+    targeted: bool = False
+    client_void: bool = False
+    """The client's frames are not those of its seed: it has voided its own check."""
+    hashes: tuple[tuple[str, bytes, bytes], ...] = ()
+    """(name, wanted, found) of the result's root, commitment and documents."""
+    ideals: Mapping[int, Ideal] | None = field(default=None, compare=False)
+    """Ideal distributions by unit, where they are at hand already."""
+
+
+def frames_match(units: Sequence[JudgeUnit], seed: bytes, sent: Sequence[Sequence[CircuitDocument]]) -> bool:
+    """Whether the frames that the client sent are those that its seed gives."""
+    if len(units) != len(sent):
+        return False
+    for number, (unit, frames) in enumerate(zip(units, sent, strict=True)):
+        if len(frames) != len(shots_per_frame(unit.shots, len(units))):
+            return False
+        for index, document in enumerate(frames):
+            if frame(unit.circuit, seed, number, index).circuit != document:
+                return False
+    return True
+
+
+def judge(evidence: JudgeInput, policy: Policy | None = None) -> Verdict:
+    """The verdict; `VerificationError` only where the input itself makes no sense."""
+    policy = policy or Policy()
+    if not evidence.units:
+        raise VerificationError("a job has at least one unit", field="units", value=0)
+    if evidence.client_void:
+        return _simple(
+            Outcome.ACCEPT, "V0 form", "the client's frames are not those of its own seed", (), True
+        )
+    if evidence.exact:
+        return _judge_exact(evidence, policy)
+    return _Judge(evidence, policy).run()
+
+
+def _simple(
+    outcome: Outcome, by: str, reason: str, tests: tuple[Test, ...], passed: bool, weak: bool = False
+) -> Verdict:
+    """A verdict without a statistic: score 1 or 0 against a threshold of 1."""
+    score = PPM if passed else 0
+    return Verdict(outcome, score, PPM, (score, score), tests, by, weak, None, reason)
+
+
+class _Judge:
+    """Walks through the protocols for a sampled job."""
+
+    def __init__(self, evidence: JudgeInput, policy: Policy) -> None:
+        self._in = evidence
+        self._policy = policy
+        self._bits = [unit.circuit.measured_clbits() for unit in evidence.units]
+        self._shots = [shots_per_frame(unit.shots, len(evidence.units)) for unit in evidence.units]
+        self._masks = [
+            tuple(frame(unit.circuit, evidence.seed, number, b).mask for b in range(len(self._shots[number])))
+            for number, unit in enumerate(evidence.units)
+        ]
+        self._tests: list[Test] = []
+        self._covered = False
+        self._readout = self._readouts(evidence.tested)
+
+    def _readouts(self, execution: Execution) -> list[tuple[float, ...]]:
+        return [readout_errors(execution, number, bits) for number, bits in enumerate(self._bits)]
+
+    def _samples(self, execution: Execution) -> list[tuple[Sample, ...]]:
+        """Decoded frames of every unit."""
+        return [
+            tuple(
+                sample_of(counts, bits, mask)
+                for counts, mask in zip(execution.counts[number], self._masks[number], strict=True)
+            )
+            for number, bits in enumerate(self._bits)
+        ]
+
+    def run(self) -> Verdict:
+        """The verdict."""
+        problem = form_problem(self._in.tested.counts, self._shots, self._bits, self._in.hashes)
+        self._tests.append(Test("form", PPM if problem is None else 0, 0, PPM, problem is None))
+        if problem is not None:
+            return _simple(Outcome.REJECT, "V0 form", problem, tuple(self._tests), False)
+        frames = self._samples(self._in.tested)
+        ideals = self._ideals()
+        for early in (self._predicates(), self._frames(frames, ideals)):
+            if early is not None:
+                return early
+        merged_a = [merged(unit) for unit in frames]
+        comparisons = self._comparisons(merged_a, ideals)
+        verdict = self._decide(comparisons)
+        waits = self._in.drawn and not self._in.targeted and not self._in.peers
+        if waits and verdict.outcome is Outcome.ACCEPT:
+            return Verdict(
+                Outcome.UNDECIDED,
+                verdict.score_ppm,
+                verdict.threshold_ppm,
+                verdict.interval_ppm,
+                verdict.tests,
+                "audit draw",
+                verdict.weak,
+                verdict.needed_shots,
+                "the beacon drew this job for an audit: another provider runs it too",
+            )
+        return verdict
+
+    def _ideals(self) -> list[Ideal | None]:
+        """The ideal distribution of every unit, where the policy asks for it and it can be had."""
+        policy, out = self._policy, []
+        limit = policy.simulate_drawn_qubits if self._in.drawn else policy.simulate_qubits
+        for number, unit in enumerate(self._in.units):
+            given = (self._in.ideals or {}).get(number)
+            if given is None and max(unit.circuit.qubits, len(self._bits[number])) <= limit:
+                try:
+                    given = ideal(unit.circuit, seed=self._in.seed)
+                except VerificationError:
+                    given = None  # endless loops and too many amplitudes: peers remain
+            out.append(given)
+        pairs = zip(out, self._bits, strict=True)
+        self._covered = all(not bits or (known is not None and not known.shots) for known, bits in pairs)
+        return out
+
+    def _predicates(self) -> Verdict | None:
+        for number, unit in enumerate(self._in.units):
+            if unit.predicate is None:
+                continue
+            least = check_predicate(unit.predicate, unit.circuit)
+            whole: dict[int, int] = {}
+            for counts, mask in zip(self._in.tested.counts[number], self._masks[number], strict=True):
+                for outcome, count in decode(counts, mask).items():
+                    whole[outcome] = whole.get(outcome, 0) + count
+            share = predicate_share(unit.predicate, unit.circuit, whole)
+            fails = share.below(least, self._policy.z_reject)
+            test = test_of(f"predicate {number}", share, least, passed=not fails)
+            self._tests.append(test)
+            if fails:
+                reason = f"too few answers of unit {number} fulfil the client's predicate"
+                return self._verdict(Outcome.REJECT, "V1 predicate", reason, test, False, None)
+        return None
+
+    def _frames(self, frames: Sequence[tuple[Sample, ...]], ideals: Sequence[Ideal | None]) -> Verdict | None:
+        units = []
+        for number, samples in enumerate(frames):
+            known = ideals[number]
+            reference = None
+            if known is not None and known.shots == 0:
+                reference = blur_density(known.probabilities, self._readout[number])
+            bits, masks = self._bits[number], self._masks[number]
+            units.append(FrameUnit(samples, masks, bits, self._readout[number], reference))
+        threshold = ppm(-math.log10(P_REJECT))
+        found = (("frame mask", mask_test(units)), ("frame score", score_test(units)))
+        for name, finding in found:
+            test = Test(name, ppm(min(finding.surprise, 1e6)), 0, threshold, not finding.fails)
+            self._tests.append(test)
+        for test in self._tests[-2:]:
+            if not test.passed:
+                reason = "the frames of one circuit contradict each other once decoded"
+                return self._verdict(Outcome.REJECT, "V2 frame", reason, test, False, None)
+        return None
+
+    def _comparisons(self, tested: Sequence[Sample], ideals: Sequence[Ideal | None]) -> list[Comparison]:
+        out = []
+        seed, policy = self._in.seed, self._policy
+        has_ideal = [n for n, known in enumerate(ideals) if known is not None and len(self._bits[n])]
+        measured = [n for n, bits in enumerate(self._bits) if bits]
+        if has_ideal:
+            units = [self._against_ideal(tested[n], ideals[n], n) for n in has_ideal]
+            # Exact and sampled references are compared apart: they have different errors.
+            for name, wanted in ((IDEAL, False), ("sampled ideal", True)):
+                part = [unit for unit in units if isinstance(unit.reference, Sample) == wanted]
+                if part:
+                    out.append(compare(name, part, policy, seed))
+        for index, peer in enumerate(self._in.peers):
+            problem = form_problem(peer.counts, self._shots, self._bits)
+            if problem is not None or not measured:
+                continue
+            readout, samples = self._readouts(peer), self._samples(peer)
+            pairs = [self._against_peer(tested[n], merged(samples[n]), readout[n], peer, n) for n in measured]
+            later = peer.committed_first
+            both_seeded = peer.deterministic and self._in.tested.deterministic
+            name = f"peer {index}"
+            out.append(compare(name, pairs, policy, seed, tested_is_later=later, copies=not both_seeded))
+        return out
+
+    def _against_ideal(self, a: Sample, known: Ideal | None, number: int) -> PairUnit:
+        if known is None:
+            raise VerificationError("no ideal distribution", field="unit", value=number)
+        predicted = predicted_magnitude(self._in.tested, number, self._in.units[number].circuit)
+        readout = self._readout[number]
+        if known.shots:
+            index = known.probabilities.nonzero()[0]
+            counts = (known.probabilities[index] * known.shots).round().astype(int)
+            reference = Sample(a.width, index, counts)
+            return PairUnit(a, reference, readout, (0.0,) * a.width, predicted, predicted)
+        return PairUnit(a, known.probabilities, readout, (0.0,) * a.width, predicted, predicted)
+
+    def _against_peer(
+        self, a: Sample, b: Sample, readout: tuple[float, ...], peer: Execution, number: int
+    ) -> PairUnit:
+        circuit = self._in.units[number].circuit
+        fa = predicted_magnitude(self._in.tested, number, circuit)
+        fb = predicted_magnitude(peer, number, circuit)
+        relative = min(1.0, fa / max(fb, 1e-9))
+        return PairUnit(a, b, self._readout[number], readout, relative, fa, fb)
+
+    def _decide(self, comparisons: Sequence[Comparison]) -> Verdict:
+        for comparison in comparisons:
+            self._tests += [finding.test for finding in comparison.findings]
+        if not comparisons:
+            reason = "form and frames are right; nothing was compared"
+            measured = any(self._bits)
+            return _simple(Outcome.ACCEPT, "V2 frame", reason, tuple(self._tests), True, weak=measured)
+        simulated = [c for c in comparisons if c.name == IDEAL and c.leaning is not Leaning.OPEN]
+        peers = [c for c in comparisons if c.name != IDEAL]
+        # An exact reference decides alone; executions decide by majority, the tested one included.
+        exact = [c for c in simulated if c.leaning is not Leaning.WEAK and self._covered]
+        voters = exact or [*simulated, *peers]
+        rejecting = [c for c in voters if c.leaning is Leaning.REJECT]
+        accepting = [c for c in voters if c.leaning in (Leaning.ACCEPT, Leaning.WEAK)]
+        copied = [c for c in peers if _copied(c)]
+        if copied or (rejecting and len(rejecting) > len(accepting)):
+            return self._rejection(copied or rejecting, comparisons)
+        needed = max((c.needed_shots or 0 for c in comparisons), default=0) or None
+        if accepting:
+            best = max(accepting, key=lambda c: c.leaning is Leaning.ACCEPT)
+            weak = best.leaning is Leaning.WEAK
+            by = "V3 simulate" if best.name == IDEAL else "V4 peer"
+            reason = (
+                "too few shots to know the shape; the magnitude is right"
+                if weak
+                else "shape and magnitude agree"
+            )
+            test = _deciding(best, weak)
+            return self._verdict(Outcome.ACCEPT, by, reason, test, weak, needed)
+        first = comparisons[0]
+        by = "V3 simulate" if first.name == IDEAL else "V4 peer"
+        reason = "neither right nor wrong by these shots"
+        return self._verdict(Outcome.UNDECIDED, by, reason, _deciding(first, False), False, needed)
+
+    def _rejection(self, rejecting: Sequence[Comparison], comparisons: Sequence[Comparison]) -> Verdict:
+        condemned: dict[str, int] = {}
+        for comparison in comparisons:
+            for kind in {finding.kind for finding in comparison.findings if finding.condemns}:
+                condemned[kind] = condemned.get(kind, 0) + 1
+        nobody_accepts = not any(c.leaning in (Leaning.ACCEPT, Leaning.WEAK) for c in comparisons)
+        twice = [kind for kind, count in condemned.items() if count >= 2]
+        fraud = bool(twice) and nobody_accepts
+        first = rejecting[0]
+        failing = [finding for finding in first.findings if finding.fails]
+        chosen = next((f for f in failing if fraud and f.kind in twice), failing[0])
+        by = "V3 simulate" if first.name == IDEAL else "V4 peer"
+        outcome = Outcome.FRAUD if fraud else Outcome.REJECT
+        more = ", against two references at one in a million" if fraud else ""
+        return self._verdict(
+            outcome, by, f"the test {chosen.test.name} fails{more}", chosen.test, False, None
+        )
+
+    def _verdict(
+        self, outcome: Outcome, by: str, reason: str, test: Test, weak: bool, needed: int | None
+    ) -> Verdict:
+        interval = (test.value_ppm - 2 * test.se_ppm, test.value_ppm + 2 * test.se_ppm)
+        return Verdict(
+            outcome,
+            test.value_ppm,
+            test.threshold_ppm,
+            interval,
+            tuple(self._tests),
+            by,
+            weak,
+            needed,
+            reason,
+        )
+
+
+def _copied(comparison: Comparison) -> bool:
+    return any(finding.fails and finding.kind == "copy" for finding in comparison.findings)
+
+
+def _deciding(comparison: Comparison, weak: bool) -> Test:
+    """The test whose number is shown: the shape, or the magnitude where that decided, or the only one."""
+    order = ("magnitude", "marginals", "flat distance") if weak else ("shape", "magnitude", "flat distance")
+    found: dict[str, Finding] = {finding.kind: finding for finding in comparison.findings}
+    for kind in (*order, *found):
+        if kind in found:
+            return found[kind].test
+    raise VerificationError("a comparison without tests", field="comparison", value=comparison.name)
+
+
+def _judge_exact(evidence: JudgeInput, policy: Policy) -> Verdict:
+    """Mode exact: every value within 10⁻⁹ of the simulated one (times the observable's scale)."""
+    values = evidence.tested.values_pico
+    wanted = [len(unit.observables) for unit in evidence.units]
+    if [len(unit) for unit in values] != wanted:
+        test = Test("form", 0, 0, PPM, False)
+        return _simple(Outcome.REJECT, "V0 form", "the result has another number of values", (test,), False)
+    for name, want, found in evidence.hashes:
+        if want != found:
+            test = Test("form", 0, 0, PPM, False)
+            return _simple(Outcome.REJECT, "V0 form", f"the {name} does not match", (test,), False)
+    worst = 0.0
+    for unit, got in zip(evidence.units, values, strict=True):
+        if unit.circuit.qubits > policy.simulate_drawn_qubits:
+            reason = "the circuit is too wide to simulate"
+            return _simple(Outcome.UNDECIDED, "V3 simulate", reason, (), False)
+        terms = [[(label, complex(re_nano, im_nano) / NANO)] for label, re_nano, im_nano in unit.observables]
+        for term, right, value in zip(terms, expectations(unit.circuit, terms), got, strict=True):
+            worst = max(worst, abs(value / PICO - right) / max(1.0, abs(term[0][1])))
+    tolerance = policy.exact_tolerance_pico / PICO
+    # In units of the tolerance, so that a number of 10⁻⁶ can hold it.
+    passed = worst <= tolerance
+    test = Test("exact values", ppm(worst / tolerance), 0, PPM, passed)
+    outcome = Outcome.ACCEPT if passed else Outcome.REJECT
+    reason = "every value is right" if passed else "a value differs from the simulated one"
+    shown = (test.value_ppm, test.value_ppm)
+    return Verdict(outcome, test.value_ppm, PPM, shown, (test,), "V3 simulate", False, None, reason)

@@ -1,0 +1,118 @@
+"""What the judge decides and by which numbers: tests, findings, policy, verdict. Integers of 10⁻⁶.
+
+Every number is quantised once, here, so that all oracles build the same bytes of evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+from qcrs.verification.statistics import Estimate
+
+__all__ = ["PPM", "Finding", "Outcome", "Policy", "Test", "Verdict", "ppm"]
+
+PPM = 1_000_000
+_LARGEST = 10**15
+
+
+def ppm(value: float) -> int:
+    """A number in units of 10⁻⁶; not a number and infinities become ±10¹⁵."""
+    if math.isnan(value):
+        return _LARGEST
+    return int(max(-_LARGEST, min(_LARGEST, round(max(-1e12, min(1e12, value)) * PPM))))
+
+
+class Outcome(IntEnum):
+    """Outcomes of a report, numbered as in the contracts."""
+
+    ACCEPT = 1
+    UNDECIDED = 2
+    REJECT = 3
+    FRAUD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test: its name ("shape:ideal", "bit 3:peer 0"), value, standard error, threshold and result."""
+
+    __test__: ClassVar[bool] = False  # a name that test runners would collect
+
+    name: str
+    value_ppm: int
+    se_ppm: int
+    threshold_ppm: int
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A test and what follows from it.
+
+    `fails` rejects; `condemns` is the same at one in a million, which with a second reference is fraud;
+    `accepts` is true where the number is known well enough to accept on it.
+    """
+
+    test: Test
+    fails: bool
+    condemns: bool
+    accepts: bool
+
+    @property
+    def kind(self) -> str:
+        """The test without its reference: what two references must agree on."""
+        return self.test.name.split(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Thresholds and choices of the judge; the defaults are the measured ones (see docs/verification)."""
+
+    shape_reject: float = 0.92
+    shape_accept: float = 0.8
+    magnitude_reject: float = 0.8
+    magnitude_accept: float = 0.6
+    magnitude_most: float = 1.25
+    """Upper end of the band, relative to the predicted magnitude, inside which a weak accept is given."""
+    bit_reject: float = 0.85
+    dispersion_reject: float = 3.0
+    flat_reject: float = 0.15
+    flat_accept: float = 0.3
+    flat_below: float = 0.05
+    """D·Σp² − 1 under which a distribution counts as nearly uniform."""
+    marginal_reject: float = 0.15
+    least_magnitude: float = 0.3
+    """Predicted magnitude under which noise can no longer be taken as white: no rejection by shape."""
+    z_reject: float = 3.0
+    z_bit: float = 4.0
+    z_fraud: float = 5.0
+    z_accept: float = 2.0
+    p_copy: float = 1e-6
+    simulate_qubits: int = 20
+    """Widths up to which every execution is simulated."""
+    simulate_drawn_qubits: int = 24
+    """Widths up to which a drawn execution is simulated."""
+    exact_tolerance_pico: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is reported of one execution."""
+
+    outcome: Outcome
+    score_ppm: int
+    threshold_ppm: int
+    interval_ppm: tuple[int, int]
+    tests: tuple[Test, ...]
+    decided_by: str
+    weak: bool
+    needed_shots: int | None
+    reason: str
+    """One sentence for people."""
+
+
+def test_of(name: str, estimate: Estimate, threshold: float, *, passed: bool) -> Test:
+    """A test from an estimate."""
+    return Test(name, ppm(estimate.value), ppm(estimate.se), ppm(threshold), passed)
