@@ -1,0 +1,38 @@
+"""The exchange's contracts on a chain; each test starts from a snapshot of the fresh deployment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from qcrs.chain.compile import LIBRARY_CONTRACTS, Artifact, compile_sources
+from qcrs.config import load_config
+
+sys.path.append(str(Path(__file__).parent))  # the tests import the stage and the model beside them
+from exchange_stage import Stage  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Mapping[str, Artifact]:
+    config = load_config(ROOT / "brownie-config.yaml")
+    domains = ("ComputationAllocator", "OracleQuorum", "ProcessorRegistry", "ResourceCredit", "ResultVerifier")
+    names = [f"contracts/{name}.sol" for name in domains]
+    return compile_sources(ROOT, names, config.compiler, LIBRARY_CONTRACTS)
+
+
+@pytest.fixture(scope="session")
+def deployed(artifacts: Mapping[str, Artifact]) -> Stage:
+    return Stage(artifacts)
+
+
+@pytest.fixture
+def stage(deployed: Stage) -> Iterator[Stage]:
+    snapshot, known = deployed.tester.take_snapshot(), len(deployed.history)
+    yield deployed
+    deployed.tester.revert_to_snapshot(snapshot)
+    del deployed.history[known:]
