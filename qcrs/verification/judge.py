@@ -246,13 +246,14 @@ class _Judge:
         if known is None:
             raise VerificationError("no ideal distribution", field="unit", value=number)
         predicted = predicted_magnitude(self._in.tested, number, self._in.units[number].circuit)
+        expected = predicted**self._policy.slack_ideal
         readout = self._readout[number]
         if known.shots:
             index = known.probabilities.nonzero()[0]
             counts = (known.probabilities[index] * known.shots).round().astype(int)
             reference = Sample(a.width, index, counts)
-            return PairUnit(a, reference, readout, (0.0,) * a.width, predicted, predicted)
-        return PairUnit(a, known.probabilities, readout, (0.0,) * a.width, predicted, predicted)
+            return PairUnit(a, reference, readout, (0.0,) * a.width, expected, predicted)
+        return PairUnit(a, known.probabilities, readout, (0.0,) * a.width, expected, predicted)
 
     def _against_peer(
         self, a: Sample, b: Sample, readout: tuple[float, ...], peer: Execution, number: int
@@ -260,7 +261,8 @@ class _Judge:
         circuit = self._in.units[number].circuit
         fa = predicted_magnitude(self._in.tested, number, circuit)
         fb = predicted_magnitude(peer, number, circuit)
-        relative = min(1.0, fa / max(fb, 1e-9))
+        slack = self._policy.slack_peer
+        relative = min(1.0, fa**slack / max(fb ** (1 / slack), 1e-9))
         return PairUnit(a, b, self._readout[number], readout, relative, fa, fb)
 
     def _decide(self, comparisons: Sequence[Comparison]) -> Verdict:
