@@ -274,12 +274,11 @@ class FairQueue(Lines):
             lanes.append(self._lane_of(offered))
         else:
             lanes.append(None)
-        reason = Reason.EMPTY
+        reason = Reason.NONE
         while True:
-            best, reason = self._least(lanes, processor, quality, reason)
+            best = self._least(lanes, processor, quality)
             if best is None:
-                empty = reason == Reason.EMPTY and not certified
-                return None, Reason.NO_CERTIFICATE if empty else reason
+                return None, reason or self._why(lanes, processor, quality, certified)
             queue = DIRECT | number if best == len(lanes) - 1 else best
             pick = self._offer(queue, number, now)
             if not pick.first and best not in resolved:
@@ -295,24 +294,28 @@ class FairQueue(Lines):
             if self.time > job.tag + self.parameters.drain:
                 return pick, Reason.DRAINING
             lanes[best] = None
-            reason = max(reason, Reason.BUSY)
+            reason = reason or Reason.BUSY
 
-    def _least(
-        self, lanes: list[Lane | None], processor: Processor, quality: int, reason: Reason
-    ) -> tuple[int | None, Reason]:
+    def _least(self, lanes: list[Lane | None], processor: Processor, quality: int) -> int | None:
         """The suitable lane of least key that fits or may make the processor drain."""
+        late = max(0, self.time - self.parameters.drain)
         best, least = None, 1 << 64
         for number, lane in enumerate(lanes):
-            if lane is None or lane[0] >= least:
+            if lane is None or lane[0] >= least or lane[2] > quality:
                 continue
-            key, qubits, needed = lane
-            if qubits > processor.qubits or needed > quality:
-                reason = max(reason, Reason.UNSUITABLE)
-            elif qubits <= processor.free or key + self.parameters.drain < self.time:
+            key, qubits, _ = lane
+            if qubits <= processor.free or (qubits <= processor.qubits and key < late):
                 best, least = number, key
-            else:
-                reason = max(reason, Reason.BUSY)
-        return best, reason
+        return best
+
+    def _why(self, lanes: list[Lane | None], processor: Processor, quality: int, certified: bool) -> Reason:
+        """Why none of the lanes will do."""
+        seen = [lane for lane in lanes if lane is not None]
+        if any(qubits <= processor.qubits and needed <= quality for _, qubits, needed in seen):
+            return Reason.BUSY
+        if seen:
+            return Reason.UNSUITABLE
+        return Reason.EMPTY if certified else Reason.NO_CERTIFICATE
 
     # ------------------------------ jobs ------------------------------
 

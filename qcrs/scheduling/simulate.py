@@ -104,7 +104,7 @@ def saturated(seed: int, jobs: int) -> Load:
 
 
 def flooded(seed: int, jobs: int, flooder: int = 4, share: float = 0.9, flood: float = 6.0) -> Load:
-    """Poisson arrivals: flows offer `share` of their fair share of all qubits, the flooder `flood` times it."""
+    """Poisson arrivals: each flow offers `share` of its fair share of all qubits, one `flood` times it."""
     rng = np.random.default_rng(seed)
     make = _maker(rng)
     fair = sum(PROCESSORS) / len(_HABITS)
