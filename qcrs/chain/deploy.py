@@ -1,0 +1,277 @@
+"""Putting the exchange on a chain: seven contracts that know each other, and who may govern them.
+
+Four of them name each other as immutables, so their addresses are computed before they exist (CREATE:
+deployer and nonce) and checked after each step. One transaction then assigns every governed function to
+the role of its body; the deployer holds all roles until the bodies take over. The manifest records what
+was put where, from which sources.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+
+from qcrs.chain.abi import Call, selector_of
+from qcrs.chain.bindings import AccessManager
+from qcrs.chain.compile import Artifact, artifacts
+from qcrs.chain.networks import Chain, Receipt
+from qcrs.chain.sender import Sender, deployment_call
+from qcrs.config import Config
+from qcrs.errors import ChainError, ConfigError
+
+__all__ = ["CREDIT", "GOVERNED", "ROLES", "DeployParameters", "Deployment", "deploy", "manifest_path"]
+
+CREDIT = 10**6
+"""Base units in one credit (the token has six decimals)."""
+
+ROLES = {"ADMIN": 0, "ALLOCATION": 1, "CERTIFICATION": 2, "SECURITY": 3, "STANDARDS": 4, "DISPUTE": 5}
+"""Role numbers of contracts/libraries/Roles.sol, which no interface shows; a test compares them."""
+
+GOVERNED: dict[str, dict[str, tuple[str, ...]]] = {
+    "ComputationAllocator": {
+        "ALLOCATION": ("openFlow", "setClass", "setFlowOwner", "setFlowWeight", "setQueueing", "setQuota"),
+        "SECURITY": ("setPaused",),
+        "STANDARDS": ("setPenalties", "setRequestBounds", "setTimes"),
+    },
+    "EntanglementCoordinator": {"SECURITY": ("quarantine", "setPaused"), "STANDARDS": ("setParameters",)},
+    "OracleQuorum": {"CERTIFICATION": ("rotate", "setLeastBond"), "ADMIN": ("setTreasury",)},
+    "ProcessorRegistry": {
+        "CERTIFICATION": (
+            "setCertificateLife",
+            "setClaimTolerance",
+            "setLeastBond",
+            "setSuspended",
+            "setUnbondDelay",
+        ),
+        "STANDARDS": ("setHalfLife",),
+        "ADMIN": ("setTreasury",),
+    },
+    "ResourceCredit": {"ADMIN": ("mint",)},
+    "ResultVerifier": {"DISPUTE": ("rule",), "STANDARDS": ("setChallengeBond", "setWindows")},
+}
+"""Which body's role each governed function belongs to: contract → role → functions."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployParameters:
+    """What is fixed at deployment: credits minted to the deployer, their cap, and base units per fee unit."""
+
+    supply: int = 0
+    cap: int = 1_000_000_000 * CREDIT
+    unit: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What stands where."""
+
+    addresses: dict[str, str]
+    manifest: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> Deployment:
+        """From a manifest's file."""
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            addresses = {name: entry["address"] for name, entry in manifest["contracts"].items()}
+        except FileNotFoundError as error:
+            raise ConfigError(
+                "nothing is deployed there",
+                field="manifest",
+                value=str(path),
+                solution="run `qcrs deploy` for this network",
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                "this is not a deployment's manifest", field="manifest", value=str(path)
+            ) from error
+        return cls(addresses, manifest)
+
+    def save(self, path: Path) -> None:
+        """Write the manifest, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(self.manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.replace(path)
+
+    def check(self, chain: Chain) -> None:
+        """That this chain holds the code that was recorded; `ChainError` names what does not."""
+        genesis = chain.block_hash(0) or b""
+        if (chain.chain_id, "0x" + genesis.hex()) != (self.manifest["chain_id"], self.manifest["genesis"]):
+            raise ChainError(
+                "the manifest is of another chain",
+                field="chain_id",
+                value=chain.chain_id,
+                solution="deploy anew; a development chain that was reset has nothing on it",
+            )
+        for name, entry in self.manifest["contracts"].items():
+            if "0x" + keccak(chain.code(entry["address"])).hex() != entry["code_hash"]:
+                raise ChainError(
+                    f"{name} is not at its address",
+                    field="address",
+                    value=entry["address"],
+                    solution="deploy anew",
+                )
+
+
+def manifest_path(config: Config, chain: Chain) -> Path:
+    """`deployments/<chain id>.json`; development chains go into `deployments/dev`, which is not committed."""
+    folder = config.root / "deployments"
+    return (folder / "dev" if chain.network.development else folder) / f"{chain.chain_id}.json"
+
+
+def deploy(
+    chain: Chain,
+    account: LocalAccount,
+    *,
+    say: Callable[[str], None] | None = None,
+    parameters: DeployParameters | None = None,
+    found: Mapping[str, Artifact] | None = None,
+) -> Deployment:
+    """Deploy and wire everything; `say` gets one line per transaction. The first failure is raised."""
+    return _Deployer(
+        chain, account, say or (lambda _: None), parameters or DeployParameters(), found or artifacts()
+    ).run()
+
+
+class _Deployer:
+    """The steps in order, and what they gave."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        account: LocalAccount,
+        say: Callable[[str], None],
+        parameters: DeployParameters,
+        found: Mapping[str, Artifact],
+    ) -> None:
+        self.chain = chain
+        self.sender = Sender(chain, account)
+        self.say = say
+        self.parameters = parameters
+        self.artifacts = found
+        self.receipts: dict[str, Receipt] = {}
+
+    def run(self) -> Deployment:
+        order = (
+            "AccessManager",
+            "ResourceCredit",
+            "ProcessorRegistry",
+            "ComputationAllocator",
+            "OracleQuorum",
+            "ResultVerifier",
+            "EntanglementCoordinator",
+        )
+        first = self.chain.nonce(self.sender.address, "latest")
+        at = {name: _created(self.sender.address, first + index) for index, name in enumerate(order)}
+        arguments = self._arguments(at)
+        for name in order:
+            receipt = self._transact(deployment_call(self.artifacts[name], arguments[name]))
+            if receipt.contract != at[name]:
+                raise ChainError(
+                    f"{name} came to another address than computed",
+                    field="address",
+                    value=receipt.contract,
+                    solution="use the deployer's key nowhere else while deploying, and start again",
+                )
+            self.receipts[name] = receipt
+        self._govern(at)
+        return Deployment(at, self._manifest(at))
+
+    def _arguments(self, at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
+        deployer, unit = self.sender.address, self.parameters.unit
+        manager, credit = at["AccessManager"], at["ResourceCredit"]
+        registry, allocator = at["ProcessorRegistry"], at["ComputationAllocator"]
+        quorum, verifier = at["OracleQuorum"], at["ResultVerifier"]
+        return {
+            "AccessManager": (deployer,),
+            "ResourceCredit": (manager, deployer, self.parameters.supply, self.parameters.cap),
+            "ProcessorRegistry": (manager, allocator, quorum, verifier, deployer, unit),
+            "ComputationAllocator": (manager, credit, registry, verifier, unit),
+            "OracleQuorum": (manager, credit, verifier, deployer),
+            "ResultVerifier": (manager, allocator, registry, quorum),
+            "EntanglementCoordinator": (manager, credit, registry),
+        }
+
+    def _govern(self, at: Mapping[str, str]) -> None:
+        """One transaction: every governed function to its role, every role to the deployer."""
+        manager = AccessManager(self.chain, at["AccessManager"])
+        calls = [
+            manager.set_target_function_role(at[name], tuple(self._selectors(name, functions)), ROLES[role])
+            for name, roles in GOVERNED.items()
+            for role, functions in roles.items()
+        ]
+        for role, number in ROLES.items():
+            if number:
+                calls.append(manager.label_role(number, role))
+                calls.append(manager.grant_role(number, self.sender.address, 0))
+        self._transact(manager.multicall(tuple(call.data for call in calls)))
+
+    def _selectors(self, name: str, functions: tuple[str, ...]) -> list[bytes]:
+        known = {
+            entry["name"]: selector_of(entry)
+            for entry in self.artifacts[name].abi
+            if entry["type"] == "function"
+        }
+        return [known[function] for function in functions]
+
+    def _transact(self, call: Call) -> Receipt:
+        receipt = self.sender.transact(call)
+        status = "ok" if receipt.ok else "failed"
+        self.say(f"{call.name:<40} {status:<7} block {receipt.block:<8} gas {receipt.gas_used:>10,}")
+        return receipt
+
+    def _manifest(self, at: Mapping[str, str]) -> dict[str, Any]:
+        contracts = {}
+        for name, receipt in self.receipts.items():
+            one = self.artifacts[name]
+            contracts[name] = {
+                "address": at[name],
+                "transaction": "0x" + receipt.hash.hex(),
+                "block": receipt.block,
+                "gas": receipt.gas_used,
+                "compiler": one.compiler,
+                "source_hash": one.source_hash,
+                "bytecode_hash": "0x" + keccak(bytes.fromhex(one.bytecode[2:])).hex(),
+                "code_hash": "0x" + keccak(self.chain.code(at[name])).hex(),
+            }
+        return {
+            "chain_id": self.chain.chain_id,
+            "genesis": "0x" + (self.chain.block_hash(0) or b"").hex(),
+            "deployer": self.sender.address,
+            "commit": _commit(),
+            "settings": self.artifacts["AccessManager"].settings,
+            "contracts": contracts,
+            "unit": self.parameters.unit,
+            "roles": ROLES,
+        }
+
+
+def _created(deployer: str, nonce: int) -> str:
+    from qcrs.chain.render import contract_address
+
+    return contract_address(bytes.fromhex(deployer[2:]), nonce)
+
+
+def _commit() -> str:
+    """The sources' commit, with a plus sign where files are changed; empty outside of a checkout."""
+    root = Path(__file__).parents[2]
+    try:
+        head = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],  # noqa: S607 - git of the PATH
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return head.stdout.strip() if head.returncode == 0 else ""

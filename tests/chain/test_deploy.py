@@ -1,0 +1,163 @@
+"""Deployment: wired, governed as the interfaces say, recorded, and checkable afterwards."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from qcrs.chain import bindings
+from qcrs.chain.abi import selector_of
+from qcrs.chain.accounts import create_keystore
+from qcrs.chain.anvil import Anvil
+from qcrs.chain.compile import artifacts
+from qcrs.chain.deploy import CREDIT, GOVERNED, ROLES, Deployment, DeployParameters, deploy
+from qcrs.chain.embedded import EmbeddedChain
+from qcrs.chain.networks import Chain, of_embedded
+from qcrs.chain.sender import Sender
+from qcrs.errors import ChainError, ConfigError, ContractError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_everything_is_wired_and_the_deployer_governs(chain: Chain, accounts: list[LocalAccount]) -> None:
+    lines: list[str] = []
+    deployment = deploy(chain, accounts[7], say=lines.append, parameters=DeployParameters(supply=5 * CREDIT))
+    assert len(lines) == 8
+    assert all(re.fullmatch(r"\w+\.\w+ +ok +block \d+ +gas +[\d,]+", line) for line in lines)
+    deployment.check(chain)
+    at = deployment.addresses
+    credit = bindings.ResourceCredit(chain, at["ResourceCredit"])
+    allocator = bindings.ComputationAllocator(chain, at["ComputationAllocator"])
+    assert credit.balance_of(accounts[7].address) == 5 * CREDIT
+    deployer, stranger = Sender(chain, accounts[7]), Sender(chain, accounts[8])
+    deployer.transact(credit.approve(allocator.address, 2 * CREDIT))
+    deployer.transact(allocator.deposit(stranger.address, 2 * CREDIT))
+    assert allocator.balance_of(stranger.address) == 2 * CREDIT
+    deployer.transact(allocator.set_paused(True))
+    deployer.transact(allocator.set_paused(False))
+    deployer.transact(credit.mint(stranger.address, 7))
+    with pytest.raises(ContractError) as caught:
+        stranger.transact(credit.mint(stranger.address, 7))
+    assert caught.value.name == "AccessManagedUnauthorized"
+    with pytest.raises(ContractError) as caught:
+        stranger.transact(allocator.withdraw(stranger.address, 3 * CREDIT))
+    assert caught.value.name == "ComputationAllocatorInsufficientBalance"
+    assert caught.value.arguments["available"] == 2 * CREDIT
+
+
+def test_each_governed_function_has_the_role_that_its_interface_states() -> None:
+    """'Restricted to STANDARDS.' in the NatSpec, the table of deployment, and nothing besides."""
+    found = artifacts()
+    for name, roles in GOVERNED.items():
+        stated: dict[str, str] = {}
+        for signature, entry in found[name].docs["user"]["methods"].items():
+            match = re.search(
+                r"Restricted (?:to |\()(?:the )?(?:AccessManager(?:'s)? )?([A-Z]+)", entry.get("notice", "")
+            )
+            if match:
+                stated[signature.split("(")[0]] = match[1]
+        table = {function: role for role, functions in roles.items() for function in functions}
+        if name != "EntanglementCoordinator":  # its interface names the bodies in prose
+            assert stated == table
+    assert set(GOVERNED) == set(found) & set(GOVERNED)
+
+
+def test_every_restricted_function_in_the_sources_is_governed() -> None:
+    sources = list((ROOT / "contracts").rglob("*.sol"))
+    restricted = {
+        match
+        for source in sources
+        for match in re.findall(
+            r"function (\w+)\([^)]*\)[^{;]*\brestricted\b", source.read_text(encoding="utf-8")
+        )
+    }
+    governed = {
+        function for roles in GOVERNED.values() for functions in roles.values() for function in functions
+    }
+    assert restricted == governed
+
+
+def test_roles_are_those_of_the_contracts() -> None:
+    text = (ROOT / "contracts" / "libraries" / "Roles.sol").read_text(encoding="utf-8")
+    stated = {name: int(value) for name, value in re.findall(r"constant (\w+) = (\d+);", text)}
+    assert {name: number for name, number in ROLES.items() if name != "ADMIN"} == stated
+
+
+def test_the_manager_knows_every_role(embedded_chain: Chain, accounts: list[LocalAccount]) -> None:
+    deployment = deploy(embedded_chain, accounts[0])
+    manager = bindings.AccessManager(embedded_chain, deployment.addresses["AccessManager"])
+    found = artifacts()
+    for name, roles in GOVERNED.items():
+        for role, functions in roles.items():
+            for function in functions:
+                entry = next(e for e in found[name].abi if e.get("name") == function)
+                assert (
+                    manager.get_target_function_role(deployment.addresses[name], selector_of(entry))
+                    == ROLES[role]
+                ), (name, function)
+    for number in ROLES.values():
+        assert manager.has_role(number, accounts[0].address) == (True, 0)
+
+
+def test_the_manifest_is_read_and_checked(
+    embedded_chain: Chain, accounts: list[LocalAccount], tmp_path: Path
+) -> None:
+    deployment = deploy(embedded_chain, accounts[0])
+    deployment.save(tmp_path / "d" / "1337.json")
+    again = Deployment.load(tmp_path / "d" / "1337.json")
+    assert again == deployment
+    again.check(embedded_chain)
+    entry = again.manifest["contracts"]["OracleQuorum"]
+    assert embedded_chain.receipt(bytes.fromhex(entry["transaction"][2:])).contract == entry["address"]  # type: ignore[union-attr]  # it is mined
+    with of_embedded(EmbeddedChain(chain_id=1338)) as other, pytest.raises(ChainError, match="another chain"):
+        again.check(other)
+    lost = json.loads(json.dumps(deployment.manifest))
+    lost["contracts"]["OracleQuorum"]["address"] = "0x" + "12" * 20
+    with pytest.raises(ChainError, match="OracleQuorum is not at its address"):
+        Deployment(deployment.addresses, lost).check(embedded_chain)
+    with pytest.raises(ConfigError, match="nothing is deployed"):
+        Deployment.load(tmp_path / "nothing.json")
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(ConfigError, match="not a deployment"):
+        Deployment.load(tmp_path / "bad.json")
+
+
+@pytest.mark.network
+def test_the_script_deploys_with_a_key_file_and_records_it(
+    anvil_server: Anvil, accounts: list[LocalAccount], tmp_path: Path
+) -> None:
+    config = tmp_path / "brownie-config.yaml"
+    config.write_text(
+        f"networks: {{default: test, test: {{host: '{anvil_server.url}', chainid: 31337, confirmations: 0}}}}"
+    )
+    create_keystore(tmp_path / "key.json", "secret", accounts[6], n=16)
+    (tmp_path / "password").write_text("secret\n")
+    command = [
+        sys.executable,
+        str(ROOT / "scripts" / "deploy.py"),
+        "--config",
+        str(config),
+        "--network",
+        "test",
+    ]
+    command += ["--account", str(tmp_path / "key.json"), "--password-file", str(tmp_path / "password")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    manifest = Deployment.load(tmp_path / "deployments" / "dev" / "31337.json").manifest
+    assert manifest["deployer"] == accounts[6].address
+    (tmp_path / "password").write_text("wrong\n")
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert refused.returncode == 2
+    assert "check the password" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    unknown = subprocess.run(
+        [*command[:-6], "--network", "lost"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert unknown.returncode == 2
+    assert "no such network" in unknown.stderr
