@@ -112,7 +112,7 @@ class LocalNetwork:
             if name not in wallet.names():
                 wallet.create(name, account=account)
         with connect(rpc) as chain:
-            deployment = deploy(chain, accounts[0], say=None)
+            deployment = deploy(chain, accounts[0])
             network = NetworkFile(
                 rpc=rpc,
                 chain_id=chain.chain_id,
@@ -137,7 +137,6 @@ class LocalNetwork:
         holders = [*plan.clients, *plan.oracle_names, *(n.name for n in plan.nodes)]
         calls = [
             allocator.set_times(plan.grace_s, 0, 3600),
-            allocator.open_flow(deployer.address, 100, True),
             credit.mint(deployer.address, plan.purse * len(holders)),
             credit.approve(allocator.address, plan.purse * len(holders)),
             *(allocator.deposit(wallet.address(name), plan.purse) for name in holders),
