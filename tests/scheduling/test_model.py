@@ -1,0 +1,378 @@
+"""The reference model of the fair queue: each rule by example, and what must hold whatever happens."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qcrs.scheduling import FairQueue, Outcome, Parameters, QueueRefusal, Reason, Request
+from qcrs.scheduling.words import DIRECT, TAG_SCALE, ExecutionState, JobState, required_odds
+
+FAR = 10_000_000
+NEUTRAL = 256
+
+
+def odds(_: int) -> int:
+    return NEUTRAL
+
+
+def queue(
+    weights: tuple[int, ...] = (100, 100), sizes: tuple[int, ...] = (27, 127), **changes: int
+) -> FairQueue:
+    made = FairQueue(Parameters(**changes))  # type: ignore[arg-type] - all that the tests change are integers
+    for weight in weights:
+        made.open_flow(weight)
+    for number, qubits in enumerate(sizes, start=1):
+        made.enroll(number, number, qubits)
+        made.certify(number, 2500, FAR)
+    return made
+
+
+def ask(flow: int = 0, qubits: int = 10, declared: int = 100, **more: int) -> Request:
+    return Request(flow, qubits, declared, more.pop("deadline", 100_000), **more)
+
+
+def finish(model: FairQueue, job: int, number: int, now: int, outcome: Outcome = Outcome.ACCEPT) -> None:
+    model.commit(job, number, now)
+    model.judge(job, number, outcome, now, odds)
+
+
+def test_tags_advance_by_cost_over_weight_rounded_up() -> None:
+    model = queue(weights=(100, 300))
+    first = model.submit(ask(qubits=7, declared=11), 0, 0)
+    second = model.submit(ask(qubits=7, declared=11), 0, 0)
+    assert model.jobs[first].tag == 0
+    assert model.jobs[second].tag == -(-7 * 11 * TAG_SCALE // 100) == 50
+    model.submit(ask(1, qubits=7, declared=11), 0, 0)
+    assert model.flows[1].finish == -(-7 * 11 * TAG_SCALE // 300) == 17
+
+
+def test_redundancy_is_charged_in_full() -> None:
+    model = queue()
+    model.submit(ask(redundancy=3, executions=4), 0, 0)
+    assert model.flows[0].finish == 10 * 100 * 3 * TAG_SCALE // 100
+
+
+def test_an_idle_flow_starts_at_virtual_time_less_its_credit() -> None:
+    model = queue(credit=100)
+    model.time = 1000
+    assert model.jobs[model.submit(ask(), 0, 0)].tag == 900
+    model.time = 50
+    other = model.submit(ask(1), 0, 0)
+    assert model.jobs[other].tag == 0
+
+
+def test_the_least_key_that_fits_goes_first() -> None:
+    model = queue()
+    model.submit(ask(0, qubits=20), 0, 0)
+    wide = model.submit(ask(0, qubits=100), 0, 0)
+    small = model.submit(ask(1, qubits=5), 0, 0)
+    assert model.allocate(2, 1)[0] == 1  # flow 0, tag 0, before flow 1 with the same tag
+    assert model.allocate(1, 2)[0] == small
+    assert model.next_for(1, 3) == (0, Reason.UNSUITABLE)
+    assert model.allocate(2, 3)[0] == wide
+    assert model.next_for(2, 4) == (0, Reason.EMPTY)
+
+
+def test_qubits_are_shared_and_returned_at_the_commitment() -> None:
+    model = queue()
+    jobs = [model.submit(ask(qubits=q), 0, 0) for q in (20, 7, 1)]
+    assert [model.allocate(1, 1)[0] for _ in range(2)] == jobs[:2]
+    assert model.processors[1].free == 0
+    assert model.next_for(1, 1) == (0, Reason.BUSY)
+    model.commit(jobs[0], 0, 5)
+    assert model.processors[1].free == 20
+    assert model.allocate(1, 6)[0] == jobs[2]
+
+
+def test_a_processor_drains_for_a_front_that_waited_too_long() -> None:
+    model = queue(weights=(100, 100), sizes=(100,), drain=100)
+    running = model.submit(ask(0, qubits=60, declared=10), 0, 0)
+    model.allocate(1, 0)
+    wide = model.submit(ask(1, qubits=90, declared=10), 0, 0)
+    others = [model.submit(ask(0, qubits=30, declared=10), 0, 0) for _ in range(3)]
+    assert model.allocate(1, 1)[0] == others[0]
+    model.time = model.jobs[wide].tag + 100
+    assert model.next_for(1, 2) == (0, Reason.BUSY)
+    model.time += 1
+    assert model.next_for(1, 2) == (wide, Reason.DRAINING)
+    with pytest.raises(QueueRefusal, match="DRAINING"):
+        model.allocate(1, 2)
+    model.commit(running, 0, 3)
+    assert model.next_for(1, 3)[1] == Reason.DRAINING
+    model.commit(others[0], 0, 4)
+    assert model.allocate(1, 4)[0] == wide
+
+
+def test_a_boost_spends_its_bucket_and_then_counts_for_nothing() -> None:
+    model = queue(boosts=(0, 400, 900))  # type: ignore[arg-type] - a tuple among the integers
+    model.set_quota(0, 2, capacity=1500, per_day=86_400, now=0)
+    model.submit(ask(qubits=10, declared=100), 0, 0)
+    boosted = model.submit(ask(qubits=10, declared=100, klass=2), 0, 0)
+    plain = model.submit(ask(qubits=10, declared=100, klass=2), 0, 0)
+    assert (model.jobs[boosted].klass, model.jobs[plain].klass) == (2, 0)
+    assert model.quotas[0, 2].available(0) == 500
+    assert model.quotas[0, 2].available(600) == 1100
+    assert model.quotas[0, 2].available(FAR) == 1500
+    model.allocate(1, 1)
+    assert model.flows[0].lane == (max(0, 640 - 900), 10, 0)
+
+
+def test_targeted_jobs_wait_apart_and_need_no_certificate() -> None:
+    model = queue(sizes=(27, 27))
+    model.certify(1, 0, 0)
+    mine = model.submit(ask(target=1), 0, 0)
+    other = model.submit(ask(), 0, 0)
+    assert mine >> 40 == DIRECT | 1
+    assert model.flows[0].finish == 2 * 640
+    assert model.allocate(1, 1)[0] == mine
+    assert model.next_for(1, 2) == (0, Reason.NO_CERTIFICATE)
+    assert model.allocate(2, 3)[0] == other
+    assert model.next_for(2, 4) == (0, Reason.EMPTY)
+
+
+def test_quality_and_certificates_are_respected() -> None:
+    model = queue(sizes=(27, 27))
+    job = model.submit(ask(quality=2501), 0, 0)
+    assert model.next_for(1, 1) == (0, Reason.UNSUITABLE)
+    model.certify(1, 2501, 50)
+    assert model.next_for(1, 49) == (job, Reason.NONE)
+    assert model.next_for(1, 50) == (0, Reason.NO_CERTIFICATE)
+    model.processors[1].blocked = True
+    assert model.next_for(1, 1)[1] == Reason.SUSPENDED
+
+
+def test_redundant_executions_go_to_distinct_providers() -> None:
+    model = queue(sizes=(27, 27, 27))
+    model.processors[2].provider = 1
+    job = model.submit(ask(redundancy=2, executions=3), 0, 0)
+    later = model.submit(ask(), 0, 0)
+    assert model.allocate(1, 1) == (job, 0)
+    assert model.jobs[job].state == JobState.QUEUED
+    assert model.allocate(2, 2) == (later, 0)  # the same provider: the flow offers its next job
+    assert model.allocate(3, 3) == (job, 1)
+    assert model.jobs[job].state == JobState.ACTIVE
+    finish(model, job, 0, 10)
+    assert model.jobs[job].state == JobState.ACTIVE
+    finish(model, job, 1, 11)
+    assert model.jobs[job].state == JobState.SETTLED
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REJECT, Outcome.UNDECIDED, Outcome.FRAUD])
+def test_a_failed_execution_returns_to_the_front_with_its_old_tag(outcome: Outcome) -> None:
+    model = queue(sizes=(27, 27))
+    first = model.submit(ask(executions=2), 0, 0)
+    second = model.submit(ask(), 0, 0)
+    model.allocate(1, 1)
+    finish(model, first, 0, 10, outcome)
+    assert model.flows[0].lane == (0, 10, 0)
+    assert model.next_for(2, 11) == (first, Reason.NONE)
+    assert model.next_for(1, 11) == (second, Reason.NONE)
+    assert model.allocate(2, 12) == (first, 1)
+    finish(model, first, 1, 13)
+    undecided = outcome == Outcome.UNDECIDED
+    assert model.jobs[first].state == (JobState.ACTIVE if undecided else JobState.SETTLED)
+
+
+def test_an_undecided_execution_can_still_be_decided() -> None:
+    model = queue()
+    job = model.submit(ask(executions=2), 0, 0)
+    model.allocate(1, 1)
+    finish(model, job, 0, 2, Outcome.UNDECIDED)
+    assert model.jobs[job].state == JobState.QUEUED
+    model.judge(job, 0, Outcome.ACCEPT, 3, odds)
+    assert model.jobs[job].state == JobState.SETTLED
+    assert model.next_for(2, 4) == (0, Reason.EMPTY)
+
+
+def test_executions_run_out() -> None:
+    model = queue()
+    job = model.submit(ask(), 0, 0)
+    model.allocate(1, 1)
+    finish(model, job, 0, 2, Outcome.REJECT)
+    assert model.jobs[job].state == JobState.FAILED
+    model.judge(job, 0, Outcome.FRAUD, 3, odds)
+    assert model.jobs[job].executions[0].state == ExecutionState.FRAUDULENT
+    with pytest.raises(QueueRefusal, match="BadOutcome"):
+        model.judge(job, 0, Outcome.ACCEPT, 4, odds)
+
+
+def test_short_confidence_asks_for_another_execution() -> None:
+    model = queue(sizes=(27, 27))
+    job = model.submit(ask(executions=2, trust=5), 0, 0)
+    model.allocate(1, 1)
+    finish(model, job, 0, 2)
+    assert model.jobs[job].state == JobState.QUEUED  # 256 of 512 needed
+    model.allocate(2, 3)
+    finish(model, job, 1, 4)
+    assert model.jobs[job].state == JobState.SETTLED
+
+
+def test_unused_time_is_given_back_at_the_first_verdict_only() -> None:
+    model = queue()
+    job = model.submit(ask(qubits=10, declared=100), 0, 0)
+    model.allocate(1, 0)
+    model.commit(job, 0, 50)
+    assert model.jobs[job].executions[0].used == 16  # 15.5 of 31, rounded up
+    before = model.flows[0].finish
+    model.judge(job, 0, Outcome.UNDECIDED, 51, odds)
+    given = before - model.flows[0].finish
+    assert given == 10 * 100 * TAG_SCALE * 15 // (31 * 100)
+    model.judge(job, 0, Outcome.ACCEPT, 52, odds)
+    assert before - model.flows[0].finish == given
+
+
+def test_cancelling_gives_the_whole_share_back() -> None:
+    model = queue()
+    job = model.submit(ask(qubits=7, declared=11), 3, 0)
+    other = model.submit(ask(), 4, 0)
+    with pytest.raises(QueueRefusal, match="NotClient"):
+        model.cancel(job, 4, 0)
+    model.cancel(job, 3, 0)
+    assert model.flows[0].finish == 640
+    assert model.next_for(1, 1) == (other, Reason.NONE)
+    model.allocate(1, 1)
+    with pytest.raises(QueueRefusal, match="BadJobState"):
+        model.cancel(other, 4, 2)
+
+
+def test_overdue_executions_free_the_processor_and_requeue() -> None:
+    model = queue(sizes=(27, 27))
+    job = model.submit(ask(executions=2), 0, 0)
+    model.allocate(1, 10)
+    with pytest.raises(QueueRefusal, match="TooEarly"):
+        model.expire_execution(job, 0, 140, odds)
+    with pytest.raises(QueueRefusal, match="TooLate"):
+        model.commit(job, 0, 141)
+    model.expire_execution(job, 0, 141, odds)
+    assert model.processors[1].free == 27
+    assert model.next_for(1, 142) == (0, Reason.EMPTY)
+    assert model.allocate(2, 142) == (job, 1)
+    model.commit(job, 1, 150)
+    model.expire_execution(job, 1, 150 + 3601, odds)
+    assert model.jobs[job].state == JobState.FAILED
+
+
+def test_a_job_ends_at_its_deadline() -> None:
+    model = queue()
+    job = model.submit(ask(deadline=500), 0, 0)
+    late = model.submit(ask(deadline=500), 0, 0)
+    model.allocate(1, 10)
+    assert model.next_for(2, 310) == (late, Reason.NONE)
+    assert model.next_for(2, 311) == (0, Reason.BACKLOG)  # too late to be run in time
+    model.expire(job, 501)
+    assert model.jobs[job].state == JobState.EXPIRED
+    assert model.jobs[job].executions[0].state == ExecutionState.ENDED
+    assert model.processors[1].free == 27
+    assert model.queues[0].removed == 2  # the dead entry went with it
+
+
+def test_requests_outside_their_ranges_are_refused() -> None:
+    model = queue()
+    for request, name in (
+        (ask(7), "UnknownFlow"),
+        (ask(qubits=0), "BadRequest"),
+        (ask(redundancy=2, executions=1), "BadRequest"),
+        (ask(target=1, executions=2), "BadRequest"),
+        (ask(trust=1), "BadRequest"),
+        (ask(deadline=189), "BadDeadline"),
+        (ask(target=9), "BadTarget"),
+        (ask(target=1, qubits=28), "BadTarget"),
+    ):
+        with pytest.raises(QueueRefusal, match=name):
+            model.submit(request, 0, 0)
+    assert model.submit(ask(deadline=190), 0, 0) == 1
+
+
+def test_required_odds_are_the_logarithm_rounded_up() -> None:
+    assert required_odds(2) == 0
+    for power in range(1, 8):
+        assert required_odds(2**power + 1) == 256 * power
+    for trust in range(3, 256):
+        need = required_odds(trust)
+        # 2^(need/256) >= trust - 1 > 2^((need - 1)/256), exactly.
+        assert Fraction(2) ** need >= Fraction(trust - 1) ** 256 > Fraction(2) ** (need - 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_invariants_hold_under_any_sequence(data: st.DataObject) -> None:
+    model = queue(weights=(50, 100, 400), sizes=(5, 9, 20), drain=200)
+    now, clock = 0, 0
+    for _ in range(data.draw(st.integers(1, 60))):
+        now += data.draw(st.integers(0, 40))
+        act = data.draw(st.sampled_from(["submit", "allocate", "commit", "judge", "expire", "overdue"]))
+        running = [
+            (identity, number, execution)
+            for identity, job in model.jobs.items()
+            for number, execution in enumerate(job.executions)
+        ]
+        try:
+            if act == "submit":
+                redundancy = data.draw(st.integers(1, 2))
+                request = Request(
+                    data.draw(st.integers(0, 2)),
+                    data.draw(st.integers(1, 20)),
+                    data.draw(st.integers(1, 50)),
+                    now + 140 + data.draw(st.integers(0, 300)),
+                    redundancy=redundancy,
+                    executions=redundancy + data.draw(st.integers(0, 2)),
+                )
+                model.submit(request, 0, now)
+            elif act == "allocate":
+                model.allocate(data.draw(st.integers(1, 3)), now)
+            elif act == "expire" and model.jobs:
+                model.expire(data.draw(st.sampled_from(sorted(model.jobs))), now)
+            elif running:
+                identity, number, _ = data.draw(st.sampled_from(running))
+                if act == "commit":
+                    model.commit(identity, number, now)
+                elif act == "judge":
+                    model.judge(identity, number, data.draw(st.sampled_from(list(Outcome))), now, odds)
+                else:
+                    model.expire_execution(identity, number, now, odds)
+        except QueueRefusal:
+            pass
+        assert model.time >= clock  # virtual time is monotone
+        clock = model.time
+        for number, processor in model.processors.items():
+            held = sum(
+                job.request.qubits
+                for job in model.jobs.values()
+                for e in job.executions
+                if e.processor == number and e.state == ExecutionState.ALLOCATED
+            )
+            assert processor.free + held == processor.qubits
+        for job in model.jobs.values():
+            assert len({e.processor for e in job.executions}) == len(job.executions)
+            assert len(job.executions) <= job.request.executions
+            accepted, running_now, undecided = job.tally()
+            if job.state in (JobState.SETTLED, JobState.FAILED, JobState.EXPIRED):
+                assert running_now + undecided == 0
+            if job.state == JobState.SETTLED:
+                assert accepted >= job.request.redundancy
+    live = [j for j in model.jobs.values() if j.state == JobState.QUEUED]
+    tags = sorted(j.tag for j in live)
+    assert all(tag >= 0 for tag in tags)
+
+
+def test_two_saturated_flows_stay_within_the_bound_of_start_time_fair_queueing() -> None:
+    # |W_f / w_f - W_g / w_g| <= l_f / w_f + l_g / w_g while both are backlogged (one server at a time).
+    weights = (100, 300)
+    model = queue(weights=weights, sizes=(30,), drain=1 << 36)
+    costs = (30 * 90, 30 * 20)
+    for flow, declared in ((0, 90), (1, 20)):
+        for _ in range(120):
+            model.submit(Request(flow, 30, declared, 10_000_000), 0, 0)
+    served, now = [0, 0], 0
+    bound = costs[0] / weights[0] + costs[1] / weights[1]
+    for _ in range(60):
+        job, number = model.allocate(1, now)
+        now += model.jobs[job].request.declared
+        finish(model, job, number, now)
+        flow = model.jobs[job].request.flow
+        served[flow] += costs[flow]
+        assert abs(served[0] / weights[0] - served[1] / weights[1]) <= bound
