@@ -77,19 +77,7 @@ class Exchange(Ledger):
         `account` is a key or the name of one in the home; without it the wallet chooses when a key is first
         needed, so reading needs none. `chain` is given where it runs in this process.
         """
-        from qcrs.chain.networks import connect
-
-        where = home if isinstance(home, Home) else Home.find(home)
-        found = network or where.load()
-        reached = chain or connect(found.rpc)
-        if reached.chain_id != found.chain_id:
-            raise ChainError(
-                "the node serves another chain than network.json names",
-                field="chain_id",
-                value=reached.chain_id,
-                solution=f"expected {found.chain_id}; correct rpc or chain_id in {where.network_file}",
-            )
-        return cls(reached, found, ContentStore(found.store), where, account)
+        return cls(*cls.reach(home, network, chain), account)
 
     # ----------------------------------------------------------------- submitting
 

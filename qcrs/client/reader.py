@@ -6,6 +6,7 @@ hashes are on chain; nothing is asked of a server that would have to be trusted.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +22,11 @@ from qcrs.chain.bindings import (
     ResultVerifier,
 )
 from qcrs.client.history import Execution, History, Job, Processor, Verdict
+from qcrs.client.identities import OracleIdentity, read_identities
 from qcrs.client.source import EventSource
 from qcrs.client.views import ExecutionInfo, JobInfo, ProcessorInfo, Status, VerdictInfo
 from qcrs.config.home import Home, NetworkFile
-from qcrs.errors import BackendError, ConfigError, InputError, JobNotFoundError, QCRSError
+from qcrs.errors import BackendError, ChainError, ConfigError, InputError, JobNotFoundError, QCRSError
 from qcrs.store import ContentStore, Mailbox
 from qcrs.types import Json, cid_to_digest, digest_to_cid, parse_canonical
 
@@ -103,7 +105,40 @@ class Reader:
         self._lock = threading.RLock()
         self._documents: dict[bytes, Mapping[str, Any]] = {}
         self._gas: dict[str, int] = {}
+        self._eras: dict[int, tuple[OracleIdentity, ...]] = {}
         self._boosts: dict[int, int] = {}
+
+    @staticmethod
+    def reach(
+        home: Home | str | os.PathLike[str] | None,
+        network: NetworkFile | None = None,
+        chain: Chain | None = None,
+    ) -> tuple[Chain, NetworkFile, ContentStore, Home]:
+        """Chain, settings, store and folder of the network that a home names; checks that they fit."""
+        from qcrs.chain.networks import connect
+
+        where = home if isinstance(home, Home) else Home.find(home)
+        found = network or where.load()
+        reached = chain or connect(found.rpc)
+        if reached.chain_id != found.chain_id:
+            raise ChainError(
+                "the node serves another chain than network.json names",
+                field="chain_id",
+                value=reached.chain_id,
+                solution=f"expected {found.chain_id}; correct rpc or chain_id in {where.network_file}",
+            )
+        return reached, found, ContentStore(found.store), where
+
+    @classmethod
+    def open(
+        cls,
+        home: Home | str | os.PathLike[str] | None = None,
+        *,
+        network: NetworkFile | None = None,
+        chain: Chain | None = None,
+    ) -> Reader:
+        """A reader of the network that a home folder names; needs no key."""
+        return Reader(*cls.reach(home, network, chain))
 
     def close(self) -> None:
         """Release the event index."""
@@ -113,6 +148,26 @@ class Reader:
         """The fold of all events up to the chain's head."""
         with self._lock:
             return self._source.history()
+
+    def history_at(self, block: int) -> History:
+        """The fold of all events up to a block, that block included."""
+        with self._lock:
+            return self._source.history_at(block)
+
+    def identities(self, era: int) -> tuple[OracleIdentity, ...]:
+        """An era's oracles with their keys, in the order of its signers; keys are proven unique."""
+        with self._lock:
+            if era not in self._eras:
+                started = [
+                    row for row in self._source.named("EraStarted", "OracleQuorum") if row.args["era"] == era
+                ]
+                if not started:
+                    raise ChainError("no such oracle era", field="era", value=era)
+                digest = bytes.fromhex(started[-1].args["identities"][2:])
+                data = self.store.get(digest_to_cid(digest))
+                signers = list(self.contracts.quorum.signers_of(era))
+                self._eras[era] = read_identities(data, signers, check_keys=True)
+            return self._eras[era]
 
     # ----------------------------------------------------------------- processors
 

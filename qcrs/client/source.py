@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qcrs.chain.index import EventIndex
+from qcrs.chain.index import EventIndex, EventRow
 from qcrs.client.history import History, Logged
 from qcrs.config.home import NetworkFile
 from qcrs.errors import ChainError
@@ -25,6 +25,10 @@ EVENT_CONTRACTS = ("ComputationAllocator", "ProcessorRegistry", "ResultVerifier"
 
 _ATTEMPTS = 8
 _PAGE = 2_000
+
+
+def _logged(row: EventRow) -> Logged:
+    return Logged(row.event, row.block, row.timestamp, row.log_index, "0x" + row.transaction.hex())
 
 
 class EventSource:
@@ -50,11 +54,26 @@ class EventSource:
             self._history, self._last = History(), 0
         while rows := self._index.events(after=self._last, limit=_PAGE):
             for row in rows:
-                self._history.apply(
-                    Logged(row.event, row.block, row.timestamp, row.log_index, "0x" + row.transaction.hex())
-                )
+                self._history.apply(_logged(row))
                 self._last = row.seq
         return self._history
+
+    def history_at(self, block: int) -> History:
+        """A fold of its own of the events up to a block, that block included."""
+        self._advance()
+        found, last = History(), 0
+        while rows := self._index.events(after=last, limit=_PAGE):
+            for row in rows:
+                if row.block > block:
+                    return found
+                found.apply(_logged(row))
+                last = row.seq
+        return found
+
+    def named(self, name: str, contract: str) -> list[EventRow]:
+        """Every event of one name, in chain order."""
+        self._advance()
+        return self._index.events(name=name, contract=contract)
 
     def _advance(self) -> None:
         """Read up to the head. Of processes that read into one file at once, the slower looks again."""

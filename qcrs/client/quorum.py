@@ -1,0 +1,86 @@
+"""Checking what a quorum signed: the signatures of a report, read from the transaction that brought it.
+
+Source: NatSpec of `IResultVerifier` and `IOracleQuorum`; EIP-712; ERC-2098.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+
+from qcrs.client.trail import report_struct_hash
+from qcrs.sealing import keccak256
+
+__all__ = ["SignedReport", "read_report_call", "recover", "report_digest", "signature_problems"]
+
+_DOMAIN = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+_REPORT = "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)"
+_SELECTOR = keccak256(f"reportVerdict({_REPORT},uint256,bytes)".encode())[:4]
+_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReport:
+    """A report as it was relayed: its nine fields in the contract's order, and who signed."""
+
+    fields: tuple[int | bytes, ...]
+    bitmap: int
+    signatures: bytes
+
+
+def read_report_call(data: bytes) -> SignedReport | None:
+    """The report in a transaction's input; None where it is another call."""
+    if data[:4] != _SELECTOR:
+        return None
+    try:
+        fields, bitmap, signatures = decode([_REPORT, "uint256", "bytes"], data[4:])
+    except DecodingError:
+        return None
+    return SignedReport(tuple(fields), bitmap, signatures)
+
+
+def report_digest(fields: Sequence[int | bytes], *, chain_id: int, verifier: str) -> bytes:
+    """What oracles sign for a report."""
+    names = ("job", "execution", "report_round", "outcome", "flags", "score", "threshold", "evidence", "era")
+    struct = report_struct_hash(**dict(zip(names, fields, strict=True)))  # type: ignore[arg-type]  # by position
+    domain = encode(
+        ["bytes32", "bytes32", "bytes32", "uint256", "address"],
+        [_DOMAIN, keccak256(b"QCRS ResultVerifier"), keccak256(b"1"), chain_id, verifier],
+    )
+    return keccak256(b"\x19\x01" + keccak256(domain) + struct)
+
+
+def recover(digest: bytes, signature: bytes) -> str | None:
+    """The address that made a compact signature; None where it is malformed or has a high s."""
+    from eth_keys.datatypes import Signature
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
+
+    packed = int.from_bytes(signature[32:], "big")
+    s = packed & ((1 << 255) - 1)
+    if len(signature) != 64 or s > _HALF_ORDER:
+        return None
+    try:
+        parsed = Signature(signature[:32] + s.to_bytes(32, "big") + bytes([packed >> 255]))
+        return str(parsed.recover_public_key_from_msg_hash(digest).to_checksum_address())
+    except (BadSignature, ValidationError, ValueError):
+        return None
+
+
+def signature_problems(found: SignedReport, digest: bytes, signers: Sequence[str]) -> list[str]:
+    """What is wrong with the signatures of a report; empty when 2f + 1 distinct signers of the era signed."""
+    indices = [index for index in range(found.bitmap.bit_length()) if found.bitmap >> index & 1]
+    needed = 2 * (len(signers) - 1) // 3 + 1
+    problems = []
+    if len(indices) < needed:
+        problems.append(f"{len(indices)} signatures, {needed} are needed")
+    if len(found.signatures) != 64 * len(indices) or any(index >= len(signers) for index in indices):
+        return [*problems, "the signatures do not fit the bitmap"]
+    for place, index in enumerate(indices):
+        by = recover(digest, found.signatures[64 * place : 64 * place + 64])
+        if by != signers[index]:
+            problems.append(f"signature {index} is by {by or 'nobody'}, expected {signers[index]}")
+    return problems

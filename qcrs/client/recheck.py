@@ -1,0 +1,373 @@
+"""One verdict made again: evidence, inputs, beacon, draw, statistics and signatures.
+
+Statistics run in a limited child process, from documents that were opened and checked before. Numbers that
+come from floating point may differ between machines by as much as oracles allow among themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from qcrs.client.history import Execution, Job, Verdict
+from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
+from qcrs.client.quorum import read_report_call, report_digest, signature_problems
+from qcrs.client.reader import Reader
+from qcrs.client.registered import registered_device
+from qcrs.errors import ChainError, InputError, QCRSError
+from qcrs.sandbox import GIB, Limits, Sandbox
+from qcrs.sealing import beacon_message, verify_proof
+from qcrs.types import Json, digest_to_cid, parse_canonical
+from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
+
+if TYPE_CHECKING:
+    from qcrs.client.documents import FramesDocument, JobDocument, ResultDocument, SecretDocument
+
+__all__ = ["REPUTATION_FEES", "Recheck"]
+
+SCORE_TOLERANCE_PPM = 1_000
+"""Largest difference of a recomputed number, in 1e-6: what an oracle allows before it signs."""
+
+REPUTATION_FEES = 5
+"""What a full reputation is worth to its owner, in fees of the job: V of the audit rate."""
+
+_LIMITS = Limits(4 * GIB, cpu_seconds=600, wall_seconds=1200)
+
+
+class Noted(Protocol):
+    """Where comparisons are noted."""
+
+    verdicts: list[Json]
+
+    def add(self, subject: str, name: str, ok: bool, detail: str = "") -> bool:
+        """Note one comparison; gives back whether it agreed."""
+
+
+class Opened(Protocol):
+    """The documents that were opened."""
+
+    document: JobDocument | None
+    frames_document: FramesDocument | None
+    secret: SecretDocument | None
+    results: dict[int, ResultDocument]
+    roots: dict[int, bytes]
+    result_cids: dict[int, str]
+
+
+@dataclass(slots=True)
+class Recheck:
+    """Makes the verdicts of one job again; a context, since it owns child processes."""
+
+    reader: Reader
+    job: Job
+    report: Noted
+    case: Opened
+    _sandbox: Sandbox | None = None
+
+    def __enter__(self) -> Recheck:
+        self._sandbox = Sandbox(
+            preload=["qcrs.client.judgement:preload"], limits=_LIMITS, name="the judge of qcrs verify"
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._sandbox is not None:
+            self._sandbox.close()
+
+    def verdict(self, run: Execution, verdict: Verdict) -> None:
+        """Every check of one verdict."""
+        subject = f"verdict {verdict.round} on execution {run.index}"
+        cid = digest_to_cid(verdict.evidence)
+        self._signatures(subject, run, verdict)
+        try:
+            evidence = parse_canonical(self.reader.store.get(cid))
+            if not isinstance(evidence, dict):
+                raise InputError("evidence is a JSON table", field="evidence")
+        except QCRSError as error:
+            self.report.add(subject, f"evidence {cid}", False, error.reason)
+            return
+        self.report.add(subject, "evidence", True)
+        self._words(subject, run, verdict, evidence)
+        self._inputs(subject, run, evidence)
+        self._beacon(subject, run, verdict, evidence)
+        self._devices(subject, run, verdict, evidence)
+        self._judge(subject, run, verdict, evidence)
+
+    # ----------------------------------------------------------------- signatures
+
+    def _signatures(self, subject: str, run: Execution, verdict: Verdict) -> None:
+        chain, verifier = self.reader.chain, self.reader.contracts.verifier.address
+        sent = chain.request("eth_getTransactionByHash", verdict.transaction)
+        found = None
+        if sent is not None and str(sent.get("to", "")).lower() == verifier.lower():
+            data = str(sent.get("input") or sent.get("data") or "0x")
+            found = read_report_call(bytes.fromhex(data[2:]))
+        fields = (
+            self.job.id, run.index, verdict.round, int(verdict.outcome), int(verdict.weak),
+            verdict.score, verdict.threshold, verdict.evidence, verdict.era,
+        )  # fmt: skip
+        if found is None:
+            self.report.add(
+                subject,
+                "signatures",
+                False,
+                f"transaction {verdict.transaction} does not show them: it is gone, or relayed by a contract",
+            )
+            return
+        self.report.add(
+            subject,
+            "report as signed",
+            found.fields == fields and found.bitmap == verdict.signers,
+            f"the transaction brought {found.fields}, the event says {fields}",
+        )
+        signers = list(self.reader.contracts.quorum.signers_of(verdict.era))
+        digest = report_digest(found.fields, chain_id=chain.chain_id, verifier=verifier)
+        problems = signature_problems(found, digest, signers)
+        count = found.bitmap.bit_count()
+        self.report.add(
+            subject, f"{count} signatures of era {verdict.era}", not problems, "; ".join(problems)
+        )
+
+    # ----------------------------------------------------------------- evidence
+
+    def _equal(self, subject: str, name: str, pairs: list[tuple[str, object, object]]) -> None:
+        """Compare words of the evidence with what they should be; one check, naming the first difference."""
+        wrong = [
+            f"{word} is {found!r}, expected {wanted!r}" for word, found, wanted in pairs if found != wanted
+        ]
+        self.report.add(subject, name, not wrong, "; ".join(wrong)[:1000])
+
+    def _words(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
+        reader = self.reader
+        self._equal(
+            subject,
+            "evidence is of this verdict",
+            [
+                ("qcrs", evidence.get("qcrs"), "evidence/1"),
+                ("chain_id", evidence.get("chain_id"), reader.chain.chain_id),
+                ("verifier", evidence.get("verifier"), reader.contracts.verifier.address),
+                ("job", evidence.get("job"), str(self.job.id)),
+                ("execution", evidence.get("execution"), run.index),
+                ("processor", evidence.get("processor"), run.processor),
+                ("round", evidence.get("round"), verdict.round),
+                ("era", evidence.get("era"), verdict.era),
+                ("outcome", evidence.get("outcome"), int(verdict.outcome)),
+                ("score_ppm", evidence.get("score_ppm"), verdict.score),
+                ("threshold_ppm", evidence.get("threshold_ppm"), verdict.threshold),
+                ("weak", evidence.get("weak"), verdict.weak),
+            ],
+        )
+
+    def _inputs(self, subject: str, run: Execution, evidence: Mapping[str, Any]) -> None:
+        document = self.case.document
+        inputs = _table(evidence.get("inputs"))
+        pairs = [
+            ("inputs.job", inputs.get("job"), digest_to_cid(self.job.request.payload)),
+            ("inputs.frames", inputs.get("frames"), None if document is None else document.frames),
+            ("inputs.secret", inputs.get("secret"), None if document is None else document.secret),
+            *self._result_words("inputs", inputs, run),
+        ]
+        for item in evidence.get("references") or []:
+            index = _table(item).get("execution")
+            if type(index) is not int or not 0 <= index < len(self.job.executions) or index == run.index:
+                pairs.append(("references.execution", index, "another execution of the job"))
+                continue
+            other = self.job.executions[index]
+            pairs.append((f"references.{index}.processor", item.get("processor"), other.processor))
+            pairs += self._result_words(f"references.{index}", item, other)
+        if _table(evidence.get("beacon")) and evidence.get("capability"):
+            purpose = self.case.secret.purpose if self.case.secret is not None else None
+            pairs.append(("capability", purpose, "capability"))
+        self._equal(subject, "inputs", pairs)
+
+    def _result_words(
+        self, where: str, words: Mapping[str, Any], run: Execution
+    ) -> list[tuple[str, object, object]]:
+        pairs: list[tuple[str, object, object]] = [
+            (f"{where}.commitment", words.get("commitment"), run.commitment.hex())
+        ]
+        if words.get("result") is not None:
+            root = self.case.roots.get(run.index)
+            pairs += [
+                (f"{where}.root", words.get("root"), None if root is None else root.hex()),
+                (f"{where}.result", words.get("result"), self.case.result_cids.get(run.index)),
+            ]
+        return pairs
+
+    # ----------------------------------------------------------------- beacon and draw
+
+    def _beacon(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
+        reader, words = self.reader, _table(evidence.get("beacon"))
+        block = run.committed_block + reader.network.beacon_blocks
+        hash_ = reader.chain.block_hash(block) or b""
+        self._equal(
+            subject,
+            "beacon block",
+            [("beacon.block", words.get("block"), block), ("beacon.hash", words.get("hash"), hash_.hex())],
+        )
+        message = beacon_message(
+            chain_id=reader.chain.chain_id,
+            verifier=reader.contracts.verifier.address,
+            job=self.job.id,
+            execution=run.index,
+            block_hash=hash_,
+        )
+        proofs: dict[int, bytes] = {}
+        wrong = []
+        try:
+            identities = reader.identities(verdict.era)
+            for name, text in _table(words.get("proofs")).items():
+                proofs[int(name)] = bytes.fromhex(text)
+                if not verify_proof(identities[int(name)].beacon, message, proofs[int(name)]):
+                    wrong.append(f"the proof of oracle {name} is not its own")
+        except (QCRSError, ValueError, TypeError, IndexError) as error:
+            wrong.append(str(error))
+        self.report.add(subject, f"{len(proofs)} beacon proofs", not wrong, "; ".join(wrong))
+        self._draw(subject, run, _table(evidence.get("draw")), beacon_of(hash_, proofs), block)
+
+    def _draw(
+        self, subject: str, run: Execution, words: Mapping[str, Any], beacon: bytes, block: int
+    ) -> None:
+        rate = words.get("rate_ppm")
+        name = "audit draw"
+        try:
+            view = self.reader.contracts.registry.processor(run.processor, block=block)
+        except ChainError:
+            # A node that has dropped old state cannot say what bond and reputation were then.
+            name = f"audit draw at the stated rate (the node keeps no state of block {block})"
+            wanted: object = rate
+        else:
+            bound = reputation_bound_ppm(view.alpha, view.beta)
+            wanted = audit_rate_ppm(self.job.fee, view.bond, REPUTATION_FEES * self.job.fee, bound)
+        pairs: list[tuple[str, object, object]] = [("draw.rate_ppm", rate, wanted)]
+        if type(rate) is int:
+            pairs.append(("draw.drawn", words.get("drawn"), drawn(beacon, rate)))
+        self._equal(subject, name, pairs)
+
+    # ----------------------------------------------------------------- statistics
+
+    def _devices(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
+        """Registered errors that were used, against those on chain between commitment and verdict."""
+        used = [(run, _table(evidence.get("inputs")).get("device"))]
+        for item in evidence.get("references") or []:
+            index = _table(item).get("execution")
+            if type(index) is int and 0 <= index < len(self.job.executions):
+                used.append((self.job.executions[index], _table(item).get("device")))
+        blocks = {step.block for step in self.job.steps if step.transaction == verdict.transaction}
+        wrong = []
+        for one, device in used:
+            if device is None:
+                continue
+            known = [
+                registered_device(self.reader, self.reader.history_at(block), one.processor).as_json()
+                for block in sorted({*blocks, run.committed_block + self.reader.network.beacon_blocks})
+            ]
+            if device not in known:
+                wrong.append(f"processor {one.processor}: {device} is not {known[-1]}")
+        self.report.add(subject, "registered errors", not wrong, "; ".join(wrong)[:1000])
+
+    def _party(self, run: Execution, tested: Execution, words: Mapping[str, Any]) -> Party:
+        earlier = run.committed_block < tested.committed_block
+        device = DeviceRecord.from_json(words.get("device"))
+        return Party(self.case.results[run.index].as_json(), device, earlier)
+
+    def _request(self, run: Execution, evidence: Mapping[str, Any]) -> JudgeRequest:
+        assert self.case.secret is not None  # noqa: S101  (verify opens both before judging)
+        assert self.case.frames_document is not None  # noqa: S101
+        draw = _table(evidence.get("draw"))
+        return JudgeRequest(
+            secret=self.case.secret.as_json(),
+            frames=self.case.frames_document.as_json(),
+            qubits=self.job.request.qubits,
+            tested=self._party(run, run, _table(evidence.get("inputs"))),
+            peers=tuple(
+                self._party(self.job.executions[item["execution"]], run, item)
+                for item in evidence.get("references") or []
+            ),
+            drawn=bool(draw.get("drawn")),
+            alone=bool(draw.get("alone")),
+            capability=bool(evidence.get("capability")),
+        )
+
+    def _judge(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
+        if _table(evidence.get("inputs")).get("result") is None:
+            decided = evidence.get("decided_by")
+            plain = decided in ("withheld", "V0 form", "client void")
+            self.report.add(subject, "judged without a result", plain, f"decided by {decided}")
+            return
+        if run.index not in self.case.results:
+            self.report.add(subject, "judged again", False, "its result could not be opened")
+            return
+        assert self._sandbox is not None  # noqa: S101  (used as a context)
+        try:
+            payload = self._request(run, evidence).as_bytes()
+            found = Found.from_json(
+                parse_canonical(self._sandbox.call("qcrs.client.judgement:run", payload, _LIMITS))
+            )
+        except (QCRSError, KeyError, TypeError) as error:
+            self.report.add(subject, "judged again", False, f"it cannot be judged again: {error}")
+            return
+        self.report.verdicts.append(
+            {
+                "execution": run.index,
+                "round": verdict.round,
+                **_numbers(found),
+                "evidence": verdict.evidence.hex(),
+            }
+        )
+        self._equal(
+            subject,
+            "outcome recomputed",
+            [
+                ("outcome", evidence.get("outcome"), found.outcome),
+                ("decided_by", evidence.get("decided_by"), found.decided_by),
+                ("weak", evidence.get("weak"), found.weak),
+            ],
+        )
+        self._statistics(subject, evidence, found)
+
+    def _statistics(self, subject: str, evidence: Mapping[str, Any], found: Found) -> None:
+        mine = found.as_json()
+        wrong = []
+        for word in ("score_ppm", "threshold_ppm"):
+            if not _near(evidence.get(word), mine[word]):
+                wrong.append(f"{word} is {evidence.get(word)}, recomputed {mine[word]}")
+        given = [_table(item) for item in evidence.get("tests") or []]
+        if [item.get("name") for item in given] != [item["name"] for item in mine["tests"]]:
+            wrong.append("other tests were made")
+        for theirs, ours in zip(given, mine["tests"], strict=False):
+            if theirs.get("passed") != ours["passed"]:
+                wrong.append(f"test {ours['name']}: passed is {theirs.get('passed')}")
+            for word in ("value_ppm", "se_ppm", "threshold_ppm"):
+                if not _near(theirs.get(word), ours[word]):
+                    wrong.append(
+                        f"test {ours['name']}: {word} is {theirs.get(word)}, recomputed {ours[word]}"
+                    )
+        self.report.add(
+            subject, f"{len(mine['tests'])} statistics recomputed", not wrong, "; ".join(wrong)[:1000]
+        )
+
+
+def _numbers(found: Found) -> dict[str, Json]:
+    words = {1: "ACCEPT", 2: "UNDECIDED", 3: "REJECT", 4: "FRAUD"}
+    return {
+        "outcome": words[found.outcome],
+        "score_ppm": found.score_ppm,
+        "threshold_ppm": found.threshold_ppm,
+        "interval_ppm": list(found.interval_ppm),
+        "decided_by": found.decided_by,
+        "weak": found.weak,
+    }
+
+
+def _near(given: object, mine: int) -> bool:
+    """Within the tolerance, or a thousandth of a large number."""
+    return type(given) is int and abs(given - mine) <= max(SCORE_TOLERANCE_PPM, abs(mine) // 1000)
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
