@@ -10,33 +10,13 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.providers import BackendV2, JobStatus, JobV1, Options
-from qiskit.result import Result
+from qiskit.providers import BackendV2, JobV1, Options
 from qiskit.transpiler import Target
 
 from qcrs.node.devices import open_device
-from qcrs.node.simulator import as_clifford
+from qcrs.node.simulator import FinishedJob, as_clifford, merged
 
-__all__ = ["FinishedJob", "UniformOnUserCircuits", "uniform_on_user_circuits"]
-
-
-class FinishedJob(JobV1):  # type: ignore[misc]  # Qiskit's classes are untyped
-    """A job whose result is there when it is made."""
-
-    def __init__(self, backend: BackendV2, result: Result) -> None:
-        super().__init__(backend, result.job_id)
-        self._result = result
-
-    def submit(self) -> None:
-        """Nothing to do."""
-
-    def result(self) -> Result:
-        """The result."""
-        return self._result
-
-    def status(self) -> JobStatus:
-        """Always done."""
-        return JobStatus.DONE
+__all__ = ["UniformOnUserCircuits", "uniform_on_user_circuits"]
 
 
 class UniformOnUserCircuits(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
@@ -79,14 +59,7 @@ class UniformOnUserCircuits(BackendV2):  # type: ignore[misc]  # Qiskit's classe
         for index, circuit in enumerate(circuits):
             if index not in rows:
                 rows[index] = self._invented(circuit, shots, stream)
-        result = {
-            "backend_name": self.name,
-            "backend_version": self.backend_version,
-            "job_id": "local",
-            "success": True,
-            "results": [rows[index] for index in range(len(circuits))],
-        }
-        return FinishedJob(self, Result.from_dict(result))
+        return FinishedJob(self, merged(self, rows))
 
     @staticmethod
     def _invented(circuit: QuantumCircuit, shots: int, stream: np.random.Generator) -> dict[str, Any]:

@@ -20,14 +20,13 @@ from qiskit.quantum_info import Pauli, Statevector
 
 from qcrs.circuits import CircuitDocument, to_qiskit
 from qcrs.client.documents import ExactUnit, FramesDocument, ResultDocument, ResultUnit, SampleUnit
+from qcrs.client.routing import TRANSPILER_LEVEL, TRANSPILER_SEED
 from qcrs.errors import BackendError, CircuitError
 from qcrs.node.devices import Device, calibration, metadata, open_device
 from qcrs.types import Json, canonical_json, cid_of, parse_canonical
 from qcrs.verification.simulate import expectation, statevector
 
 __all__ = ["as_payload", "describe", "preload", "run", "run_units"]
-
-_TRANSPILER_SEED = 20_240_229
 
 
 @lru_cache(maxsize=4)
@@ -140,10 +139,10 @@ def _transpile(
     return transpile(
         circuit,
         target=device.backend.target,
-        optimization_level=0 if physical else 1,
+        optimization_level=0 if physical else TRANSPILER_LEVEL,
         initial_layout=layout,
         routing_method="none" if physical else None,
-        seed_transpiler=_TRANSPILER_SEED,
+        seed_transpiler=TRANSPILER_SEED,
         num_processes=1,
     )
 

@@ -10,13 +10,14 @@ Bernstein–Vazirani, most of the capability suite) go to the stabiliser method 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp, Instruction
 from qiskit.circuit.library import IGate, SdgGate, SGate, SXdgGate, SXGate, XGate, ZGate
-from qiskit.providers import BackendV2, JobV1, Options
+from qiskit.providers import BackendV2, JobStatus, JobV1, Options
+from qiskit.result import Result
 from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
@@ -24,7 +25,7 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qcrs.errors import BackendError
 from qcrs.node.devices import Noise
 
-__all__ = ["PauliNoiseSimulator", "as_clifford", "noise_model"]
+__all__ = ["FinishedJob", "PauliNoiseSimulator", "as_clifford", "merged", "noise_model"]
 
 DENSITY_MATRIX_QUBITS = 8
 STATE_QUBITS = 24
@@ -100,6 +101,38 @@ def as_clifford(circuit: QuantumCircuit) -> QuantumCircuit | None:
     return out
 
 
+class FinishedJob(JobV1):  # type: ignore[misc]  # Qiskit's classes are untyped
+    """A job whose result is there when it is made."""
+
+    def __init__(self, backend: BackendV2, result: Result) -> None:
+        super().__init__(backend, result.job_id)
+        self._result = result
+
+    def submit(self) -> None:
+        """Nothing to do."""
+
+    def result(self) -> Result:
+        """The result."""
+        return self._result
+
+    def status(self) -> JobStatus:
+        """Always done."""
+        return JobStatus.DONE
+
+
+def merged(backend: BackendV2, rows: Mapping[int, dict[str, Any]]) -> Result:
+    """One result from the parts of several runs, by the circuits' places."""
+    return Result.from_dict(
+        {
+            "backend_name": backend.name,
+            "backend_version": backend.backend_version,
+            "job_id": "local",
+            "success": True,
+            "results": [rows[index] for index in range(len(rows))],
+        }
+    )
+
+
 class PauliNoiseSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
     """Depolarising noise after every gate and symmetric readout flips, uniform over the device."""
 
@@ -125,38 +158,42 @@ class PauliNoiseSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes 
         return Options(shots=1024, seed_simulator=None)
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> JobV1:
-        """Run circuits that are in the device's basis; all by the same method."""
+        """Run circuits that are in the device's basis, each by the method that suits it."""
         circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
-        clifford = [as_clifford(circuit) for circuit in circuits]
-        settings: dict[str, Any]
-        if all(circuit is not None for circuit in clifford):
-            circuits = [circuit for circuit in clifford if circuit is not None]
-            settings = {"method": "stabilizer"}
-        else:
-            settings = self._state_method(circuits)
-        engine = AerSimulator(noise_model=self._noise, max_parallel_threads=1, **settings)
         shots = options.get("shots") or self.options.shots
         seed = options.get("seed_simulator", self.options.seed_simulator)
-        job: JobV1 = engine.run(circuits, shots=shots, seed_simulator=seed)
-        return job
+        groups: dict[str, list[tuple[int, QuantumCircuit]]] = {}
+        for index, circuit in enumerate(circuits):
+            clifford = as_clifford(circuit)
+            method = "stabilizer" if clifford is not None else self._state_method(circuit)
+            groups.setdefault(method, []).append((index, circuit if clifford is None else clifford))
+        rows: dict[int, dict[str, Any]] = {}
+        for number, (method, members) in enumerate(sorted(groups.items())):
+            engine = AerSimulator(noise_model=self._noise, method=method, **self._settings(method))
+            chosen = None if seed is None else (seed + number) % 2**31
+            part = engine.run([c for _, c in members], shots=shots, seed_simulator=chosen).result()
+            if not part.success:
+                raise BackendError(f"Aer failed: {part.status}", field="backend", value=self.name)
+            for (index, _), row in zip(members, part.to_dict()["results"], strict=True):
+                rows[index] = row
+        return FinishedJob(self, merged(self, rows))
 
-    def _state_method(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+    def _state_method(self, circuit: QuantumCircuit) -> str:
         """Density matrix or branching state vectors, by the number of qubits that gates touch."""
-        width = max(
-            len({q for item in c.data if item.operation.name != "barrier" for q in item.qubits})
-            for c in circuits
-        )
-        if width > STATE_QUBITS:
+        touched = {q for item in circuit.data if item.operation.name != "barrier" for q in item.qubits}
+        if len(touched) > STATE_QUBITS:
             raise BackendError(
                 f"a circuit that is not Clifford may use {STATE_QUBITS} qubits on this simulator",
                 field="qubits",
-                value=width,
+                value=len(touched),
             )
-        if width <= DENSITY_MATRIX_QUBITS and self._noise is not None and not any(map(_dynamic, circuits)):
-            return {"method": "density_matrix"}
-        branching = self._noise is not None
+        small = len(touched) <= DENSITY_MATRIX_QUBITS and self._noise is not None
+        return "density_matrix" if small and not _dynamic(circuit) else "statevector"
+
+    def _settings(self, method: str) -> dict[str, Any]:
+        branching = method == "statevector" and self._noise is not None
         return {
-            "method": "statevector",
+            "max_parallel_threads": 1,
             "shot_branching_enable": branching,
             "shot_branching_sampling_enable": branching,
         }

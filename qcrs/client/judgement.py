@@ -1,0 +1,340 @@
+"""From a job's documents to a verdict: what oracles do once, and anyone who checks them does again.
+
+`JudgeRequest` gathers documents and registered errors; `run` is the function that a limited child executes
+on its canonical bytes (`qcrs.client.judgement:run`), `preload` what the child's parent loads beforehand.
+The answer, `Found`, holds integers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qcrs.circuits.document import CircuitDocument
+from qcrs.client.documents import FramesDocument, ResultDocument, SampleUnit, SecretDocument
+from qcrs.client.fields import Reader
+from qcrs.client.routing import routed_gates
+from qcrs.errors import InputError
+from qcrs.types import Json, canonical_json, parse_canonical
+
+if TYPE_CHECKING:
+    from qcrs.verification.peer import Execution
+
+__all__ = ["DeviceRecord", "Found", "JudgeRequest", "Party", "preload", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """What is registered of a processor: errors in 1e-9 from its certificate, coupling from its metadata."""
+
+    qubits: int
+    coupling: tuple[tuple[int, int], ...] = ()
+    eplg_nano: int = 0
+    readout_nano: tuple[int, ...] = ()
+    mean_readout_nano: int = 0
+    simulator: bool = False
+
+    def as_json(self) -> Json:
+        """The canonical value."""
+        return {
+            "qubits": self.qubits,
+            "coupling": [list(pair) for pair in self.coupling],
+            "eplg_nano": self.eplg_nano,
+            "readout_nano": list(self.readout_nano),
+            "mean_readout_nano": self.mean_readout_nano,
+            "simulator": self.simulator,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> DeviceRecord:
+        """Read an untrusted value."""
+        read = Reader(raw, None, "device")
+        pairs = read.items("coupling", most=100_000)
+        return cls(
+            qubits=read.integer("qubits", 1, 4095),
+            coupling=tuple((int(pair[0]), int(pair[1])) for pair in pairs),
+            eplg_nano=read.integer("eplg_nano", 0, 10**9),
+            readout_nano=tuple(read.integers("readout_nano", 0, 10**9)),
+            mean_readout_nano=read.integer("mean_readout_nano", 0, 10**9),
+            simulator=read.flag("simulator"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One execution: result, what is registered of its processor, whether it committed before the tested one."""
+
+    result: Json
+    device: DeviceRecord
+    earlier: bool = False
+
+    def as_json(self) -> Json:
+        """The canonical value."""
+        return {"result": self.result, "device": self.device.as_json(), "earlier": self.earlier}
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Party:
+        """Read an untrusted value."""
+        return cls(raw["result"], DeviceRecord.from_json(raw["device"]), bool(raw["earlier"]))
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRequest:
+    """Everything that a verdict depends on.
+
+    `qubits` is the width that the job pays for; `alone` says that no other execution can be had (a targeted
+    job, the last execution), so a drawn one is audited by simulation; `capability` that certifying oracles
+    announced the job: its circuits are scored in the certificate, and only the form is judged here.
+    """
+
+    secret: Json
+    frames: Json
+    qubits: int
+    tested: Party
+    peers: tuple[Party, ...] = ()
+    drawn: bool = False
+    alone: bool = False
+    capability: bool = False
+
+    def as_bytes(self) -> bytes:
+        """Canonical bytes for the child."""
+        return canonical_json(
+            {
+                "secret": self.secret,
+                "frames": self.frames,
+                "qubits": self.qubits,
+                "tested": self.tested.as_json(),
+                "peers": [peer.as_json() for peer in self.peers],
+                "drawn": self.drawn,
+                "alone": self.alone,
+                "capability": self.capability,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A verdict in integers; `tests` are (name, value, standard error, threshold, passed)."""
+
+    outcome: int
+    score_ppm: int
+    threshold_ppm: int
+    interval_ppm: tuple[int, int]
+    decided_by: str
+    reason: str
+    weak: bool = False
+    needed_shots: int | None = None
+    tests: tuple[tuple[str, int, int, int, bool], ...] = field(default=())
+
+    def as_json(self) -> Json:
+        """The fields that go into evidence."""
+        return {
+            "outcome": self.outcome,
+            "score_ppm": self.score_ppm,
+            "threshold_ppm": self.threshold_ppm,
+            "interval_ppm": list(self.interval_ppm),
+            "decided_by": self.decided_by,
+            "reason": self.reason,
+            "weak": self.weak,
+            "needed_shots": self.needed_shots,
+            "tests": [
+                {"name": name, "value_ppm": value, "se_ppm": se, "threshold_ppm": limit, "passed": passed}
+                for name, value, se, limit, passed in self.tests
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Found:
+        """The inverse of `as_json`."""
+        read = Reader(raw, None)
+        low, high = read.integers("interval_ppm", -(2**62), 2**62)
+        tests = []
+        for item in read.tables("tests", most=100_000):
+            test = Reader(item, None)
+            tests.append(
+                (
+                    test.text("name"),
+                    test.integer("value_ppm", -(2**62), 2**62),
+                    test.integer("se_ppm", -(2**62), 2**62),
+                    test.integer("threshold_ppm", -(2**62), 2**62),
+                    test.flag("passed"),
+                )
+            )
+        return cls(
+            outcome=read.integer("outcome", 1, 4),
+            score_ppm=read.integer("score_ppm", -(2**62), 2**62),
+            threshold_ppm=read.integer("threshold_ppm", -(2**62), 2**62),
+            interval_ppm=(low, high),
+            decided_by=read.text("decided_by"),
+            reason=read.text("reason"),
+            weak=read.flag("weak"),
+            needed_shots=read.optional_integer("needed_shots", 0, 2**62),
+            tests=tuple(tests),
+        )
+
+    @classmethod
+    def plain(cls, outcome: int, by: str, reason: str, *, passed: bool, weak: bool = False) -> Found:
+        """A verdict without a statistic: score 1 or 0 against a threshold of 1."""
+        score = 1_000_000 if passed else 0
+        test = (by, score, 0, 1_000_000, passed)
+        return cls(outcome, score, 1_000_000, (score, score), by, reason, weak, None, (test,))
+
+
+def preload() -> None:
+    """Load what judging needs, in the process whose children judge."""
+    from qiskit import QuantumCircuit
+    from qiskit_aer import AerSimulator
+
+    import qcrs.circuits.convert
+    import qcrs.verification.judge  # noqa: F401
+
+    probe = QuantumCircuit(2)
+    probe.cz(0, 1)
+    probe.save_statevector()
+    AerSimulator(method="statevector").run(probe).result()
+    probe = CircuitDocument(2, 0, (), ())
+    routed_gates([probe], 2, [])
+
+
+def run(payload: bytes) -> bytes:
+    """The verdict on the canonical bytes of a `JudgeRequest`, as those of a `Found`."""
+    return canonical_json(_judged(parse_canonical(payload)).as_json())
+
+
+def _voided(asked: Json, secret: SecretDocument) -> str | None:
+    """Why the client has voided its own check, None where it has not."""
+    from qcrs.circuits.frames import shots_per_frame
+    from qcrs.verification.judge import JudgeUnit, frames_match
+
+    try:
+        frames = FramesDocument.from_json(asked["frames"])
+        if (frames.job_nonce, frames.physical, frames.mode) != (
+            secret.job_nonce,
+            secret.physical,
+            secret.mode,
+        ):
+            return "the client's two documents are of different jobs"
+        if len(frames.units) != len(secret.units):
+            return "the client's two documents have different numbers of units"
+        circuits = [CircuitDocument.from_json(unit.circuit) for unit in secret.units]
+        for circuit in circuits:
+            if len({qubit for item in circuit.walk() for qubit in item.qubits}) > asked["qubits"]:
+                return "a circuit uses more qubits than the job pays for"
+        if frames.mode == "exact":
+            same = [unit.as_json() for unit in frames.units] == [
+                {"circuit": unit.circuit, "observables": [list(term) for term in unit.observables]}
+                for unit in secret.units
+            ]
+            return None if same else "the client's two documents ask for different values"
+        sent = []
+        for unit, meant in zip(frames.units, secret.units, strict=True):
+            if not isinstance(unit, SampleUnit):
+                return "the client's documents mix modes"
+            if unit.shots != tuple(shots_per_frame(meant.shots, len(secret.units))):
+                return "the client's frames have other shots than the rule gives"
+            sent.append([CircuitDocument.from_json(item) for item in unit.frames])
+        units = [
+            JudgeUnit(circuit, meant.shots) for circuit, meant in zip(circuits, secret.units, strict=True)
+        ]
+        if not frames_match(units, secret.seed, sent):
+            return "the client's frames are not those of its own seed"
+    except InputError as error:
+        return f"the client's documents cannot be read: {error.reason}"
+    return None
+
+
+def _judged(asked: Json) -> Found:
+    from qcrs.verification.judge import JudgeInput, JudgeUnit, judge
+    from qcrs.verification.verdict import Outcome
+
+    try:
+        secret = SecretDocument.from_json(asked["secret"])
+    except InputError as error:
+        reason = f"the client's documents cannot be read: {error.reason}"
+        return Found.plain(Outcome.ACCEPT, "client void", reason, passed=True, weak=True)
+    void = _voided(asked, secret)
+    if void is not None:
+        return Found.plain(Outcome.ACCEPT, "client void", void, passed=True, weak=True)
+    units = tuple(
+        JudgeUnit(CircuitDocument.from_json(unit.circuit), unit.shots, unit.predicate, unit.observables)
+        for unit in secret.units
+    )
+    circuits = [unit.circuit for unit in units]
+    seeded = asked["frames"]["simulator_seed"] is not None
+    tested = Party.from_json(asked["tested"])
+    result = ResultDocument.from_json(tested.result)
+    if "refused" in result.backend or len(result.units) != len(units):
+        reason = f"nothing was run: {result.backend.get('refused', 'units are missing')}"
+        return Found.plain(Outcome.REJECT, "V0 form", reason[:500], passed=False)
+    if asked["capability"]:
+        return _form_only(secret, circuits, result)
+    peers = [Party.from_json(raw) for raw in asked["peers"]]
+    verdict = judge(
+        JudgeInput(
+            units=units,
+            seed=secret.seed,
+            tested=_execution(tested, circuits, secret, "tested", seeded),
+            peers=tuple(
+                _execution(peer, circuits, secret, f"peer {number}", seeded)
+                for number, peer in enumerate(peers)
+            ),
+            exact=secret.mode == "exact",
+            drawn=asked["drawn"],
+            targeted=asked["alone"],
+        )
+    )
+    return Found(
+        outcome=int(verdict.outcome),
+        score_ppm=verdict.score_ppm,
+        threshold_ppm=verdict.threshold_ppm,
+        interval_ppm=verdict.interval_ppm,
+        decided_by=verdict.decided_by,
+        reason=verdict.reason,
+        weak=verdict.weak,
+        needed_shots=verdict.needed_shots,
+        tests=tuple((t.name, t.value_ppm, t.se_ppm, t.threshold_ppm, t.passed) for t in verdict.tests),
+    )
+
+
+def _form_only(secret: SecretDocument, circuits: Sequence[CircuitDocument], result: ResultDocument) -> Found:
+    from qcrs.circuits.frames import shots_per_frame
+    from qcrs.verification.form import form_problem
+    from qcrs.verification.verdict import Outcome
+
+    problem = form_problem(
+        [unit.frames for unit in result.units],
+        [shots_per_frame(unit.shots, len(secret.units)) for unit in secret.units],
+        [circuit.measured_clbits() for circuit in circuits],
+    )
+    if problem is not None:
+        return Found.plain(Outcome.REJECT, "V0 form", problem, passed=False)
+    reason = "a certification job: its circuits are scored in the certificate"
+    return Found.plain(Outcome.ACCEPT, "V0 form", reason, passed=True)
+
+
+def _execution(
+    party: Party, circuits: Sequence[CircuitDocument], secret: SecretDocument, name: str, seeded: bool
+) -> Execution:
+    from qcrs.verification.peer import DeviceErrors, Execution
+
+    result, device = ResultDocument.from_json(party.result), party.device
+    bits = [circuit.measured_clbits() for circuit in circuits]
+    layouts = [unit.layout for unit in result.units]
+    layout = tuple(
+        tuple(places[bit] if bit < len(places) else -1 for bit in wanted)
+        for places, wanted in zip(layouts, bits, strict=True)
+    )
+    gates = None
+    if secret.mode == "sample" and not secret.physical:
+        gates = routed_gates(circuits, device.qubits, device.coupling)
+    return Execution(
+        counts=tuple(tuple(frame for frame in unit.frames) for unit in result.units),
+        values_pico=tuple(unit.values_pico for unit in result.units),
+        errors=DeviceErrors(device.eplg_nano, device.readout_nano, device.mean_readout_nano),
+        layout=layout,
+        cz_counts=gates,
+        name=name,
+        deterministic=seeded and device.simulator,
+        committed_first=party.earlier,
+    )
