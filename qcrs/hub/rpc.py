@@ -28,6 +28,7 @@ from fastapi import FastAPI, Request, Response
 from qcrs.chain.embedded import DEFAULT_ACCOUNTS, DEFAULT_CHAIN_ID, DEVELOPMENT_MNEMONIC, EmbeddedChain
 from qcrs.chain.jsonrpc import RpcMethods, handle
 from qcrs.errors import NetworkError, QCRSError
+from qcrs.types.reading import MAX_DEPTH, json_depth
 
 __all__ = ["RpcServer", "application", "main"]
 
@@ -45,6 +46,9 @@ def application(chain: EmbeddedChain, executor: ThreadPoolExecutor) -> FastAPI:
     methods = RpcMethods(chain, signing=chain.mnemonic == DEVELOPMENT_MNEMONIC)
 
     def answer(body: bytes) -> bytes:
+        # Counted first: `json.loads` recurses in C, and deep nesting would end the process.
+        if json_depth(body) > MAX_DEPTH:
+            return _PARSE_ERROR
         try:
             request = json.loads(body)
         except ValueError:

@@ -70,6 +70,8 @@ def test_web3_itself_works_with_batches_and_managed_accounts(server: RpcServer) 
 
 def test_what_is_no_request_gets_an_error_of_the_protocol(server: RpcServer) -> None:
     assert post(server.url, b"{").json()["error"]["code"] == -32700
+    assert post(server.url, b"[" * 200_000).json()["error"]["code"] == -32700
+    assert post(server.url, b'{"a":' * 200_000).json()["error"]["code"] == -32700
     assert post(server.url, []).json()["error"]["code"] == -32600
     assert post(server.url, {"id": 1}).json()["error"]["code"] == -32600
     assert post(server.url, {"id": 1, "method": "eth_coinbase"}).json()["error"]["code"] == -32601
