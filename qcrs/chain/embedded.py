@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,10 @@ from eth_account.hdaccount import seed_from_mnemonic
 from eth_account.hdaccount.deterministic import HDPath
 from eth_account.hdaccount.mnemonic import Mnemonic
 from eth_account.signers.local import LocalAccount
+from eth_utils.exceptions import ValidationError
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]  # rlp publishes no types
 
-from qcrs.chain.evm import Evm
+from qcrs.chain.evm import Evm, OpenBlock, Sealed
 from qcrs.chain.kvstore import JournaledStore
 from qcrs.errors import ChainError
 
@@ -137,6 +140,22 @@ class EmbeddedChain:
 
     # -- writing ----------------------------------------------------------------------------
 
+    def admit(self, raw: bytes) -> Any:
+        """The signed transaction in these bytes; `ValueError` if they hold none, `ChainError` if it came before."""
+        try:
+            transaction = self.evm.decode(raw)
+            transaction.validate()
+            sender = transaction.sender
+        except (ValidationError, RLPException, ValueError, IndexError) as error:
+            raise ValueError(str(error)) from error
+        with self.lock:
+            if self.find(transaction.hash) is not None:
+                raise ChainError("already known")
+            nonce = self.evm.state_at(self.evm.head).get_nonce(sender)
+        if transaction.nonce < nonce:
+            raise ChainError(f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
+        return transaction
+
     def submit(self, transaction: Any) -> None:
         """Put a transaction into the next block; returns when that block is durable.
 
@@ -159,6 +178,14 @@ class EmbeddedChain:
             for _ in range(blocks):
                 self._seal([])
 
+    def append(self, block: OpenBlock) -> bytes:
+        """Make a block that somebody filled the last one; returns its hash when it is durable."""
+        with self.lock:
+            self._durably(lambda: self.evm.append(block))
+            if self._idle is not None and block.transactions:
+                self._idle.wake()
+            return bytes(self.evm.head.hash)
+
     def _seal_waiting(self) -> None:
         with self._waiting_lock:
             tickets, self._waiting = self._waiting, []
@@ -178,11 +205,16 @@ class EmbeddedChain:
                     ticket.done = True
 
     def _seal(self, transactions: list[Any]) -> tuple[dict[bytes, str], list[Any]]:
+        sealed = self._durably(lambda: self.evm.seal(transactions, self.clock.now()))
+        return sealed.refused, list(sealed.left_over)
+
+    def _durably(self, make: Callable[[], Sealed]) -> Sealed:
+        """Make a block and store it, or do neither."""
         if self._broken is not None:
             raise self._broken
         head = self.evm.head
         try:
-            sealed = self.evm.seal(transactions, self.clock.now())
+            sealed = make()
             self._store.flush()
         except BaseException as error:
             self.evm.head = head
@@ -199,7 +231,7 @@ class EmbeddedChain:
                     self._reverts[transaction.hash] = bytes(computation.output)
                     if len(self._reverts) > _REVERTS_KEPT:
                         self._reverts.popitem(last=False)
-        return sealed.refused, list(sealed.left_over)
+        return sealed
 
     # -- reading ----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ it. Here a block may carry the time of its parent, as on rollups; time never goe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth.chains.base import MiningChain
@@ -21,7 +21,10 @@ from eth_utils.exceptions import ValidationError
 
 from qcrs.chain.kvstore import JournaledStore
 
-__all__ = ["Evm", "Sealed"]
+__all__ = ["Evm", "OpenBlock", "Sealed"]
+
+NOBODY = b"\x00" * 20
+"""Receives the tips of every block, unless a test names somebody."""
 
 GAS_LIMIT = 30_000_000
 ACCOUNT_BALANCE_WEI = 1_000_000 * 10**18
@@ -45,8 +48,54 @@ class Sealed:
     block: Any
     receipts: tuple[Any, ...]
     computations: tuple[Any, ...]
-    refused: dict[bytes, str]
-    left_over: tuple[Any, ...]
+    refused: dict[bytes, str] = field(default_factory=dict)
+    left_over: tuple[Any, ...] = ()
+
+
+class OpenBlock:
+    """The next block while it still takes transactions; `state` is what they have done so far."""
+
+    def __init__(self, evm: Evm, timestamp: int, coinbase: bytes = NOBODY) -> None:
+        self.parent = evm.head
+        self.header = evm.next_header(timestamp, coinbase)
+        self.transactions: list[Any] = []
+        self.receipts: list[Any] = []
+        self.computations: list[Any] = []
+        self._vm = evm.chain.get_vm(self.header)
+
+    @property
+    def state(self) -> Any:
+        """Accounts and storage after the transactions so far."""
+        return self._vm.state
+
+    def fits(self, transaction: Any) -> bool:
+        """Whether there is gas left for it; a transaction that fits nowhere is refused by `add`."""
+        used = self.header.gas_used
+        return not self.transactions or used + transaction.gas <= self.header.gas_limit
+
+    def add(self, transaction: Any) -> None:
+        """Run a transaction; `ValidationError` where the rules do not allow it."""
+        snapshot = self.state.snapshot()
+        try:
+            receipt, computation = self._vm.apply_transaction(self.header, transaction)
+        except ValidationError:
+            self.state.revert(snapshot)
+            raise
+        header = self._vm.add_receipt_to_header(self.header, receipt)
+        self.header = self._vm.increment_blob_gas_used(header, transaction)
+        self.transactions.append(transaction)
+        self.receipts.append(receipt)
+        self.computations.append(computation)
+
+    def draft(self) -> Any:
+        """The block as it would be, its state not yet counted in."""
+        return self._vm.set_block_transactions_and_withdrawals(
+            self._vm.get_block(), self.header, tuple(self.transactions), tuple(self.receipts)
+        )
+
+    def close(self) -> Any:
+        """The finished block; nothing may be added afterwards."""
+        return self._vm.mine_block(self.draft()).block
 
 
 class Evm:
@@ -65,7 +114,7 @@ class Evm:
             self.chain = chain_class.from_genesis(
                 database,
                 {
-                    "coinbase": b"\x00" * 20,
+                    "coinbase": NOBODY,
                     "difficulty": 0,
                     "extra_data": b"",
                     "gas_limit": GAS_LIMIT,
@@ -87,47 +136,39 @@ class Evm:
 
     # -- blocks -----------------------------------------------------------------------------
 
-    def next_header(self, timestamp: int) -> Any:
+    def next_header(self, timestamp: int, coinbase: bytes = NOBODY) -> Any:
         """The header under which the next block's transactions run."""
         return _QuietVM.create_header_from_parent(
             self.head,
             timestamp=max(timestamp, self.head.timestamp),
             gas_limit=self.head.gas_limit,
-            coinbase=b"\x00" * 20,
+            coinbase=coinbase,
             mix_hash=keccak(b"qcrs/embedded" + self.head.hash),
         )
 
     def seal(self, transactions: Sequence[Any], timestamp: int) -> Sealed:
         """Run what the rules allow, in order, and append one block (none if all were refused)."""
-        header = self.next_header(timestamp)
-        vm = self.chain.get_vm(header)
-        done: list[Any] = []
-        receipts: list[Any] = []
-        computations: list[Any] = []
+        block = OpenBlock(self, timestamp)
         refused: dict[bytes, str] = {}
         left_over: list[Any] = []
         for transaction in transactions:
-            if done and header.gas_used + transaction.gas > header.gas_limit:
+            if not block.fits(transaction):
                 left_over.append(transaction)
                 continue
-            snapshot = vm.state.snapshot()
             try:
-                receipt, computation = vm.apply_transaction(header, transaction)
+                block.add(transaction)
             except ValidationError as error:
-                vm.state.revert(snapshot)
                 refused[transaction.hash] = str(error)
-                continue
-            header = vm.increment_blob_gas_used(vm.add_receipt_to_header(header, receipt), transaction)
-            done.append(transaction)
-            receipts.append(receipt)
-            computations.append(computation)
-        block = vm.get_block()
-        if done or not transactions:
-            filled = vm.set_block_transactions_and_withdrawals(block, header, tuple(done), tuple(receipts))
-            block = vm.mine_block(filled).block
-            self.chain.chaindb.persist_block(block)
-            self.head = block.header
-        return Sealed(block, tuple(receipts), tuple(computations), refused, tuple(left_over))
+        if block.transactions or not transactions:
+            return replace(self.append(block), refused=refused, left_over=tuple(left_over))
+        return Sealed(None, (), (), refused, tuple(left_over))
+
+    def append(self, block: OpenBlock) -> Sealed:
+        """Make an open block the last one."""
+        closed = block.close()
+        self.chain.chaindb.persist_block(closed)
+        self.head = closed.header
+        return Sealed(closed, tuple(block.receipts), tuple(block.computations))
 
     def set_head(self, block_hash: bytes) -> None:
         """Make an earlier block the last one; what came after it is gone."""
@@ -202,3 +243,28 @@ class Evm:
             return state.apply_transaction(transaction)
         finally:
             state.revert(snapshot)
+
+    def estimate(self, state: Any, most: int, **fields: Any) -> tuple[int, Any]:
+        """Gas that a transaction needs, at most 1/64 above it, and what it did with `most`.
+
+        `ValidationError` where the rules do not allow it; one that failed says so in what it did.
+        """
+
+        def run(gas: int) -> Any:
+            return self.apply(state, self.spoof(state, gas=gas, **fields))
+
+        computation = run(most)
+        if computation.is_error:
+            return most, computation
+        low = most - computation.get_gas_remaining() - 1
+        # 63/64 of the gas goes into an inner call: the first guess leaves that room.
+        high = min(most, low * 64 // 63 + 2_300 + 1)
+        while high < most and run(high).is_error:
+            low, high = high, min(most, high * 2)
+        while high - low > max(1, high // 64):
+            middle = (low + high) // 2
+            if run(middle).is_error:
+                low = middle
+            else:
+                high = middle
+        return high, computation

@@ -14,7 +14,6 @@ from eth.exceptions import Revert
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
-from rlp.exceptions import RLPException  # type: ignore[import-untyped]  # rlp publishes no types
 
 from qcrs import __version__
 from qcrs.chain import logsearch, render
@@ -338,30 +337,13 @@ class RpcMethods:
     def eth_estimateGas(self, transaction: Any, block: Any = "latest") -> str:
         fields = self._fields(transaction)
         most = min(_number(transaction.get("gas", _CALL_GAS), "gas"), _CALL_GAS)
-        evm = self.chain.evm
         with self.chain.lock:
-            state = self._state(block)
-
-            def run(gas: int) -> Any:
-                return evm.apply(state, evm.spoof(state, gas=gas, **fields))
-
             try:
-                computation = run(most)
-                _raise_if_failed(computation)
-                low = most - computation.get_gas_remaining() - 1
-                # 63/64 of the gas goes into an inner call: the first guess leaves that room.
-                high = min(most, low * 64 // 63 + 2_300 + 1)
-                while high < most and run(high).is_error:
-                    low, high = high, min(most, high * 2)
-                while high - low > max(1, high // 64):
-                    middle = (low + high) // 2
-                    if run(middle).is_error:
-                        low = middle
-                    else:
-                        high = middle
+                gas, computation = self.chain.evm.estimate(self._state(block), most, **fields)
             except ValidationError as error:
                 raise RpcError(SERVER_ERROR, str(error)) from error
-        return render.quantity(high)
+        _raise_if_failed(computation)
+        return render.quantity(gas)
 
     def eth_sendTransaction(self, transaction: Any) -> str:
         with self.chain.lock:
@@ -397,17 +379,9 @@ class RpcMethods:
 
     def eth_sendRawTransaction(self, raw: str) -> str:
         try:
-            transaction = self.chain.evm.decode(_hex(raw, "transaction"))
-            transaction.validate()
-            sender = transaction.sender
-        except (ValidationError, RLPException, ValueError, IndexError) as error:
+            transaction = self.chain.admit(_hex(raw, "transaction"))
+        except ValueError as error:
             raise RpcError(INVALID_PARAMS, f"not a valid transaction: {error}") from error
-        with self.chain.lock:
-            if self.chain.find(transaction.hash) is not None:
-                raise RpcError(SERVER_ERROR, "already known")
-            nonce = self.chain.evm.state_at(self.chain.evm.head).get_nonce(sender)
-        if transaction.nonce < nonce:
-            raise RpcError(SERVER_ERROR, f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
         self.chain.submit(transaction)
         return render.data(transaction.hash)
 

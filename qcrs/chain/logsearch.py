@@ -7,6 +7,7 @@ block, and for each of their transactions walks back from the head.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from qcrs.chain import render
 if TYPE_CHECKING:
     from qcrs.chain.embedded import EmbeddedChain
 
-__all__ = ["Query", "search"]
+__all__ = ["Query", "matching", "search"]
 
 
 @lru_cache(maxsize=4096)
@@ -74,9 +75,13 @@ def _each(value: Any, length: int) -> list[bytes]:
     return out
 
 
-def search(chain: EmbeddedChain, query: Query, first: int, last: int) -> list[dict[str, Any]]:
-    """The logs asked for in blocks `first` to `last`, both included, oldest first."""
-    out: list[dict[str, Any]] = []
+def matching(
+    chain: EmbeddedChain, query: Query, first: int, last: int
+) -> Iterator[tuple[Any, int, int, Any]]:
+    """The logs asked for in blocks `first` to `last`, both included, oldest first.
+
+    Each with its block, the place of its transaction there, and its own place there.
+    """
     for number in range(max(first, 0), min(last, chain.height) + 1):
         with chain.lock:
             header = chain.header(number)
@@ -85,11 +90,17 @@ def search(chain: EmbeddedChain, query: Query, first: int, last: int) -> list[di
             if not query.may_match(header.bloom):
                 continue
             block, receipts = chain.block(header)
-        out.extend(
-            log
-            for log in render.logs_of(block, receipts)
-            if query.matches(
-                bytes.fromhex(log["address"][2:]), tuple(bytes.fromhex(topic[2:]) for topic in log["topics"])
-            )
-        )
-    return out
+        place = 0
+        for index, receipt in enumerate(receipts):
+            for log in receipt.logs:
+                if query.matches(log.address, tuple(topic.to_bytes(32, "big") for topic in log.topics)):
+                    yield block, index, place, log
+                place += 1
+
+
+def search(chain: EmbeddedChain, query: Query, first: int, last: int) -> list[dict[str, Any]]:
+    """What `matching` finds, in the words of JSON-RPC."""
+    return [
+        render.log(block.header, block.transactions[index].hash, index, place, log)
+        for block, index, place, log in matching(chain, query, first, last)
+    ]

@@ -12,7 +12,7 @@ import rlp  # type: ignore[import-untyped]  # rlp publishes no types
 from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 
-__all__ = ["block", "data", "logs_of", "quantity", "receipt", "transaction"]
+__all__ = ["block", "data", "log", "quantity", "receipt", "transaction"]
 
 Json = dict[str, Any]
 
@@ -142,7 +142,8 @@ def transaction(header: Header, index: int, tx: Transaction) -> Json:
     return out
 
 
-def _log(header: Header, tx_hash: bytes, tx_index: int, log_index: int, log: Any) -> Json:
+def log(header: Header, tx_hash: bytes, tx_index: int, log_index: int, log: Any) -> Json:
+    """A log, whose `log_index` counts from the block's first."""
     return {
         "address": to_checksum_address(log.address),
         "topics": ["0x" + topic.to_bytes(32, "big").hex() for topic in log.topics],
@@ -155,15 +156,6 @@ def _log(header: Header, tx_hash: bytes, tx_index: int, log_index: int, log: Any
         "logIndex": quantity(log_index),
         "removed": False,
     }
-
-
-def logs_of(value: Block, receipts: tuple[Receipt, ...]) -> list[Json]:
-    """All logs of a block, in order."""
-    out: list[Json] = []
-    for index, (tx, done) in enumerate(zip(value.transactions, receipts, strict=True)):
-        for log in done.logs:
-            out.append(_log(value.header, tx.hash, index, len(out), log))
-    return out
 
 
 def receipt(value: Block, receipts: tuple[Receipt, ...], index: int, revert: bytes | None) -> Json:
@@ -185,7 +177,7 @@ def receipt(value: Block, receipts: tuple[Receipt, ...], index: int, revert: byt
         "effectiveGasPrice": quantity(_gas_price(header, tx)),
         "contractAddress": None if tx.to else contract_address(tx.sender, tx.nonce),
         "logsBloom": "0x" + done.bloom.to_bytes(256, "big").hex(),
-        "logs": [_log(header, tx.hash, index, first_log + at, log) for at, log in enumerate(done.logs)],
+        "logs": [log(header, tx.hash, index, first_log + at, one) for at, one in enumerate(done.logs)],
     }
     if revert is not None:
         out["revertReason"] = data(revert)
