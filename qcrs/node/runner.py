@@ -11,12 +11,13 @@ The device is opened once, in the zygote (`preload`); children inherit it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp
 from qiskit.quantum_info import Pauli, Statevector
+from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from qcrs.circuits import CircuitDocument, to_qiskit
 from qcrs.client.documents import ExactUnit, FramesDocument, ResultDocument, ResultUnit, SampleUnit
@@ -42,7 +43,7 @@ def preload(spec: str) -> None:
     if device.qubits > 1:
         probe.cz(0, 1)
     probe.measure(0, 0)
-    _transpile(probe, device, physical=False, layout=None)
+    _compiler(device, physical=False, layout=None, circuit=probe)(probe)
 
 
 def describe(payload: bytes) -> bytes:
@@ -123,28 +124,54 @@ def _prepared(
     circuits = [to_qiskit(CircuitDocument.from_json(frame)) for frame in unit.frames]
     if any(circuit.num_qubits > device.qubits for circuit in circuits):
         raise BackendError("the job has more qubits than the processor", field="qubits")
-    first = _transpile(circuits[0], device, physical=physical, layout=None)
+    first = _compiler(device, physical=physical, layout=None, circuit=circuits[0])(circuits[0])
     layout = None
     if not physical and first.layout is not None:
         layout = first.layout.initial_index_layout(filter_ancillas=True)
-    rest = [_transpile(circuit, device, physical=physical, layout=layout) for circuit in circuits[1:]]
-    return [first, *rest], unit.shots, _measured_on(first)
+    compiled = _compiler(device, physical=physical, layout=layout, circuit=circuits[0])
+    return [first, *map(compiled, circuits[1:])], unit.shots, _measured_on(first)
 
 
-def _transpile(
-    circuit: QuantumCircuit, device: Device, *, physical: bool, layout: Sequence[int] | None
-) -> QuantumCircuit:
+def _compiler(
+    device: Device, *, physical: bool, layout: Sequence[int] | None, circuit: QuantumCircuit
+) -> Callable[[QuantumCircuit], QuantumCircuit]:
+    """What turns circuits of this width into the device's own gates; one pass manager for many."""
+    target = device.backend.target
+    if physical and _native(circuit, target):
+        return lambda found: found if _native(found, target) else _placed(device, found)
     if physical:
-        layout = list(range(circuit.num_qubits))
-    return transpile(
-        circuit,
-        target=device.backend.target,
-        optimization_level=0 if physical else TRANSPILER_LEVEL,
+        return lambda found: _placed(device, found)
+    manager = generate_preset_pass_manager(
+        optimization_level=TRANSPILER_LEVEL,
+        target=target,
         initial_layout=layout,
-        routing_method="none" if physical else None,
         seed_transpiler=TRANSPILER_SEED,
-        num_processes=1,
     )
+    return lambda found: manager.run(found, num_processes=1)
+
+
+def _placed(device: Device, circuit: QuantumCircuit) -> QuantumCircuit:
+    """Gates translated, every qubit where it is; a coupling that does not exist is an error."""
+    manager = generate_preset_pass_manager(
+        optimization_level=0,
+        target=device.backend.target,
+        initial_layout=list(range(circuit.num_qubits)),
+        routing_method="none",
+        seed_transpiler=TRANSPILER_SEED,
+    )
+    return manager.run(circuit, num_processes=1)
+
+
+def _native(circuit: QuantumCircuit, target: Target) -> bool:
+    """Whether the device has every gate of the circuit on the very qubits named."""
+    return all(
+        item.operation.name == "barrier"
+        or target.instruction_supported(
+            item.operation.name, tuple(circuit.find_bit(bit).index for bit in item.qubits)
+        )
+        for item in circuit.data
+        if not isinstance(item.operation, ControlFlowOp)
+    ) and not any(isinstance(item.operation, ControlFlowOp) for item in circuit.data)
 
 
 def _measured_on(circuit: QuantumCircuit) -> tuple[int, ...]:
