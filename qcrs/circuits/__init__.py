@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qcrs.circuits.document import TURN, CircuitDocument, Control, Instruction, Register
 from qcrs.circuits.drbg import Drbg, keccak
-from qcrs.circuits.frames import Frame, decode, frame, frames_per_unit, shots_per_frame
+from qcrs.circuits.frames import Frame, decode, frame, frame_mask, frames_per_unit, shots_per_frame
 
 if TYPE_CHECKING:
     from qcrs.circuits.convert import from_qiskit, snap, to_qiskit
@@ -30,6 +30,7 @@ __all__ = [
     "Register",
     "decode",
     "frame",
+    "frame_mask",
     "frames_per_unit",
     "from_qiskit",
     "keccak",

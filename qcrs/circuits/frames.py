@@ -25,7 +25,7 @@ from qcrs.circuits.document import TURN, CircuitDocument, Instruction
 from qcrs.circuits.drbg import Drbg
 from qcrs.errors import InputError
 
-__all__ = ["Frame", "decode", "frame", "frames_per_unit", "shots_per_frame"]
+__all__ = ["Frame", "decode", "frame", "frame_mask", "frames_per_unit", "shots_per_frame"]
 
 _HALF = TURN // 2
 _MOD = TURN - 1
@@ -72,6 +72,12 @@ def _before(params: tuple[int, ...], x: int, z: int) -> tuple[int, ...]:
     return (theta, phi, (lam + _HALF) & _MOD if z else lam)
 
 
+def _unmasked(doc: CircuitDocument) -> frozenset[int]:
+    """The classical bits that control flow reads or writes."""
+    written = {bit for ins in doc.instructions if ins.control is not None for bit in ins.clbits}
+    return doc.read_clbits() | written
+
+
 class _Twirler:
     """Walks a circuit once; per qubit it holds an open u gate, or a Pauli still to be applied."""
 
@@ -82,9 +88,7 @@ class _Twirler:
         self._open: dict[int, tuple[int, ...]] = {}
         self._pauli: dict[int, tuple[int, int]] = {}
         self._out: list[Instruction] = []
-        self._unmasked = doc.read_clbits() | {
-            bit for ins in doc.instructions if ins.control is not None for bit in ins.clbits
-        }
+        self._unmasked = _unmasked(doc)
         self._mask: dict[int, int] = {}
 
     def run(self) -> Frame:
@@ -150,10 +154,28 @@ class _Twirler:
         self._mask[bit] = x
 
 
+def _stream(seed: bytes, unit: int, index: int) -> Drbg:
+    return Drbg(seed, b"qcrs/frame/1" + unit.to_bytes(4, "big") + index.to_bytes(4, "big"))
+
+
 def frame(doc: CircuitDocument, seed: bytes, unit: int, index: int) -> Frame:
     """Frame `index` of unit `unit` of a job whose seed has 32 bytes."""
-    label = b"qcrs/frame/1" + unit.to_bytes(4, "big") + index.to_bytes(4, "big")
-    return _Twirler(doc, Drbg(seed, label)).run()
+    return _Twirler(doc, _stream(seed, unit, index)).run()
+
+
+def frame_mask(doc: CircuitDocument, seed: bytes, unit: int, index: int) -> int:
+    """The mask of that frame alone, without building its circuit."""
+    sizes = [4 if ins.name == "cz" else 2 for ins in doc.instructions if ins.name in ("cz", "measure")]
+    bits = _stream(seed, unit, index).bits(sum(sizes)).tolist()
+    unmasked, mask, at = _unmasked(doc), 0, 0
+    for ins in doc.instructions:
+        if ins.name == "cz":
+            at += 4
+        elif ins.name == "measure":
+            bit = ins.clbits[0]
+            mask = mask & ~(1 << bit) | ((bits[at] if bit not in unmasked else 0) << bit)
+            at += 2
+    return mask
 
 
 def decode(counts: Mapping[int, int], mask: int) -> dict[int, int]:

@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from qcrs.circuits.drbg import Drbg
 from qcrs.verification.dispersion import NONE, chi_square_exact, chi_square_peer, copy_p_value, dispersion
-from qcrs.verification.samples import Floats, Sample, blur_density, flip_sample
+from qcrs.verification.samples import Floats, Sample, flip_sample
 from qcrs.verification.statistics import (
     DENSE_WIDTH,
     Estimate,
@@ -49,7 +49,7 @@ class PairUnit:
 
     a: Sample
     reference: Sample | Floats
-    """Counts of another execution, or exact probabilities over the measured bits."""
+    """Counts of another execution, or exact probabilities, already blurred by a's readout errors."""
     errors_a: tuple[float, ...]
     errors_b: tuple[float, ...]
     predicted: float
@@ -120,7 +120,7 @@ def _joined(leanings: Sequence[Leaning]) -> Leaning:
 def _unit(unit: PairUnit, stream: Drbg) -> Unit:
     if isinstance(unit.reference, Sample):
         return peer_unit(unit.a, unit.reference, unit.errors_a, unit.errors_b, stream)
-    return exact_unit(unit.a, unit.reference, unit.errors_a)
+    return exact_unit(unit.a, unit.reference)
 
 
 def _is_flat(unit: PairUnit, made: Unit, policy: Policy) -> bool:
@@ -271,7 +271,7 @@ class _Shaped:
         total = NONE
         for i, unit in enumerate(self._units):
             if not isinstance(unit.reference, Sample):
-                total = total + chi_square_exact(unit.a, blur_density(unit.reference, unit.errors_a), m.value)
+                total = total + chi_square_exact(unit.a, unit.reference, m.value)
             elif unit.a.width <= DENSE_WIDTH:
                 stream = Drbg(self._seed, b"qcrs/dispersion/1" + i.to_bytes(4, "big"))
                 a = flip_sample(unit.a, missing_errors(unit.errors_a, unit.errors_b), stream)

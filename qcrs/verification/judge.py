@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qcrs.circuits.document import CircuitDocument
-from qcrs.circuits.frames import decode, frame, shots_per_frame
+from qcrs.circuits.frames import decode, frame, frame_mask, shots_per_frame
 from qcrs.errors import VerificationError
 from qcrs.types import Json
 from qcrs.verification.compare import Comparison, Leaning, PairUnit, compare
@@ -30,7 +30,7 @@ from qcrs.verification.form import form_problem
 from qcrs.verification.frame_test import P_REJECT, FrameUnit, mask_test, score_test
 from qcrs.verification.peer import Execution, predicted_magnitude, readout_errors
 from qcrs.verification.predicate import check_predicate, predicate_share
-from qcrs.verification.samples import Sample, blur_density, merged, sample_of
+from qcrs.verification.samples import Floats, Sample, blur_density, merged, sample_of
 from qcrs.verification.simulate import Ideal, expectations, ideal
 from qcrs.verification.verdict import PPM, Finding, Outcome, Policy, Test, Verdict, ppm, test_of
 
@@ -115,11 +115,13 @@ class _Judge:
         self._bits = [unit.circuit.measured_clbits() for unit in evidence.units]
         self._shots = [shots_per_frame(unit.shots, len(evidence.units)) for unit in evidence.units]
         self._masks = [
-            tuple(frame(unit.circuit, evidence.seed, number, b).mask for b in range(len(self._shots[number])))
+            tuple(frame_mask(unit.circuit, evidence.seed, number, b) for b in range(len(self._shots[number])))
             for number, unit in enumerate(evidence.units)
         ]
         self._tests: list[Test] = []
         self._covered = False
+        self._blurred: dict[int, Floats] = {}
+        """Exact distributions with the tested device's readout errors, by unit."""
         self._readout = self._readouts(evidence.tested)
 
     def _readouts(self, execution: Execution) -> list[tuple[float, ...]]:
@@ -204,7 +206,9 @@ class _Judge:
             known = ideals[number]
             reference = None
             if known is not None and known.shots == 0:
-                reference = blur_density(known.probabilities, self._readout[number])
+                reference = self._blurred.setdefault(
+                    number, blur_density(known.probabilities, self._readout[number])
+                )
             bits, masks = self._bits[number], self._masks[number]
             units.append(FrameUnit(samples, masks, bits, self._readout[number], reference))
         threshold = ppm(-math.log10(P_REJECT))
@@ -253,7 +257,7 @@ class _Judge:
             counts = (known.probabilities[index] * known.shots).round().astype(int)
             reference = Sample(a.width, index, counts)
             return PairUnit(a, reference, readout, (0.0,) * a.width, expected, predicted)
-        return PairUnit(a, known.probabilities, readout, (0.0,) * a.width, expected, predicted)
+        return PairUnit(a, self._blurred[number], readout, (0.0,) * a.width, expected, predicted)
 
     def _against_peer(
         self, a: Sample, b: Sample, readout: tuple[float, ...], peer: Execution, number: int

@@ -91,11 +91,15 @@ def merged(samples: Sequence[Sample]) -> Sample:
 
 def blur_density(density: Floats, errors: Sequence[float]) -> Floats:
     """Flip bit j of a dense distribution with probability errors[j]."""
-    out = np.asarray(density, dtype=np.float64)
+    if not any(errors):
+        return density
+    out = np.array(density, dtype=np.float64)
     for bit, error in enumerate(errors):
         if error > 0:
             view = out.reshape(-1, 2, 1 << bit)
-            out = ((1 - error) * view + error * view[:, ::-1]).reshape(-1)
+            moved = (view[:, 1] - view[:, 0]) * error
+            view[:, 0] += moved
+            view[:, 1] -= moved
     return out
 
 

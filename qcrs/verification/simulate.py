@@ -281,6 +281,9 @@ def _marginal(
     order = sorted(set(sources), reverse=True)
     p = (psi.real**2 + psi.imag**2).reshape((2,) * qubits)
     p = p.sum(axis=tuple(qubits - 1 - q for q in range(qubits) if q not in set(sources))).reshape(-1)
+    if [final.get(bit) for bit in bits] == order[::-1]:
+        ordered: npt.NDArray[np.float64] = p * weight  # already in the order of the bits
+        return ordered
     position = {q: len(order) - 1 - i for i, q in enumerate(order)}
     index = np.arange(p.size, dtype=np.int64)
     outcome = np.zeros(p.size, dtype=np.int64)

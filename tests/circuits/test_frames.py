@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from qiskit.circuit.library import quantum_volume
 from scipy.stats import binom
 
-from qcrs.circuits import CircuitDocument, Instruction, Register, decode, frame, lower, shots_per_frame
+from qcrs.circuits import (
+    CircuitDocument,
+    Instruction,
+    Register,
+    decode,
+    frame,
+    frame_mask,
+    lower,
+    shots_per_frame,
+)
 from qcrs.circuits.frames import frames_per_unit
 from qcrs.errors import InputError
 from qcrs.verification.simulate import Ideal, ideal
@@ -28,6 +37,7 @@ def decoded(result: Ideal, mask: int) -> np.ndarray:
 def test_a_decoded_frame_has_the_targets_distribution(random_document, seed: int, index: int) -> None:
     doc = random_document(seed)
     made = frame(doc, SEED, 3, index)
+    assert frame_mask(doc, SEED, 3, index) == made.mask
     want, got = ideal(doc), ideal(made.circuit)
     assert want.bits == got.bits
     assert decoded(got, made.mask) == pytest.approx(want.probabilities, abs=1e-12)
