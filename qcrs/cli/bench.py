@@ -1,0 +1,101 @@
+"""`qcrs bench …`: the figures behind the claims, each measured with its peers in one run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qcrs.cli.output import emit, say, table
+
+__all__ = ["register"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(no_args_is_help=True, help="Measure: fairness, chains, gas.")
+    group.command()(schedule)
+    group.command()(chain)
+    group.command()(gas)
+    root.add_typer(group, name="bench")
+
+
+def schedule(
+    seeds: Annotated[int, typer.Option(min=1, help="Loads to average over.")] = 4,
+    jobs: Annotated[int, typer.Option(min=200, help="Jobs of each load.")] = 3000,
+    operations: Annotated[
+        int, typer.Option(min=0, help="Random operations replayed on the contract; 0 leaves it out.")
+    ] = 1000,
+    as_json: Json = False,
+) -> None:
+    """The fair queue against other rules, and the contract against its reference model."""
+    from qcrs.scheduling import bench
+
+    found = bench.run(tuple(range(1, seeds + 1)), jobs, progress=lambda name: say(f"• {name}"))
+    rows = [
+        (
+            row.policy,
+            f"{row.jain_saturated:.3f}",
+            f"{row.jain_flooded:.3f}",
+            f"{row.utilisation_saturated:.2f}",
+            f"{row.utilisation_flooded:.2f}",
+            f"{row.wide_wait_flooded:.0f}",
+            f"{row.longest_pause:.0f}",
+        )
+        for row in found.rows
+    ]
+    headers = ("rule", "Jain full", "Jain flooded", "use full", "use flooded", "widest wait s", "pause s")
+    goals = [
+        f"{'✓' if g.met else '✗'} {g.name}: {g.value:.3f} ({'≥' if g.at_least else '≤'} {g.bound})"
+        for g in found.goals
+    ]
+    value = found.as_json()
+    if operations:
+        from qcrs.chain.queue_replay import replay_on_contract
+
+        say(f"• {operations} random operations on the contract and on the model")
+        report = replay_on_contract(operations, progress=say)
+        goals.append(f"✓ contract and model agree over {report.operations} operations: {dict(report.done)}")
+        value["replay"] = {"operations": report.operations, "done": dict(report.done)}
+    emit(value, as_json=as_json, human=table(rows, headers) + "\n\n" + "\n".join(goals))
+    raise typer.Exit(0 if all(goal.met for goal in found.goals) else 1)
+
+
+def chain(
+    count: Annotated[int, typer.Option(min=10, help="Repetitions of each call.")] = 100,
+    height: Annotated[int, typer.Option(min=100, help="Blocks for the search of logs.")] = 1500,
+    as_json: Json = False,
+) -> None:
+    """Calls per second on the embedded chain, on the stock one it is built from, and on anvil."""
+    from qcrs.chain.bench import bench, log_search_seconds
+
+    rates = bench(count, say=say)
+    search = log_search_seconds(height, say=say)
+    rows = [
+        (r.engine, f"{r.transfers_per_s:.0f}", f"{r.submits_per_s:.0f}", f"{r.views_per_s:.0f}")
+        for r in rates
+    ]
+    human = table(rows, ("engine", "transfers/s", "submits/s", "views/s")) + "\n\n"
+    human += "\n".join(f"{name}: {value:g}" for name, value in search.items())
+    emit({"rates": [r.as_json() for r in rates], "search": search}, as_json=as_json, human=human)
+
+
+def gas(as_json: Json = False) -> None:
+    """The recorded gas of each step against its bound; the tests fail at a rise of 1 %."""
+    path = Path(__file__).resolve().parents[2] / "tests" / "gas.json"
+    if not path.exists():
+        from qcrs.errors import ConfigError
+
+        raise ConfigError(
+            "the recorded gas is part of a checkout, not of an installed package",
+            field="file",
+            value=str(path),
+            solution="run this in a clone of the repository",
+        )
+    recorded = json.loads(path.read_text())
+    human = table([(name, f"{value:,}") for name, value in recorded.items()], ("step", "gas"))
+    emit(recorded, as_json=as_json, human=human)
