@@ -24,10 +24,11 @@ def check(report: ReplayReport, operations: int) -> None:
 
 def test_contract_and_model_agree_over_1000_operations(contract_ledger: Any) -> None:
     ledger, model, start = contract_ledger()
-    check(replay(model, ledger, 1000, 1, start=start, clients=4, compare_every=10), 1000)
+    check(replay(model, ledger, 1000, 1, start=start, clients=4, compare_every=5), 1000)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_contract_and_model_agree_over_10000_operations(contract_ledger: Any) -> None:
     ledger, model, start = contract_ledger()
-    check(replay(model, ledger, 10_000, 2, start=start, clients=4, compare_every=10), 10_000)
+    check(replay(model, ledger, 10_000, 2, start=start, clients=4, compare_every=5), 10_000)
