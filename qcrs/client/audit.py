@@ -137,7 +137,8 @@ def _job_check(reader: Reader, number: int) -> Check:
             )
         if job.final:
             yield from _differ(
-                f"job {number}", [("money", job.fee * job.request.max_executions, job.paid + job.refunded)]
+                f"job {number}",
+                [("escrow paid out", job.paid + job.refunded, job.fee * job.request.max_executions)],
             )
 
     return check
@@ -175,7 +176,7 @@ def _sums_check(reader: Reader) -> Check:
         contracts = reader.contracts
         balances = sum(history.balances.values())
         escrows = sum(job.escrow for job in history.jobs.values())
-        bonds = sum(history.held.values())
+        bonds = history.bonds
         held = contracts.credit.balance_of(contracts.allocator.address)
         inside = balances + escrows + bonds
         processors = sum(processor.bond for processor in history.processors.values())
@@ -184,12 +185,7 @@ def _sums_check(reader: Reader) -> Check:
             [
                 ("deposits less withdrawals", inside, history.deposited - history.withdrawn),
                 ("tokens held, at least", True, held >= inside),
-                ("bonds of processors", processors, history.held[contracts.registry.address]),
-                (
-                    "bonds of challenges",
-                    history.held[contracts.verifier.address],
-                    contracts.verifier.open_bonds(),
-                ),
+                ("bonds of challenges", bonds - processors, contracts.verifier.open_bonds()),
             ],
         )
 
@@ -228,6 +224,6 @@ def audit_exchange(reader: Reader, *, progress: Callable[[str], None] | None = N
         withdrawn=history.withdrawn,
         balances=sum(history.balances.values()),
         escrows=sum(job.escrow for job in history.jobs.values()),
-        bonds=sum(history.held.values()),
+        bonds=history.bonds,
         differences=tuple(differences),
     )

@@ -150,8 +150,9 @@ class History:
         self.jobs: dict[int, Job] = {}
         self.processors: dict[int, Processor] = {}
         self.balances: Counter[str] = Counter()
-        self.held: Counter[str] = Counter()
-        """Bonds by their holder (registry, verifier)."""
+        self.bonds = 0
+        """Bonds of processors and challenges together."""
+        self._slashed: tuple[str, str, int] | None = None
         self.deposited = 0
         self.withdrawn = 0
         self._challenges: dict[int, tuple[int, int]] = {}
@@ -174,9 +175,9 @@ class History:
                 ComputationAllocator.BondGiven,
             ),
         ):
-            self._money(event)
+            self._money(logged)
         elif type(event).CONTRACT == "ProcessorRegistry":
-            self._registry(event)
+            self._registry(logged)
         elif type(event).CONTRACT == "ResultVerifier":
             self._verifier(logged)
         elif type(event).CONTRACT == "ComputationAllocator":
@@ -184,7 +185,8 @@ class History:
 
     # ----------------------------------------------------------------- money
 
-    def _money(self, event: Event) -> None:
+    def _money(self, logged: Logged) -> None:
+        event = logged.event
         match event:
             case ComputationAllocator.Deposited():
                 self.balances[event.account] += event.amount
@@ -194,10 +196,13 @@ class History:
                 self.withdrawn += event.amount
             case ComputationAllocator.BondTaken():
                 self.balances[event.account] -= event.amount
-                self.held[event.holder] += event.amount
+                self.bonds += event.amount
             case ComputationAllocator.BondGiven():
-                self.balances[event.account] += event.amount
-                self.held[event.holder] -= event.amount
+                # A slash names who gets it; where it is paid through the ledger's desk, that is told twice.
+                told, self._slashed = self._slashed, None
+                if told != (logged.transaction, event.account, event.amount):
+                    self.balances[event.account] += event.amount
+                    self.bonds -= event.amount
 
     # ----------------------------------------------------------------- jobs
 
@@ -321,7 +326,8 @@ class History:
 
     # ----------------------------------------------------------------- processors
 
-    def _registry(self, event: Event) -> None:
+    def _registry(self, logged: Logged) -> None:
+        event = logged.event
         match event:
             case ProcessorRegistry.ProcessorRegistered():
                 self.processors[event.processor] = Processor(
@@ -333,6 +339,8 @@ class History:
                     event.metadata,
                     event.bond,
                 )
+                self.balances[event.provider] -= event.bond
+                self.bonds += event.bond
             case ProcessorRegistry.ProcessorCertified():
                 processor = self.processors[event.processor]
                 processor.capability, processor.epoch = event.capability, event.epoch
@@ -347,6 +355,9 @@ class History:
                 self.processors[event.processor].bond -= event.amount
             case ProcessorRegistry.Slashed():
                 self.processors[event.processor].bond -= event.amount
+                self.balances[event.beneficiary] += event.amount
+                self.bonds -= event.amount
+                self._slashed = (logged.transaction, event.beneficiary, event.amount)
                 self.processors[event.processor].slashed += event.amount
             case ProcessorRegistry.SuspensionSet():
                 self.processors[event.processor].suspended = event.suspended

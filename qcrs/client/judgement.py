@@ -63,7 +63,7 @@ class DeviceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One execution: result, what is registered of its processor, whether it committed before the tested one."""
+    """One execution: result, what is registered of its processor, whether it committed before the tested."""
 
     result: Json
     device: DeviceRecord
@@ -182,19 +182,16 @@ class Found:
 
 
 def preload() -> None:
-    """Load what judging needs, in the process whose children judge."""
-    from qiskit import QuantumCircuit
-    from qiskit_aer import AerSimulator
+    """Load what judging needs, in the process whose children judge.
+
+    Nothing is simulated here: Aer would start a thread, and a process with threads cannot be forked.
+    """
+    import qiskit_aer  # noqa: F401
 
     import qcrs.circuits.convert
     import qcrs.verification.judge  # noqa: F401
 
-    probe = QuantumCircuit(2)
-    probe.cz(0, 1)
-    probe.save_statevector()
-    AerSimulator(method="statevector").run(probe).result()
-    probe = CircuitDocument(2, 0, (), ())
-    routed_gates([probe], 2, [])
+    routed_gates([CircuitDocument(2, 0, (), ())], 2, [])
 
 
 def run(payload: bytes) -> bytes:

@@ -75,7 +75,7 @@ def _readout(
     calibration: Mapping[str, Any], capability: Capability | None, report: Mapping[str, Any], qubits: int
 ) -> list[float | None]:
     """Readout error of each qubit: as certified, else the certified mean, else as claimed."""
-    measured = report.get("readout_nano")
+    measured = (report.get("readout") or {}).get("error_nano")
     if isinstance(measured, list) and len(measured) == qubits:
         return [_known(value) for value in measured]
     if capability is not None:
