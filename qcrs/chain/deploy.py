@@ -34,6 +34,17 @@ CREDIT = 10**6
 ROLES = {"ADMIN": 0, "ALLOCATION": 1, "CERTIFICATION": 2, "SECURITY": 3, "STANDARDS": 4, "DISPUTE": 5}
 """Role numbers of contracts/libraries/Roles.sol, which no interface shows; a test compares them."""
 
+ORDER = (
+    "AccessManager",
+    "ResourceCredit",
+    "ProcessorRegistry",
+    "ComputationAllocator",
+    "OracleQuorum",
+    "ResultVerifier",
+    "EntanglementCoordinator",
+)
+"""The order of creation, which the computed addresses rest on."""
+
 GOVERNED: dict[str, dict[str, tuple[str, ...]]] = {
     "ComputationAllocator": {
         "ALLOCATION": ("openFlow", "setClass", "setFlowOwner", "setFlowWeight", "setQueueing", "setQuota"),
@@ -160,19 +171,9 @@ class _Deployer:
         self.receipts: dict[str, Receipt] = {}
 
     def run(self) -> Deployment:
-        order = (
-            "AccessManager",
-            "ResourceCredit",
-            "ProcessorRegistry",
-            "ComputationAllocator",
-            "OracleQuorum",
-            "ResultVerifier",
-            "EntanglementCoordinator",
-        )
-        first = self.chain.nonce(self.sender.address, "latest")
-        at = {name: _created(self.sender.address, first + index) for index, name in enumerate(order)}
-        arguments = self._arguments(at)
-        for name in order:
+        at = computed_addresses(self.sender.address, self.chain.nonce(self.sender.address, "latest"))
+        arguments = constructor_arguments(self.sender.address, at, self.parameters)
+        for name in ORDER:
             receipt = self._transact(deployment_call(self.artifacts[name], arguments[name]))
             if receipt.contract != at[name]:
                 raise ChainError(
@@ -184,21 +185,6 @@ class _Deployer:
             self.receipts[name] = receipt
         self._govern(at)
         return Deployment(at, self._manifest(at))
-
-    def _arguments(self, at: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
-        deployer, unit = self.sender.address, self.parameters.unit
-        manager, credit = at["AccessManager"], at["ResourceCredit"]
-        registry, allocator = at["ProcessorRegistry"], at["ComputationAllocator"]
-        quorum, verifier = at["OracleQuorum"], at["ResultVerifier"]
-        return {
-            "AccessManager": (deployer,),
-            "ResourceCredit": (manager, deployer, self.parameters.supply, self.parameters.cap),
-            "ProcessorRegistry": (manager, allocator, quorum, verifier, deployer, unit),
-            "ComputationAllocator": (manager, credit, registry, verifier, unit),
-            "OracleQuorum": (manager, credit, verifier, deployer),
-            "ResultVerifier": (manager, allocator, registry, quorum),
-            "EntanglementCoordinator": (manager, credit, registry),
-        }
 
     def _govern(self, at: Mapping[str, str]) -> None:
         """One transaction: every governed function to its role, every role to the deployer."""
@@ -254,10 +240,30 @@ class _Deployer:
         }
 
 
-def _created(deployer: str, nonce: int) -> str:
+def computed_addresses(deployer: str, nonce: int) -> dict[str, str]:
+    """Where the contracts will be when the deployer's next transactions create them in `ORDER`."""
     from qcrs.chain.render import contract_address
 
-    return contract_address(bytes.fromhex(deployer[2:]), nonce)
+    raw = bytes.fromhex(deployer[2:])
+    return {name: contract_address(raw, nonce + index) for index, name in enumerate(ORDER)}
+
+
+def constructor_arguments(
+    deployer: str, at: Mapping[str, str], parameters: DeployParameters
+) -> dict[str, tuple[Any, ...]]:
+    """What each contract is created with; the deployer is the first administrator and treasury."""
+    manager, credit = at["AccessManager"], at["ResourceCredit"]
+    registry, allocator = at["ProcessorRegistry"], at["ComputationAllocator"]
+    quorum, verifier = at["OracleQuorum"], at["ResultVerifier"]
+    return {
+        "AccessManager": (deployer,),
+        "ResourceCredit": (manager, deployer, parameters.supply, parameters.cap),
+        "ProcessorRegistry": (manager, allocator, quorum, verifier, deployer, parameters.unit),
+        "ComputationAllocator": (manager, credit, registry, verifier, parameters.unit),
+        "OracleQuorum": (manager, credit, verifier, deployer),
+        "ResultVerifier": (manager, allocator, registry, quorum),
+        "EntanglementCoordinator": (manager, credit, registry),
+    }
 
 
 def _commit() -> str:
