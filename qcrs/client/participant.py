@@ -102,6 +102,7 @@ class Participant:
         self.history = History()
         self._seen = 0
         self._rewinds = self.index.rewinds
+        self._era = 0
         self._eras: dict[int, tuple[OracleIdentity, ...]] = {}
         self._documents = lru_cache(maxsize=256)(self._read_document)
         self._metadata = lru_cache(maxsize=256)(self._read_metadata)
@@ -112,12 +113,15 @@ class Participant:
         """Read new blocks; returns the new events. After a reorganisation all events count as new."""
         self.index.advance()
         if self.index.rewinds != self._rewinds:
-            self._rewinds, self._seen, self.history = self.index.rewinds, 0, History()
+            self._rewinds, self._seen, self._era = self.index.rewinds, 0, 0
+            self.history = History()
         rows = self.index.events(after=self._seen)
         events = [_logged(row) for row in rows]
         self.history.apply_all(events)
-        if rows:
-            self._seen = rows[-1].seq
+        for row in rows:
+            self._seen = row.seq
+            if row.name == "EraStarted":
+                self._era = int(row.args["era"])
         return events
 
     def job_document(self, job: Job) -> JobDocument:
@@ -155,9 +159,8 @@ class Participant:
 
     @property
     def era(self) -> int:
-        """The current oracle era, 0 before the first."""
-        rows = self.index.events(name="EraStarted", contract="OracleQuorum")
-        return int(rows[-1].args["era"]) if rows else 0
+        """The oracle era at the last refresh, 0 before the first."""
+        return self._era
 
     # ----------------------------------------------------------------- acting
 

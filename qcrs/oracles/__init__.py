@@ -1,0 +1,1 @@
+"""Oracles: they release keys, draw audits, judge results together, certify processors, keep house."""

@@ -1,0 +1,96 @@
+"""The beacon of an execution: the hash of a later block, and every oracle's unique proof on it.
+
+Nobody knows it when the provider commits; a producer of one block cannot choose it; an oracle can only
+withhold its proof, and is then left out by those who waited for it in vain.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from qcrs.client.fields import Reader
+from qcrs.client.history import Execution, Job
+from qcrs.client.participant import Participant
+from qcrs.client.sealed import beacon_topic
+from qcrs.errors import InputError
+from qcrs.oracles.identity import OracleKeys
+from qcrs.oracles.ledger import Ledger
+from qcrs.sealing import beacon_message, verify_proof
+from qcrs.store.mail import MailReader
+
+__all__ = ["BeaconView"]
+
+
+@dataclass(slots=True)
+class BeaconView:
+    """What one oracle knows of one beacon. `patience`: seconds that missing proofs are waited for."""
+
+    party: Participant
+    keys: OracleKeys
+    ledger: Ledger
+    job: Job
+    execution: Execution
+    patience: float
+    block_hash: bytes = b""
+    proofs: dict[int, bytes] = field(default_factory=dict)
+    _since: float = 0.0
+    _reader: MailReader | None = None
+
+    @property
+    def message(self) -> bytes:
+        """What every oracle proves."""
+        return beacon_message(
+            chain_id=self.party.chain.chain_id,
+            verifier=self.party.contracts.verifier.address,
+            job=self.job.id,
+            execution=self.execution.index,
+            block_hash=self.block_hash,
+        )
+
+    @property
+    def block(self) -> int:
+        """Number of the block whose hash counts."""
+        return self.execution.committed_block + self.party.network.beacon_blocks
+
+    def ready(self) -> bool:
+        """Mail our proof when the block is there; True once all proofs are, or their time is over."""
+        if not self.block_hash:
+            deep_enough = self.party.index.cursor >= self.block
+            found = self.party.chain.block_hash(self.block) if deep_enough else None
+            if found is None:
+                return False
+            self.block_hash, self._since = found, time.monotonic()
+            self._mail()
+        identities = self.party.oracles(self.party.era)
+        self._collect()
+        return len(self.proofs) == len(identities) or time.monotonic() - self._since > self.patience
+
+    def _mail(self) -> None:
+        topic = beacon_topic(self.job.id, self.execution.index)
+        proof = self.keys.beacon.prove(self.message)
+        body = {"block": self.block, "proof": proof.hex()}
+        self.party.mailbox.post(topic, body, self.party.account)
+        senders = [oracle.address for oracle in self.party.oracles(self.party.era)]
+        self._reader = self.party.mailbox.reader(topic, senders)
+
+    def _collect(self) -> None:
+        if self._reader is None:
+            return
+        indices = {oracle.address: i for i, oracle in enumerate(self.party.oracles(self.party.era))}
+        for mail in self._reader.poll():
+            try:
+                text = Reader(mail.body, None)
+                proof = bytes.fromhex(text.text("proof"))
+            except (InputError, ValueError):
+                continue
+            index = indices.get(mail.sender)
+            if index is not None and self.holds(index, proof):
+                self.proofs[index] = proof
+
+    def holds(self, index: int, proof: bytes) -> bool:
+        """Whether this is the proof of the oracle with this index."""
+        identities = self.party.oracles(self.party.era)
+        if not 0 <= index < len(identities) or not self.block_hash:
+            return False
+        return verify_proof(identities[index].beacon, self.message, proof)

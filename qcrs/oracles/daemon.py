@@ -1,0 +1,139 @@
+"""The oracle's process: one loop over new events, everything else by the state of each job.
+
+It can be killed at any moment. What it must not forget (outcomes signed, transactions sent) is on disk
+before it leaves; all else follows from chain and mail again.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from qcrs.client.history import Logged
+from qcrs.client.journal import Journal
+from qcrs.client.participant import Participant
+from qcrs.config.home import Home
+from qcrs.errors import QCRSError
+from qcrs.oracles.case import Case, Desk, OracleSettings
+from qcrs.oracles.certify import Certifier
+from qcrs.oracles.housekeeping import Housekeeping
+from qcrs.oracles.identity import OracleKeys
+from qcrs.oracles.judging import Bench, bench_sandbox
+from qcrs.oracles.ledger import Ledger
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+__all__ = ["Oracle", "run_oracle"]
+
+
+class Oracle:
+    """An oracle with everything it owns. `serve` blocks; `stop` may be called from anywhere."""
+
+    def __init__(
+        self, home: Home, name: str, account: LocalAccount, settings: OracleSettings | None = None
+    ) -> None:
+        self.settings = settings or OracleSettings()
+        self.journal = Journal(home.path("logs", f"{name}.jsonl"), name)
+        self.sandbox = bench_sandbox()
+        self.sandbox.start()
+        self.keys = OracleKeys.open(home, name, account)
+        self.party = Participant(home, account, name)
+        self.ledger = Ledger(home.path("state", f"{name}.oracle.db"))
+        self.bench = Bench(self.sandbox, self.journal.write)
+        self.certifier = Certifier(
+            self.party, self.keys, self.ledger, self.sandbox, self.settings.suite, self.journal
+        )
+        self._desk = Desk(
+            self.party,
+            self.keys,
+            self.ledger,
+            self.bench,
+            self.settings,
+            self.journal.write,
+            self.certifier.announced,
+        )
+        self._house = Housekeeping(self.party)
+        self._cases: dict[int, Case] = {}
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Ask `serve` to end."""
+        self._stop.set()
+
+    def serve(self) -> None:
+        """Work until stopped. Errors of network, chain and others' documents are logged and survived."""
+        self.journal.write("started", account=self.party.address)
+        while not self._stop.is_set():
+            try:
+                self.tick()
+            except (QCRSError, OSError) as error:
+                self.journal.error("tick failed", error)
+                self._stop.wait(1.0)
+            self._stop.wait(self.settings.poll)
+        self.journal.write("stopped")
+
+    def tick(self) -> None:
+        """One look at the chain, and every step that can be taken."""
+        self._notice(self.party.refresh())
+        if any(not entry.done for entry in self.party.outbox.entries()[-16:]):
+            self.party.outbox.pump()
+        signers = self._signers()
+        if self.party.address not in signers:
+            return
+        for case in list(self._cases.values()):
+            self._guarded(f"job {case.number}", case.advance)
+            if self._guarded(f"closing {case.number}", case.close):
+                del self._cases[case.number]
+        jobs = [case.job for case in self._cases.values()]
+        self._guarded("housekeeping", partial(self._house.tick, jobs, signers.index(self.party.address)))
+        self._guarded("certifying", self.certifier.tick)
+        self.bench.forget()
+
+    def _signers(self) -> list[str]:
+        era = self.party.era
+        return [oracle.address for oracle in self.party.oracles(era)] if era else []
+
+    def _guarded(self, what: str, action: Callable[[], bool | None]) -> bool | None:
+        try:
+            return action()
+        except QCRSError as error:
+            self.journal.error(f"{what} failed", error)
+            return None
+
+    def _notice(self, events: Iterable[Logged]) -> None:
+        """Take up every job that moved and is not closed for good."""
+        for number in {getattr(logged.event, "job", None) for logged in events}:
+            job = None if number is None else self.party.history.jobs.get(number)
+            if job is None or job.id in self._cases:
+                continue
+            if not job.final or not self.ledger.is_done(f"opening/{job.id}"):
+                self._cases[job.id] = Case(self._desk, job)
+
+    def close(self) -> None:
+        """End children, release files."""
+        self.bench.close()
+        self.certifier.close()
+        self.sandbox.close()
+        self.ledger.close()
+        self.party.close()
+        self.journal.close()
+
+
+def run_oracle(home: Home, name: str, account: LocalAccount, settings: OracleSettings) -> None:
+    """Serve until a signal ends it."""
+    oracle = Oracle(home, name, account, settings)
+
+    def ended(_number: int, _frame: FrameType | None) -> None:
+        oracle.stop()
+
+    signal.signal(signal.SIGTERM, ended)
+    signal.signal(signal.SIGINT, ended)
+    try:
+        oracle.serve()
+    finally:
+        oracle.close()

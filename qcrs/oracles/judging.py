@@ -1,0 +1,328 @@
+"""From what an oracle holds to a judgement with its evidence.
+
+The statistics run in a limited child (`qcrs.client.judgement`); here the inputs are gathered, the beacon
+draws, and everything that a verdict depends on is written into the evidence, so that other oracles sign the
+same and anyone recomputes it. Evidence holds ids and integers, never keys.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from qcrs.chain.bindings import ExecutionState
+from qcrs.client.fields import Reader
+from qcrs.client.history import Execution
+from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
+from qcrs.client.participant import Participant
+from qcrs.errors import InputError, QCRSError, VerificationError
+from qcrs.oracles.beacon import BeaconView
+from qcrs.oracles.dossier import Dossier, Missing
+from qcrs.oracles.reports import Judgement
+from qcrs.sandbox import GIB, Limits, Sandbox
+from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical
+from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
+
+__all__ = ["Bench", "CaseJudging", "device_record"]
+
+ACCEPT, REJECT = 1, 3
+
+REPUTATION_FEES = 5
+"""What a full reputation is worth to its owner, in fees of the job: V of the audit rate."""
+
+_LIMITS = Limits(4 * GIB, cpu_seconds=300, wall_seconds=600)
+
+Draw = tuple[int, bool, bool]
+"""Rate in ppm, whether the beacon drew the execution, whether it stands alone."""
+
+
+class Bench:
+    """Where judging runs: limited children, one at a time, each request once."""
+
+    def __init__(self, sandbox: Sandbox, note: Callable[..., None]) -> None:
+        self._sandbox = sandbox
+        self._note = note
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="judge")
+        self._done: dict[bytes, Future[Found]] = {}
+
+    def ask(self, request: JudgeRequest) -> Found | None:
+        """The verdict, None while it is being made; a child that failed is tried again at the next call."""
+        payload = request.as_bytes()
+        future = self._done.get(payload)
+        if future is None:
+            self._done[payload] = self._pool.submit(self._run, payload)
+            return None
+        if not future.done():
+            return None
+        error = future.exception()
+        if error is None:
+            return future.result()
+        del self._done[payload]
+        if isinstance(error, QCRSError):
+            self._note("judging failed", reason=error.reason)
+            return None
+        raise error
+
+    def _run(self, payload: bytes) -> Found:
+        started = time.monotonic()
+        answer = self._sandbox.call("qcrs.client.judgement:run", payload, _LIMITS)
+        found = Found.from_json(parse_canonical(answer))
+        self._note("judged", outcome=found.outcome, seconds=round(time.monotonic() - started, 3))
+        return found
+
+    def forget(self, keep: int = 64) -> None:
+        """Drop the oldest finished verdicts."""
+        finished = [payload for payload, future in self._done.items() if future.done()]
+        for payload in finished[:-keep]:
+            del self._done[payload]
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def device_record(party: Participant, processor: int) -> DeviceRecord:
+    """What is registered of a processor: its certificate, else what it claims."""
+    entry = party.history.processors[processor]
+    try:
+        metadata = party.metadata_of(processor)
+        coupling = tuple((int(a), int(b)) for a, b in metadata["coupling"])
+        simulator = bool(metadata["simulator"])
+    except (QCRSError, KeyError, TypeError, ValueError):
+        coupling, simulator = (), False
+    record = DeviceRecord(entry.qubits, coupling, simulator=simulator)
+    if entry.capability is None:
+        claimed = round(2 ** (-entry.claimed_quality / 256) * 10**9) if entry.claimed_quality else 10**7
+        return replace(record, eplg_nano=claimed, mean_readout_nano=2 * 10**7)
+    try:
+        report = parse_canonical(party.store.get(digest_to_cid(entry.report)))
+        readout = tuple(min(10**9, max(0, int(value))) for value in report["readout"]["error_nano"])
+    except (QCRSError, KeyError, TypeError, ValueError):
+        readout = ()
+    return replace(
+        record,
+        eplg_nano=min(10**9, entry.capability.error_per_layered_gate),
+        mean_readout_nano=min(10**9, entry.capability.readout_error),
+        readout_nano=readout,
+    )
+
+
+@dataclass(slots=True)
+class CaseJudging:
+    """Judgements on one round of one execution; what `ReportRound` asks."""
+
+    party: Participant
+    bench: Bench
+    dossier: Dossier
+    beacon: BeaconView
+    execution: Execution
+    round: int
+    era: int
+    references: tuple[int, ...]
+    alone: bool
+    capability: bool
+    _since: float = field(default_factory=time.monotonic)
+    _rate_ppm: int | None = None
+    _made: dict[tuple[tuple[tuple[int, bytes], ...], tuple[int, ...], bool], Judgement] = field(
+        default_factory=dict
+    )
+
+    def own(self) -> Judgement | None:
+        """Ours, on the inputs that we hold."""
+        if not self.beacon.ready():
+            return None
+        return self._on(dict(self.beacon.proofs), self.references, self.alone)
+
+    def under(self, evidence: Json) -> Judgement | None:
+        """Ours, on the beacon proofs and references that a foreign evidence names."""
+        proofs, references, alone = _inputs_of(evidence)
+        for index, proof in proofs.items():
+            if not self.beacon.holds(index, proof):
+                raise VerificationError("a beacon proof is not its oracle's", field="beacon", value=index)
+        if set(self.beacon.proofs) - set(proofs):
+            raise VerificationError("a proof that we have seen is left out", field="beacon")
+        for index in references:
+            if not self._usable(index):
+                raise VerificationError("a reference is not there", field="references", value=index)
+        if alone != self.alone and self.round == 0:
+            raise VerificationError("another execution can, or cannot, be had", field="draw")
+        return self._on(proofs, references, alone)
+
+    def _usable(self, index: int) -> bool:
+        runs = self.dossier.job.executions
+        if index == self.execution.index or not 0 <= index < len(runs):
+            return False
+        handed = self.dossier.handed(runs[index])
+        return (
+            handed is not None
+            and not handed.fault
+            and "refused" not in (handed.document.backend if handed.document else {})
+        )
+
+    # ----------------------------------------------------------------- judging
+
+    def _on(self, proofs: Mapping[int, bytes], references: tuple[int, ...], alone: bool) -> Judgement | None:
+        key = (tuple(sorted(proofs.items())), references, alone)
+        if key not in self._made:
+            judgement = self._judge(proofs, references, alone)
+            if judgement is None:
+                return None
+            self._made[key] = judgement
+        return self._made[key]
+
+    def _judge(
+        self, proofs: Mapping[int, bytes], references: tuple[int, ...], alone: bool
+    ) -> Judgement | None:
+        try:
+            documents = self.dossier.open_documents()
+        except Missing:
+            return None
+        draw = self._draw(proofs, alone)
+        if documents is None:
+            found: Found | None = Found.plain(
+                ACCEPT, "client void", self.dossier.void[:500], passed=True, weak=True
+            )
+        else:
+            frames, secret = documents
+            found = self._without_statistics()
+            handed = self.dossier.handed(self.execution)
+            if found is None and handed is not None and handed.document is not None:
+                found = self.bench.ask(
+                    JudgeRequest(
+                        secret=secret.as_json(),
+                        frames=frames.as_json(),
+                        qubits=self.dossier.job.request.qubits,
+                        tested=self._party(self.execution),
+                        peers=tuple(self._party(self.dossier.job.executions[i]) for i in references),
+                        drawn=draw[1],
+                        alone=draw[2],
+                        capability=self.capability,
+                    )
+                )
+        if found is None:
+            return None
+        evidence = self._evidence(proofs, references, draw, found)
+        return Judgement(
+            found.outcome, found.weak, found.score_ppm, found.threshold_ppm, canonical_json(evidence)
+        )
+
+    def _without_statistics(self) -> Found | None:
+        """A rejection where nothing usable was handed over in time."""
+        handed = self.dossier.handed(self.execution)
+        if handed is not None and not handed.fault:
+            return None
+        patience = self.party.network.handover_seconds
+        if time.monotonic() - self._since < patience:
+            return None
+        if handed is None:
+            reason = f"the result was not handed over within {patience} s"
+            return Found.plain(REJECT, "withheld", reason, passed=False)
+        return Found.plain(REJECT, "V0 form", handed.fault[:500], passed=False)
+
+    def _party(self, execution: Execution) -> Party:
+        handed = self.dossier.handed(execution)
+        if handed is None or handed.document is None:
+            raise InputError("an execution was not handed over", field="execution", value=execution.index)
+        earlier = execution.committed_block < self.execution.committed_block
+        return Party(handed.document.as_json(), device_record(self.party, execution.processor), earlier)
+
+    def _draw(self, proofs: Mapping[int, bytes], alone: bool) -> Draw:
+        """The audit draw, from the beacon and what registry and job said at the beacon's block."""
+        if self._rate_ppm is None:
+            registry = self.party.contracts.registry
+            view = registry.processor(self.execution.processor, block=self.beacon.block)
+            fee = self.dossier.job.fee
+            self._rate_ppm = audit_rate_ppm(
+                fee, view.bond, REPUTATION_FEES * fee, reputation_bound_ppm(view.alpha, view.beta)
+            )
+        beacon = beacon_of(self.beacon.block_hash, dict(proofs))
+        return self._rate_ppm, drawn(beacon, self._rate_ppm), alone
+
+    # ----------------------------------------------------------------- evidence
+
+    def _evidence(
+        self, proofs: Mapping[int, bytes], references: tuple[int, ...], draw: Draw, found: Found
+    ) -> Json:
+        job, document = self.dossier.job, self.dossier.document
+        return {
+            "qcrs": "evidence/1",
+            "chain_id": self.party.chain.chain_id,
+            "verifier": self.party.contracts.verifier.address,
+            "job": str(job.id),
+            "execution": self.execution.index,
+            "processor": self.execution.processor,
+            "round": self.round,
+            "era": self.era,
+            "inputs": {
+                "job": digest_to_cid(job.request.payload),
+                "frames": None if document is None else document.frames,
+                "secret": None if document is None else document.secret,
+                "commitment": self.execution.commitment.hex(),
+                **self._result_of(self.execution),
+            },
+            "references": [
+                {
+                    "execution": index,
+                    "processor": job.executions[index].processor,
+                    "commitment": job.executions[index].commitment.hex(),
+                    **self._result_of(job.executions[index]),
+                }
+                for index in references
+            ],
+            "beacon": {
+                "block": self.beacon.block,
+                "hash": self.beacon.block_hash.hex(),
+                "proofs": {str(index): proof.hex() for index, proof in sorted(proofs.items())},
+            },
+            "draw": {"rate_ppm": draw[0], "drawn": draw[1], "alone": draw[2]},
+            "capability": self.capability,
+            **found.as_json(),
+        }
+
+    def _result_of(self, execution: Execution) -> Json:
+        handed = self.dossier.handed(execution)
+        if handed is None or handed.document is None:
+            return {"root": None, "result": None, "device": None}
+        return {
+            "root": handed.root.hex(),
+            "result": handed.cid,
+            "device": device_record(self.party, execution.processor).as_json(),
+        }
+
+
+def _inputs_of(evidence: Json) -> tuple[dict[int, bytes], tuple[int, ...], bool]:
+    """Proofs, references and the draw's `alone` of a foreign evidence; `InputError` if malformed."""
+    read = Reader(evidence, "evidence/1")
+    beacon = Reader(read.table("beacon"), None, "beacon")
+    proofs: dict[int, bytes] = {}
+    for name, text in beacon.table("proofs").items():
+        if not name.isdecimal() or not isinstance(text, str):
+            raise InputError("proofs are hex texts by oracle index", field="beacon.proofs", value=name)
+        try:
+            proofs[int(name)] = bytes.fromhex(text)
+        except ValueError as error:
+            raise InputError("a proof is hex text", field="beacon.proofs", value=name) from error
+    references = tuple(
+        Reader(item, None, "references").integer("execution", 0, 255)
+        for item in read.tables("references", most=8)
+    )
+    return proofs, references, Reader(read.table("draw"), None, "draw").flag("alone")
+
+
+def judged_states() -> tuple[ExecutionState, ...]:
+    """States of executions that may serve as references: those with a report on chain."""
+    return (
+        ExecutionState.UNDECIDED,
+        ExecutionState.ACCEPTED,
+        ExecutionState.REJECTED,
+        ExecutionState.FRAUDULENT,
+    )
+
+
+def bench_sandbox() -> Sandbox:
+    """Limited children that judge."""
+    return Sandbox(
+        preload=["qcrs.client.judgement:preload", "qcrs.oracles.capability"], limits=_LIMITS, name="oracle"
+    )

@@ -1,0 +1,79 @@
+"""What an oracle must not forget: the outcome that it signed, and what it has mailed.
+
+An oracle that signs two outcomes for one round loses its bond, so the outcome is durable before a signature
+exists; a restarted oracle signs the same or nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+__all__ = ["Ledger"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS signed (scope TEXT PRIMARY KEY, outcome TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+"""
+
+
+class Ledger:
+    """One oracle's memory, in a file. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._file = sqlite3.connect(path, check_same_thread=False, timeout=10.0)
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = FULL")
+        self._file.executescript(_SCHEMA)
+        path.chmod(0o600)
+        self._done = {row[0] for row in self._file.execute("SELECT key FROM done")}
+
+    def may_sign(self, scope: str, outcome: str) -> bool:
+        """Whether `outcome` may be signed in `scope`: it is the first one there, durable from now on."""
+        with self._lock, self._file:
+            self._file.execute("INSERT OR IGNORE INTO signed VALUES (?, ?)", (scope, outcome))
+            row = self._file.execute("SELECT outcome FROM signed WHERE scope = ?", (scope,)).fetchone()
+        return bool(row[0] == outcome)
+
+    def signed(self, scope: str) -> str | None:
+        """What was signed in a scope."""
+        with self._lock:
+            row = self._file.execute("SELECT outcome FROM signed WHERE scope = ?", (scope,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def is_done(self, key: str) -> bool:
+        """Whether this was done before."""
+        return key in self._done
+
+    def mark_done(self, key: str) -> None:
+        """Remember that it is done."""
+        with self._lock, self._file:
+            self._file.execute("INSERT OR IGNORE INTO done VALUES (?)", (key,))
+        self._done.add(key)
+
+    def note(self, key: str) -> bytes | None:
+        """Bytes kept under a key."""
+        with self._lock:
+            row = self._file.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep(self, key: str, value: bytes) -> bytes:
+        """Keep bytes under a key; the first ones stay and are returned."""
+        with self._lock, self._file:
+            self._file.execute("INSERT OR IGNORE INTO notes VALUES (?, ?)", (key, value))
+            row = self._file.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+        return bytes(row[0])
+
+    def replace(self, key: str, value: bytes) -> None:
+        """Keep other bytes under a key."""
+        with self._lock, self._file:
+            self._file.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self._file.close()
