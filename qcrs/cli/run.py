@@ -1,0 +1,234 @@
+"""`qcrs node run`, `qcrs oracle run`, `qcrs processor …`: the providers' and oracles' side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qcrs.cli.output import emit, say, table
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from qcrs.client.participant import Participant
+    from qcrs.config.home import Home
+
+__all__ = ["register"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
+]
+AccountOption = Annotated[
+    str | None, typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, or the only key.")
+]
+BackendOption = Annotated[
+    str,
+    typer.Option("--backend", help="aer:noisy-a?qubits=8, fake:FakeBrisbane, or MODULE:FACTORY."),
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="The processor's name. Default: the account's name.")
+]
+BondOption = Annotated[
+    int, typer.Option("--bond", help="Bond of a new processor, in base units (1,000,000 are a credit).")
+]
+QualityOption = Annotated[
+    int,
+    typer.Option("--claim-quality", help="Claimed quality: 2551 is an error of 1e-3, 256 less is twice it."),
+]
+NumberArgument = Annotated[int, typer.Argument(metavar="PROCESSOR", help="The processor's number.")]
+
+DEFAULT_BOND = 500_000_000
+RETIRE_GAS = 300_000
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands."""
+    node = typer.Typer(no_args_is_help=True, help="Run a processor's node.")
+    node.command("run")(node_run)
+    node.callback()(_group)
+    root.add_typer(node, name="node")
+    oracle = typer.Typer(no_args_is_help=True, help="Run an oracle.")
+    oracle.command("run")(oracle_run)
+    oracle.command("identity")(oracle_identity)
+    root.add_typer(oracle, name="oracle")
+    processor = typer.Typer(no_args_is_help=True, help="Register, list, show and retire processors.")
+    processor.command("register")(processor_register)
+    processor.command("list")(processor_list)
+    processor.command("show")(processor_show)
+    processor.command("retire")(processor_retire)
+    root.add_typer(processor, name="processor")
+
+
+def _group() -> None:
+    """Run a processor's node."""
+
+
+def _key(home: Path | None, account: str | None) -> tuple[Home, str, LocalAccount]:
+    """Home, the chosen account's name, its key."""
+    from qcrs.client.wallet import Wallet
+    from qcrs.config.home import Home
+
+    found = Home.find(home)
+    found.load()  # says what is wrong with the network before a password is asked for
+    wallet = Wallet(found)
+    name = wallet.choose(account)
+    return found, name, wallet.load(name)
+
+
+# ------------------------------------------------------------------- daemons
+
+
+def node_run(
+    backend: BackendOption,
+    name: NameOption = None,
+    account: AccountOption = None,
+    bond: BondOption = DEFAULT_BOND,
+    claim_quality: QualityOption = 0,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, help="Jobs side by side.")] = 2,
+    withdraw_every: Annotated[
+        float, typer.Option("--withdraw-every", min=0, help="Seconds between withdrawals; 0 for never.")
+    ] = 3600.0,
+    home: HomeOption = None,
+) -> None:
+    """Take, run and hand over jobs until stopped; registers the processor when it is new."""
+    from qcrs.node.daemon import run_node
+    from qcrs.node.registration import Registration
+    from qcrs.node.worker import NodeSettings
+
+    found, chosen, key = _key(home, account)
+    label = name or chosen
+    say(f"• node {label} of {key.address} on {backend}; log: {found.path('logs', f'node-{label}.jsonl')}")
+    registration = Registration(label, backend, bond, claim_quality)
+    run_node(
+        found, key, registration, NodeSettings(backend, parallel=parallel, withdraw_every=withdraw_every)
+    )
+
+
+def oracle_run(
+    account: AccountOption = None,
+    suite: Annotated[str, typer.Option("--suite", help="Capability suite: quick or full.")] = "full",
+    home: HomeOption = None,
+) -> None:
+    """Release keys, judge results, certify processors and keep house until stopped."""
+    from qcrs.errors import ConfigError
+    from qcrs.oracles.case import OracleSettings
+    from qcrs.oracles.daemon import run_oracle
+
+    if suite not in ("quick", "full"):
+        raise ConfigError("a suite is quick or full", field="suite", value=suite)
+    found, chosen, key = _key(home, account)
+    say(f"• oracle {chosen} {key.address}; log: {found.path('logs', f'{chosen}.jsonl')}")
+    run_oracle(found, chosen, key, OracleSettings(suite=suite))
+
+
+def oracle_identity(account: AccountOption = None, home: HomeOption = None) -> None:
+    """Print an oracle's public keys, for the document that starts an era."""
+    from qcrs.oracles.identity import OracleKeys
+
+    found, chosen, key = _key(home, account)
+    emit(OracleKeys.open(found, chosen, key).identity.as_json(), as_json=True)
+
+
+# ------------------------------------------------------------------- processors
+
+
+def processor_register(
+    backend: BackendOption,
+    name: NameOption = None,
+    account: AccountOption = None,
+    bond: BondOption = DEFAULT_BOND,
+    claim_quality: QualityOption = 0,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a processor's description, bond, and register it; the same name twice is one processor."""
+    from qcrs.node.registration import Registration, node_sandbox
+    from qcrs.node.registration import register as enter
+
+    found, chosen, key = _key(home, account)
+    label = name or chosen
+    with node_sandbox(backend) as sandbox:
+        sandbox.start()
+        party = _party(found, key, f"node-{label}")
+        try:
+            number = enter(party, sandbox, Registration(label, backend, bond, claim_quality))
+        finally:
+            party.close()
+    emit(
+        {"processor": number, "name": label, "provider": key.address},
+        as_json=as_json,
+        human=f"processor {number} ({label}); start it with: qcrs node run --backend '{backend}'",
+    )
+
+
+def _party(home: Home, key: LocalAccount, name: str) -> Participant:
+    from qcrs.client.participant import Participant
+
+    return Participant(home, key, name)
+
+
+def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
+    """Every processor of the exchange: width, certificate, reputation, queue."""
+    from dataclasses import asdict
+
+    from qcrs.client.exchange import Exchange
+
+    exchange = Exchange.connect(home)
+    try:
+        found = exchange.processors()
+    finally:
+        exchange.close()
+    rows = [
+        (
+            one.id,
+            one.name,
+            one.qubits,
+            "retired" if one.retired else "suspended" if one.suspended else "yes" if one.certified else "no",
+            one.quality,
+            f"{one.capability.error_per_layered_gate * 1e-9:.1e}" if one.capability else "–",
+            f"{one.reputation:.3f}",
+            one.direct_queue,
+        )
+        for one in found
+    ]
+    headers = ("number", "name", "qubits", "certified", "quality", "error", "reputation", "queue")
+    emit([asdict(one) for one in found], as_json=as_json, human=table(rows, headers))
+
+
+def processor_show(number: NumberArgument, home: HomeOption = None, as_json: Json = False) -> None:
+    """One processor with its certificate and description."""
+    from dataclasses import asdict
+
+    from qcrs.client.exchange import Exchange
+
+    exchange = Exchange.connect(home)
+    try:
+        one = exchange.processor(number)
+    finally:
+        exchange.close()
+    value = asdict(one)
+    lines = [f"{key:20} {value[key]}" for key in value if key not in ("metadata", "capability")]
+    if one.capability is not None:
+        lines += [f"  {key:32} {item}" for key, item in asdict(one.capability).items()]
+    emit(value, as_json=as_json, human="\n".join(lines))
+
+
+def processor_retire(
+    number: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+) -> None:
+    """Take a processor off the exchange for good; its bond is free after the unbonding delay."""
+    found, chosen, key = _key(home, account)
+    party = _party(found, key, f"retire-{chosen}-{number}")
+    try:
+        party.post(f"retire/{number}", party.contracts.registry.retire(number), RETIRE_GAS)
+        receipt = party.outbox.wait(f"retire/{number}")
+    finally:
+        party.close()
+    emit(
+        {"processor": number, "retired": True, "transaction": "0x" + receipt.hash.hex()},
+        as_json=as_json,
+        human=f"processor {number} is retired; withdraw its bond after the unbonding delay",
+    )
