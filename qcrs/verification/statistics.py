@@ -45,6 +45,9 @@ __all__ = [
     "peer_unit",
 ]
 
+LEAST_BIT_SHOTS = 50
+UNKNOWN = 1e9
+"""Influence of the one shot of a sample that has no pairs."""
 DENSE_WIDTH = 14
 """Widths to which samples are blurred exactly; above, shots are flipped at random."""
 
@@ -108,6 +111,9 @@ class Unit(Protocol):
     def pair_noise(self, on_aa: float, on_bb: float, on_ab: float) -> float:
         """Variance of the number of coinciding pairs alone: the least that the whole variance can be."""
 
+    def prior_noise(self, on_ab: float) -> float:
+        """Variance that few shots cannot show themselves (three equal shots look certain)."""
+
     def bit_mass(self, bit: int) -> BitMass:
         """Mass of one bit."""
 
@@ -134,14 +140,14 @@ class _Side:
 
     def collision(self) -> float:
         n = self.shots
-        return float((n * (self.density**2).sum() - self.self_pair) / (n - 1)) if n > 1 else math.nan
+        return float((n * (self.density**2).sum() - self.self_pair) / (n - 1)) if n > 1 else 0.0
 
     def influence(self, on_self: float, collision: float, on_cross: float, cross: float) -> Floats:
         n = self.shots
         out = on_cross * (self.cross_reach - cross) / n
         if on_self:
             if n < 2:
-                return np.full_like(out, math.inf)
+                return np.full_like(out, UNKNOWN)
             out = out + on_self * 2 * ((n * self.self_reach - self.self_pair) / (n - 1) - collision) / n
         return np.asarray(out)
 
@@ -188,6 +194,10 @@ class PeerUnit:
             + on_bb**2 * self.b.kernel * 2 * max(self.bb + d, d) / max(1, nb * (nb - 1))
         )
 
+    def prior_noise(self, on_ab: float) -> float:
+        """See `Unit`; here the noise of coinciding pairs already says it."""
+        return 0.0 * on_ab
+
     def _flipped(self, values: Floats, bit: int) -> Floats:
         """The values at the outcomes with one bit flipped, 0 outside the cells."""
         if len(self.cells) == 1 << self.width:
@@ -218,7 +228,13 @@ class PeerUnit:
             bits = [float(side.density[(self.cells >> j & 1).astype(bool)].sum()) for j in range(self.width)]
             means.append(np.array(bits))
         pa, pb = means
-        return pa, pb, np.sqrt(pa * (1 - pa) / self.a.shots + pb * (1 - pb) / self.b.shots)
+        return pa, pb, np.sqrt(_mean_variance(pa, self.a.shots) + _mean_variance(pb, self.b.shots))
+
+
+def _mean_variance(p: Floats, shots: int) -> Floats:
+    """Variance of a frequency, with two imagined shots on either side so that few never look certain."""
+    q = (p * shots + 2) / (shots + 4)
+    return np.asarray(q * (1 - q) / (shots + 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +268,12 @@ class ExactUnit:
         d, n = 2.0**-self.width, self.a.shots
         return on_aa**2 * 2 * max(self.aa + d, d) / max(1, n * (n - 1))
 
+    def prior_noise(self, on_ab: float) -> float:
+        """See `Unit`: variance of p(x) for x from p with a fifth of white noise."""
+        square, cube, d = self.bb + 2.0**-self.width, float((self.p**3).sum()), 2.0**-self.width
+        mean, mean_square = 0.8 * square + 0.2 * d, 0.8 * cube + 0.2 * d * square
+        return on_ab**2 * max(0.0, mean_square - mean**2) / self.a.shots
+
     def bit_mass(self, bit: int) -> BitMass:
         """See `Unit`."""
         view = self.p.reshape(-1, 2, 1 << bit)
@@ -265,7 +287,7 @@ class ExactUnit:
         """See `Unit`."""
         pa = np.array([self.a.density[(self.cells >> j & 1).astype(bool)].sum() for j in range(self.width)])
         pb = np.array([self.p.reshape(-1, 2, 1 << j)[:, 1].sum() for j in range(self.width)])
-        return pa, pb, np.sqrt(np.clip(pb * (1 - pb), 0.25 / self.a.shots, None) / self.a.shots)
+        return pa, pb, np.sqrt(_mean_variance(pa, self.a.shots))
 
 
 def missing_errors(own: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
@@ -376,7 +398,8 @@ class PairStatistics:
         if not self.bb > 0:
             return Estimate(0.0, math.inf)
         value = self.ab / self.bb
-        return Estimate(value, self._se(0, -value / self.bb, 1 / self.bb))
+        prior = sum(unit.prior_noise(weight / self.bb) for weight, unit in self._weighted())
+        return Estimate(value, math.sqrt(max(self._se(0, -value / self.bb, 1 / self.bb) ** 2, prior)))
 
     def distance(self) -> Estimate:
         """D times the squared L2 distance, averaged over units by their shots."""
@@ -392,7 +415,9 @@ class PairStatistics:
         return [PairStatistics([unit]).magnitude() for unit in self.units]
 
     def bit_ratio(self, bit: int, least_share: float = 0.02) -> Estimate | None:
-        """R_j pooled over the units that have bit j; None where the bit holds too little of the mass."""
+        """R_j pooled over the units that have bit j; None where it holds too little of the mass or shots."""
+        if sum(unit.shots for unit in self.units if bit < unit.width) < LEAST_BIT_SHOTS:
+            return None
         parts = [(w, unit, unit.bit_mass(bit)) for w, unit in self._weighted() if bit < unit.width]
         gab, gbb = sum(w * g.ab for w, _, g in parts), sum(w * g.bb for w, _, g in parts)
         ab, bb = sum(w * unit.ab for w, unit, _ in parts), sum(w * unit.bb for w, unit, _ in parts)
