@@ -109,8 +109,8 @@ def _checks(
     say: Callable[[str], None],
 ) -> list[tuple[str, bool, str]]:
     """Each claim of the demonstration against what the chain says."""
-    from qcrs.client.audit import audit
-    from qcrs.client.verify import verify
+    from qcrs.client.audit import audit_exchange
+    from qcrs.client.verify import verify_job
 
     victim, killed_job = killed
     settled = [job for job in jobs if job.status == "settled"]
@@ -120,8 +120,8 @@ def _checks(
     elsewhere = [r.processor_name for r in moved.executions if r.outcome == "accepted"] if moved else []
     kept = moved is not None and exchange.contracts.allocator.job(moved.id).tag == moved.tag
     say("• checking results again from chain and store alone")
-    reports = [verify(exchange, job.id) for job in settled[:RECHECKED]]
-    audited = audit(exchange)
+    reports = [verify_job(exchange, job.id) for job in settled[:RECHECKED]]
+    audited = audit_exchange(exchange)
     return [
         ("every job settled", len(settled) == len(jobs), f"{len(settled)} of {len(jobs)}"),
         (
