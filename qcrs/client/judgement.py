@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qcrs.circuits.document import CircuitDocument
+from qcrs.circuits.document import CircuitDocument, Instruction
 from qcrs.client.documents import FramesDocument, ResultDocument, SampleUnit, SecretDocument
 from qcrs.client.fields import Reader
 from qcrs.client.routing import routed_gates
@@ -191,7 +191,11 @@ def preload() -> None:
     import qcrs.circuits.convert
     import qcrs.verification.judge  # noqa: F401
 
-    routed_gates([CircuitDocument(2, 0, (), ())], 2, [])
+    # Three qubits on a line with a gate between the outer two: the transpiler loads its plugins now.
+    probe = CircuitDocument(
+        3, 0, (), (Instruction("cz", (0, 1)), Instruction("cz", (0, 2)), Instruction("cz", (1, 2)))
+    )
+    routed_gates([probe], 3, [(0, 1), (1, 2)])
 
 
 def run(payload: bytes) -> bytes:

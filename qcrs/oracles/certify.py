@@ -24,13 +24,14 @@ from qcrs.client.fields import Reader
 from qcrs.client.history import Execution, Job, Processor
 from qcrs.client.journal import Journal
 from qcrs.client.participant import Participant
+from qcrs.client.quorum import recover
 from qcrs.client.sealed import certify_topic
 from qcrs.errors import ContractError, InputError, QCRSError, VerificationError
 from qcrs.oracles.campaign import Campaign, plan_fields, proof_message, suite_seed
 from qcrs.oracles.dossier import Dossier, Missing
 from qcrs.oracles.identity import OracleKeys
 from qcrs.oracles.ledger import Ledger
-from qcrs.oracles.signing import bitmap_of, certification_digest, recover, sign_digest
+from qcrs.oracles.signing import bitmap_of, certification_digest, sign_digest
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import verify_proof
 from qcrs.store.mail import Mail, MailReader

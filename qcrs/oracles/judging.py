@@ -10,13 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from qcrs.chain.bindings import ExecutionState
 from qcrs.client.fields import Reader
 from qcrs.client.history import Execution
-from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
+from qcrs.client.judgement import Found, JudgeRequest, Party
 from qcrs.client.participant import Participant
+from qcrs.client.recheck import REPUTATION_FEES
+from qcrs.client.registered import registered_device
 from qcrs.errors import InputError, QCRSError, VerificationError
 from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.dossier import Dossier, Missing
@@ -25,12 +27,9 @@ from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical
 from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
 
-__all__ = ["Bench", "CaseJudging", "device_record"]
+__all__ = ["Bench", "CaseJudging", "bench_sandbox", "judged_states"]
 
 ACCEPT, REJECT = 1, 3
-
-REPUTATION_FEES = 5
-"""What a full reputation is worth to its owner, in fees of the job: V of the audit rate."""
 
 _LIMITS = Limits(4 * GIB, cpu_seconds=300, wall_seconds=600)
 
@@ -81,32 +80,6 @@ class Bench:
     def close(self) -> None:
         """Start nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def device_record(party: Participant, processor: int) -> DeviceRecord:
-    """What is registered of a processor: its certificate, else what it claims."""
-    entry = party.history.processors[processor]
-    try:
-        metadata = party.metadata_of(processor)
-        coupling = tuple((int(a), int(b)) for a, b in metadata["coupling"])
-        simulator = bool(metadata["simulator"])
-    except (QCRSError, KeyError, TypeError, ValueError):
-        coupling, simulator = (), False
-    record = DeviceRecord(entry.qubits, coupling, simulator=simulator)
-    if entry.capability is None:
-        claimed = round(2 ** (-entry.claimed_quality / 256) * 10**9) if entry.claimed_quality else 10**7
-        return replace(record, eplg_nano=claimed, mean_readout_nano=2 * 10**7)
-    try:
-        report = parse_canonical(party.store.get(digest_to_cid(entry.report)))
-        readout = tuple(min(10**9, max(0, int(value))) for value in report["readout"]["error_nano"])
-    except (QCRSError, KeyError, TypeError, ValueError):
-        readout = ()
-    return replace(
-        record,
-        eplg_nano=min(10**9, entry.capability.error_per_layered_gate),
-        mean_readout_nano=min(10**9, entry.capability.readout_error),
-        readout_nano=readout,
-    )
 
 
 @dataclass(slots=True)
@@ -226,7 +199,11 @@ class CaseJudging:
         if handed is None or handed.document is None:
             raise InputError("an execution was not handed over", field="execution", value=execution.index)
         earlier = execution.committed_block < self.execution.committed_block
-        return Party(handed.document.as_json(), device_record(self.party, execution.processor), earlier)
+        return Party(
+            handed.document.as_json(),
+            registered_device(self.party, self.party.history, execution.processor),
+            earlier,
+        )
 
     def _draw(self, proofs: Mapping[int, bytes], alone: bool) -> Draw:
         """The audit draw, from the beacon and what registry and job said at the beacon's block."""
@@ -288,7 +265,7 @@ class CaseJudging:
         return {
             "root": handed.root.hex(),
             "result": handed.cid,
-            "device": device_record(self.party, execution.processor).as_json(),
+            "device": registered_device(self.party, self.party.history, execution.processor).as_json(),
         }
 
 

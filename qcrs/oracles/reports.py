@@ -16,10 +16,11 @@ from typing import Protocol
 from qcrs.chain.bindings import Report
 from qcrs.client.fields import Reader
 from qcrs.client.participant import Participant
+from qcrs.client.quorum import recover, report_digest
 from qcrs.client.sealed import report_topic
 from qcrs.errors import ContractError, InputError, QCRSError
 from qcrs.oracles.ledger import Ledger
-from qcrs.oracles.signing import bitmap_of, recover, report_digest, sign_digest
+from qcrs.oracles.signing import bitmap_of, sign_digest
 from qcrs.store.mail import MailReader
 from qcrs.types import Json, cid_to_digest, digest_to_cid, parse_canonical
 
@@ -154,7 +155,9 @@ class ReportRound:
 
     def _digest(self, report: Report) -> bytes:
         return report_digest(
-            report, chain_id=self.party.chain.chain_id, verifier=self.party.contracts.verifier.address
+            report.to_abi(),
+            chain_id=self.party.chain.chain_id,
+            verifier=self.party.contracts.verifier.address,
         )
 
     # ----------------------------------------------------------------- signing

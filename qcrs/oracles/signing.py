@@ -1,6 +1,6 @@
-"""What oracles sign for the contracts: EIP-712 digests and compact ERC-2098 signatures.
+"""What oracles sign for the contracts: the digest of certificates, compact ERC-2098 signatures.
 
-Source: NatSpec of `IResultVerifier` and `IProcessorRegistry`; EIP-712; ERC-2098.
+The digest of reports is in `qcrs.client.quorum`. Source: NatSpec of `IProcessorRegistry`; EIP-712; ERC-2098.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from eth_abi.abi import encode
 
-from qcrs.chain.bindings import Certification, Report
-from qcrs.client.trail import report_struct_hash
+from qcrs.chain.bindings import Certification
 from qcrs.sealing import keccak256
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-__all__ = ["bitmap_of", "certification_digest", "recover", "report_digest", "sign_digest"]
+__all__ = ["bitmap_of", "certification_digest", "sign_digest"]
 
 _DOMAIN = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _CAPABILITY_TEXT = (
@@ -30,7 +29,6 @@ _CERTIFICATION = keccak256(
     b"Certification(uint32 processor,uint32 era,uint32 epoch,uint40 validUntil,Capability capability,"
     b"bytes32 report)" + _CAPABILITY_TEXT
 )
-_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
 def _typed(name: bytes, chain_id: int, contract: str, struct_hash: bytes) -> bytes:
@@ -39,22 +37,6 @@ def _typed(name: bytes, chain_id: int, contract: str, struct_hash: bytes) -> byt
         [_DOMAIN, keccak256(name), keccak256(b"1"), chain_id, contract],
     )
     return keccak256(b"\x19\x01" + keccak256(domain) + struct_hash)
-
-
-def report_digest(report: Report, *, chain_id: int, verifier: str) -> bytes:
-    """What an oracle signs for a verdict."""
-    struct = report_struct_hash(
-        job=report.job,
-        execution=report.execution,
-        report_round=report.round,
-        outcome=report.outcome,
-        flags=report.flags,
-        score=report.score,
-        threshold=report.threshold,
-        evidence=report.evidence,
-        era=report.era,
-    )
-    return _typed(b"QCRS ResultVerifier", chain_id, verifier, struct)
 
 
 def certification_digest(certification: Certification, *, chain_id: int, registry: str) -> bytes:
@@ -84,25 +66,6 @@ def sign_digest(account: LocalAccount, digest: bytes) -> bytes:
 
     signed = account.unsafe_sign_hash(Hash32(digest))
     return signed.r.to_bytes(32, "big") + (signed.s | (signed.v - 27) << 255).to_bytes(32, "big")
-
-
-def recover(digest: bytes, signature: bytes) -> str | None:
-    """The address that made a compact signature, None where it is malformed or has a high s."""
-    from eth_keys.datatypes import Signature
-    from eth_keys.exceptions import BadSignature
-    from eth_utils.exceptions import ValidationError
-
-    if len(signature) != 64:
-        return None
-    packed = int.from_bytes(signature[32:], "big")
-    s = packed & ((1 << 255) - 1)
-    if s > _HALF_ORDER:
-        return None
-    try:
-        parsed = Signature(signature[:32] + s.to_bytes(32, "big") + bytes([packed >> 255]))
-        return str(parsed.recover_public_key_from_msg_hash(digest).to_checksum_address())
-    except (BadSignature, ValidationError, ValueError):
-        return None
 
 
 def bitmap_of(signatures: Mapping[int, bytes]) -> tuple[int, bytes]:
