@@ -50,6 +50,7 @@ MOST_QUALITY = 4095
 MOST_VOLUME_WIDTH = {"full": 16, "quick": 6}
 _UNCLAIMED_ERROR = 1e-2
 _EXPECTED_READOUT = 0.02
+_ENOUGH_PAIRS = 12
 _CONFIDENCE = {
     "full": "two standard errors for every pass; quantum volume by its definition",
     "quick": "reduced: few circuits and shots, wide intervals; quantum volume on fewer than 100 circuits",
@@ -170,7 +171,7 @@ def _layers(processor: ProcessorModel, most: int, seed: bytes) -> list[tuple[Edg
 def _lengths(processor: ProcessorModel, level: Level) -> list[int]:
     error = processor.expected_error
     if level == "quick":
-        longest = max(12, min(48, round(0.4 / error)))
+        longest = max(12, min(40, round(0.3 / error)))
         return [2, longest // 3, longest]
     longest = max(16, min(300, round(0.6 / error)))
     return [2, longest // 8, longest // 4, longest // 2, longest]
@@ -209,6 +210,8 @@ def plan(processor: ProcessorModel, seed: bytes, level: Level = "full") -> Suite
     layers = _layers(processor, 4 if quick else 16, seed)
     lengths = _lengths(processor, level)
     samples = max(1, (12 if quick else 80) // (len(lengths) * len(layers)))
+    if quick:  # many pairs average each other's noise; their circuits are the dear ones
+        samples = min(samples, -(-_ENOUGH_PAIRS // sum(len(layer) for layer in layers)))
     widths = _volume_widths(processor, spread, level)
     count = (20 // len(widths)) if quick else quantum_volume.FULL_CIRCUITS
     units = [
