@@ -151,3 +151,24 @@ def test_metadata_is_read_and_checked() -> None:
     for wrong in ({"qubits": 1}, {"qubits": 0}, {"qubits": "3"}, {"qubits": 2, "coupling": [[0, 5]]}):
         with pytest.raises(InputError):
             ProcessorModel.from_metadata(wrong)
+
+
+@pytest.mark.slow
+def test_the_full_suite_narrows_the_intervals(device: Callable[..., object]) -> None:
+    p2, r = 3e-3, 0.01
+    model = ProcessorModel(6, LINE_6.coupling, claimed_quality=quality_word(3_600_000))
+    run, found = device(p2, r), {}
+    for level in ("quick", "full"):
+        suite = plan(model, SEED, level)
+        found[level] = evaluate(suite, run(suite.units), timed(suite))
+    planted = 1 - (1 - p2) * (1 - p2 / 10) ** 2
+    errors = {
+        level: result.report["layer_fidelity"]["error_se_nano"] / 1e9 for level, result in found.items()
+    }
+    assert errors["full"] < errors["quick"] / 2
+    full = found["full"]
+    distance = abs(full.capability.error_per_layered_gate / 1e9 - planted)
+    assert distance < 4 * errors["full"] + 0.05 * planted
+    assert full.capability.ghz_width == 6
+    assert full.capability.log2_quantum_volume >= 4
+    assert all(row["circuits"] >= 100 for row in full.report["quantum_volume"])
