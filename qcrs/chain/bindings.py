@@ -817,7 +817,7 @@ class AllocatorDesk(Binding):
 
     @dataclass(frozen=True, slots=True)
     class BondGiven(Event):
-        """A bond held for `holder` became balance of `account`."""
+        """A bond for `holder` became balance of `account`. What a slash moves from a processor's bond to a balance is in the registry's Slashed alone."""
 
         account: str
         holder: str
@@ -830,7 +830,7 @@ class AllocatorDesk(Binding):
 
     @dataclass(frozen=True, slots=True)
     class BondTaken(Event):
-        """Balance became a bond held for the registry or the verifier (`holder`). The bond of a registration is in the registry's ProcessorRegistered alone."""
+        """Balance became a bond for the registry (of a processor) or the verifier (of a challenge), the `holder`. The bond that a registration takes from the provider's balance is in the registry's ProcessorRegistered alone."""
 
         account: str
         holder: str
@@ -1079,6 +1079,10 @@ class AllocatorDesk(Binding):
         TOPIC: ClassVar[bytes] = bytes.fromhex("d1c19fbcd4551a5edfb66d43d2e337c04837afda3482b42bdf569a8fccdae5fb")
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("to", "address", indexed=True), Parameter("amount", "uint256"))
 
+    def add_bond(self, processor: int, amount: int) -> Call:
+        """`addBond(uint32,uint256)`."""
+        return self._prepare("addBond", "b39a4f7c", (Parameter("processor", "uint32"), Parameter("amount", "uint256")), (), (processor, amount))
+
     def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
         """Returns the current authority."""
         call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
@@ -1111,9 +1115,17 @@ class AllocatorDesk(Binding):
         """`recordChallenge(uint64,uint8,uint8,bytes32,bool)`."""
         return self._prepare("recordChallenge", "5a9bdd9b", (Parameter("id", "uint64"), Parameter("index", "uint8"), Parameter("kind", "uint8"), Parameter("data", "bytes32"), Parameter("overturn", "bool")), (), (id, index, kind, data, overturn))
 
+    def release_bond(self, processor: int, amount: int) -> Call:
+        """`releaseBond(uint32,uint256)`."""
+        return self._prepare("releaseBond", "7d8abde7", (Parameter("processor", "uint32"), Parameter("amount", "uint256")), (), (processor, amount))
+
     def set_authority(self, new_authority: str) -> Call:
         """Transfers control to a new authority. The caller must be the current authority."""
         return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
+
+    def set_blocked(self, processor: int, suspended: bool, retired: bool) -> Call:
+        """`setBlocked(uint32,bool,bool)`."""
+        return self._prepare("setBlocked", "c32f0c25", (Parameter("processor", "uint32"), Parameter("suspended", "bool"), Parameter("retired", "bool")), (), (processor, suspended, retired))
 
     def set_class(self, class_: int, rate: int, boost: int) -> Call:
         """`setClass(uint8,uint32,uint40)`."""
@@ -1130,6 +1142,14 @@ class AllocatorDesk(Binding):
     def set_flow_weight(self, id: int, weight: int) -> Call:
         """`setFlowWeight(uint16,uint24)`."""
         return self._prepare("setFlowWeight", "964f8d3a", (Parameter("id", "uint16"), Parameter("weight", "uint24")), (), (id, weight))
+
+    def set_half_life(self, half_life_seconds: int) -> Call:
+        """`setHalfLife(uint40)`."""
+        return self._prepare("setHalfLife", "cb6c8edf", (Parameter("half_life_seconds", "uint40"),), (), (half_life_seconds,))
+
+    def set_operator(self, processor: int, operator: str) -> Call:
+        """`setOperator(uint32,address)`."""
+        return self._prepare("setOperator", "91fbf554", (Parameter("processor", "uint32"), Parameter("operator", "address")), (), (processor, operator))
 
     def set_paused(self, stop: bool) -> Call:
         """`setPaused(bool)`."""
@@ -1159,6 +1179,10 @@ class AllocatorDesk(Binding):
         """`skim(uint256,uint256)`."""
         return self._prepare("skim", "c4367888", (Parameter("id", "uint256"), Parameter("most", "uint256")), (Parameter("dropped", "uint256"),), (id, most))
 
+    def slash_bond(self, processor: int, amount: int, beneficiary: str) -> Call:
+        """`slashBond(uint32,uint256,address)`."""
+        return self._prepare("slashBond", "c8838332", (Parameter("processor", "uint32"), Parameter("amount", "uint256"), Parameter("beneficiary", "address")), (Parameter("taken", "uint256"),), (processor, amount, beneficiary))
+
     def split_flow(self, id: int, weight: int, owner: str) -> Call:
         """`splitFlow(uint16,uint24,address)`."""
         return self._prepare("splitFlow", "24a1150d", (Parameter("id", "uint16"), Parameter("weight", "uint24"), Parameter("owner", "address")), (Parameter("created", "uint16"),), (id, weight, owner))
@@ -1182,7 +1206,7 @@ class ComputationAllocator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class BondGiven(Event):
-        """A bond held for `holder` became balance of `account`."""
+        """A bond for `holder` became balance of `account`. What a slash moves from a processor's bond to a balance is in the registry's Slashed alone."""
 
         account: str
         holder: str
@@ -1195,7 +1219,7 @@ class ComputationAllocator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class BondTaken(Event):
-        """Balance became a bond held for the registry or the verifier (`holder`). The bond of a registration is in the registry's ProcessorRegistered alone."""
+        """Balance became a bond for the registry (of a processor) or the verifier (of a challenge), the `holder`. The bond that a registration takes from the provider's balance is in the registry's ProcessorRegistered alone."""
 
         account: str
         holder: str
@@ -1468,6 +1492,10 @@ class ComputationAllocator(Binding):
         result: str = self.chain.call(call, sender=sender, block=block)
         return result
 
+    def add_bond(self, value0: int, value1: int) -> Call:
+        """Provider's balance to a processor's bond. Only by the registry."""
+        return self._prepare("addBond", "b39a4f7c", (Parameter("value0", "uint32"), Parameter("value1", "uint256")), (), (value0, value1))
+
     def allocate(self, processor: int) -> Call:
         """Hands the processor the job that the rule names. By its operator or provider."""
         return self._prepare("allocate", "8c107628", (Parameter("processor", "uint32"),), (Parameter("id", "uint64"), Parameter("index", "uint8")), (processor,))
@@ -1543,8 +1571,14 @@ class ComputationAllocator(Binding):
         return result
 
     def give_bond(self, account: str, amount: int) -> Call:
-        """Bond to balance. Only by the registry or the verifier."""
+        """Bond of a challenge to balance. Only by the verifier."""
         return self._prepare("giveBond", "d6c7986c", (Parameter("account", "address"), Parameter("amount", "uint256")), (), (account, amount))
+
+    def half_life(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Half-life of reputations in seconds."""
+        call = self._prepare("halfLife", "7bc90d1c", (), (Parameter("value0", "uint40"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
         """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
@@ -1617,8 +1651,12 @@ class ComputationAllocator(Binding):
         return result
 
     def record_challenge(self, value0: int, value1: int, value2: int, value3: bytes, value4: bool) -> Call:
-        """Appends a challenge's step (kind 8 or 9) to the trail. If `overturn`, an Accepted execution becomes Fraudulent; money is the verifier's and registry's matter. Only by the verifier."""
+        """Appends a challenge's step (kind 8 or 9) to the trail. If `overturn`, the verdict falls: an Accepted execution becomes Fraudulent, with the reputation of one; any other keeps its state and the reputation gains what an Accept gives. Bonds are the verifier's matter. Only by the verifier."""
         return self._prepare("recordChallenge", "5a9bdd9b", (Parameter("value0", "uint64"), Parameter("value1", "uint8"), Parameter("value2", "uint8"), Parameter("value3", "bytes32"), Parameter("value4", "bool")), (), (value0, value1, value2, value3, value4))
+
+    def release_bond(self, value0: int, value1: int) -> Call:
+        """A processor's bond to its provider's balance. Only by the registry."""
+        return self._prepare("releaseBond", "7d8abde7", (Parameter("value0", "uint32"), Parameter("value1", "uint256")), (), (value0, value1))
 
     def request_bounds(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int, int]:
         """Bounds of requests."""
@@ -1630,9 +1668,9 @@ class ComputationAllocator(Binding):
         """Transfers control to a new authority. The caller must be the current authority."""
         return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
 
-    def set_blocked(self, processor: int, suspended: bool, retired: bool) -> Call:
+    def set_blocked(self, value0: int, value1: bool, value2: bool) -> Call:
         """Stops or readmits a processor. Only by the registry."""
-        return self._prepare("setBlocked", "c32f0c25", (Parameter("processor", "uint32"), Parameter("suspended", "bool"), Parameter("retired", "bool")), (), (processor, suspended, retired))
+        return self._prepare("setBlocked", "c32f0c25", (Parameter("value0", "uint32"), Parameter("value1", "bool"), Parameter("value2", "bool")), (), (value0, value1, value2))
 
     def set_certificate(self, processor: int, quality: int, valid_until: int) -> Call:
         """Sets certified quality and validity; returns what they were. Only by the registry."""
@@ -1654,9 +1692,13 @@ class ComputationAllocator(Binding):
         """Changes a flow's weight. Restricted to ALLOCATION."""
         return self._prepare("setFlowWeight", "964f8d3a", (Parameter("value0", "uint16"), Parameter("value1", "uint24")), (), (value0, value1))
 
-    def set_operator(self, processor: int, operator: str) -> Call:
+    def set_half_life(self, value0: int) -> Call:
+        """Half-life of reputations; jobs keep the one that they were submitted under. Only by the registry."""
+        return self._prepare("setHalfLife", "cb6c8edf", (Parameter("value0", "uint40"),), (), (value0,))
+
+    def set_operator(self, value0: int, value1: str) -> Call:
         """Changes the hot key. Only by the registry."""
-        return self._prepare("setOperator", "91fbf554", (Parameter("processor", "uint32"), Parameter("operator", "address")), (), (processor, operator))
+        return self._prepare("setOperator", "91fbf554", (Parameter("value0", "uint32"), Parameter("value1", "address")), (), (value0, value1))
 
     def set_paused(self, value0: bool) -> Call:
         """Stops or resumes submit and allocate. Restricted to SECURITY. Refunds and withdrawals never stop."""
@@ -1690,9 +1732,19 @@ class ComputationAllocator(Binding):
         """Drops up to `most` dead entries from the front of a queue. Returns how many were."""
         return self._prepare("skim", "c4367888", (Parameter("value0", "uint256"), Parameter("value1", "uint256")), (Parameter("value0", "uint256"),), (value0, value1))
 
+    def slash_bond(self, value0: int, value1: int, value2: str) -> Call:
+        """Up to `amount` of a processor's bond, in whole units, to the beneficiary's balance. Only by the registry. Returns never more than the bond."""
+        return self._prepare("slashBond", "c8838332", (Parameter("value0", "uint32"), Parameter("value1", "uint256"), Parameter("value2", "address")), (Parameter("value0", "uint256"),), (value0, value1, value2))
+
     def split_flow(self, value0: int, value1: int, value2: str) -> Call:
         """Splits `weight` off the caller's flow into a new flow of `owner`; both keep at least the least weight."""
         return self._prepare("splitFlow", "24a1150d", (Parameter("value0", "uint16"), Parameter("value1", "uint24"), Parameter("value2", "address")), (Parameter("value0", "uint16"),), (value0, value1, value2))
+
+    def standing(self, processor: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[str, int, int, int]:
+        """Owner, bond and decayed evidence (1/256 of an observation, without the prior) of a processor."""
+        call = self._prepare("standing", "8216a663", (Parameter("processor", "uint32"),), (Parameter("provider", "address"), Parameter("bond", "uint256"), Parameter("evidence_for", "uint256"), Parameter("evidence_against", "uint256")), (processor,))
+        result: tuple[str, int, int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
 
     def submit(self, request: JobRequest) -> Call:
         """Puts a job into its queue and its fees into escrow."""
@@ -1703,7 +1755,7 @@ class ComputationAllocator(Binding):
         return self._prepare("submitMany", "3b9d0e9c", (Parameter("requests", "(uint16,uint32,uint16,uint16,uint8,uint8,uint8,uint8,uint32,uint40,bytes32)[]", JobRequest),), (Parameter("jobs", "uint64[]"),), (requests,))
 
     def take_bond(self, account: str, amount: int) -> Call:
-        """Balance to bond. Only by the registry or the verifier."""
+        """Balance to the bond of a challenge. Only by the verifier."""
         return self._prepare("takeBond", "21a3aff8", (Parameter("account", "address"), Parameter("amount", "uint256")), (), (account, amount))
 
     def times(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int, int]:
@@ -3170,7 +3222,7 @@ class EntanglementCoordinator(Binding):
 
 
 class EraConsumer(Binding):
-    """Learns the signer set of a new era from the OracleQuorum."""
+    """Learns the signer set of a new era: the ResultVerifier from the OracleQuorum, the ProcessorRegistry from the former."""
 
     NAME: ClassVar[str] = "EraConsumer"
 
@@ -3608,19 +3660,6 @@ class ProcessorRegistry(Binding):
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True),)
 
     @dataclass(frozen=True, slots=True)
-    class ReputationChanged(Event):
-        """A verdict changed the reputation to Beta(alpha, beta), in 1/256."""
-
-        processor: int
-        alpha: int
-        beta: int
-
-        CONTRACT: ClassVar[str] = "ProcessorRegistry"
-        NAME: ClassVar[str] = "ReputationChanged"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("839d21dee1a37fa085a6361edadb5516f0b198421e758d0eda91843b9b477960")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("alpha", "uint16"), Parameter("beta", "uint16"))
-
-    @dataclass(frozen=True, slots=True)
     class Slashed(Event):
         """`amount` of the bond went to `beneficiary`'s balance."""
 
@@ -3682,7 +3721,7 @@ class ProcessorRegistry(Binding):
 
     def bond_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> int:
         """The bond, what is on its way out included."""
-        call = self._prepare("bondOf", "3623b4e9", (Parameter("id", "uint32"),), (Parameter("value0", "uint256"),), (id,))
+        call = self._prepare("bondOf", "3623b4e9", (Parameter("id", "uint32"),), (Parameter("bond", "uint256"),), (id,))
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -3713,6 +3752,10 @@ class ProcessorRegistry(Binding):
         call = self._prepare("eip712Domain", "84b0196e", (), (Parameter("fields", "bytes1"), Parameter("name", "string"), Parameter("version", "string"), Parameter("chain_id", "uint256"), Parameter("verifying_contract", "address"), Parameter("salt", "bytes32"), Parameter("extensions", "uint256[]")), ())
         result: tuple[bytes, str, str, int, str, bytes, tuple[int, ...]] = self.chain.call(call, sender=sender, block=block)
         return result
+
+    def era_started(self, number: int, pointer: str, count: int, threshold: int) -> Call:
+        """`eraStarted(uint32,address,uint8,uint8)`. `pointer`: contract whose code after the first byte is the packed 20-byte signer list."""
+        return self._prepare("eraStarted", "8156ef51", (Parameter("number", "uint32"), Parameter("pointer", "address"), Parameter("count", "uint8"), Parameter("threshold", "uint8")), (), (number, pointer, count, threshold))
 
     def half_life(self, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Half-life of the reputation's evidence in seconds."""
@@ -3746,7 +3789,7 @@ class ProcessorRegistry(Binding):
 
     def owner_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> str:
         """The provider; the zero address if there is no such processor."""
-        call = self._prepare("ownerOf", "23b7ec3b", (Parameter("id", "uint32"),), (Parameter("value0", "address"),), (id,))
+        call = self._prepare("ownerOf", "23b7ec3b", (Parameter("id", "uint32"),), (Parameter("provider", "address"),), (id,))
         result: str = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -3761,10 +3804,6 @@ class ProcessorRegistry(Binding):
         call = self._prepare("processorCount", "1b77491b", (), (Parameter("value0", "uint256"),), ())
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
-
-    def record_outcome(self, id: int, outcome: Outcome, weak: bool) -> Call:
-        """Records a verdict in the reputation. Only by the allocator or the verifier. `outcome`: Accept raises it; Reject and Fraud lower it; Undecided leaves it. Returns `odds`: log2-odds of the reputation after the change, in 1/256 bit; 0 for Undecided. Returns `provider`: the owner."""
-        return self._prepare("recordOutcome", "fcfbc7dd", (Parameter("id", "uint32"), Parameter("outcome", "uint8", Outcome), Parameter("weak", "bool")), (Parameter("provider", "address"), Parameter("odds", "int256")), (id, outcome, weak))
 
     def register(self, spec: ProcessorSpec) -> Call:
         """Registers a processor of the caller's and bonds `spec.bond` from its balance in the allocator. It may be given jobs of its direct queue at once, and jobs of flows as soon as it is certified."""
@@ -3824,15 +3863,9 @@ class ProcessorRegistry(Binding):
         """Seconds between `unbond` and `withdrawBond`: more than challenge, ruling and verdict windows together, at most 90 days. Restricted to CERTIFICATION."""
         return self._prepare("setUnbondDelay", "9c5d0a22", (Parameter("delay_seconds", "uint40"),), (), (delay_seconds,))
 
-    def shares_provider(self, id: int, others: tuple[int, ...], *, block: int | str = "latest", sender: str | None = None) -> bool:
-        """Whether any of the processors has the same provider as `id`."""
-        call = self._prepare("sharesProvider", "b73d028e", (Parameter("id", "uint32"), Parameter("others", "uint32[]")), (Parameter("value0", "bool"),), (id, others))
-        result: bool = self.chain.call(call, sender=sender, block=block)
-        return result
-
     def slash(self, id: int, amount: int, beneficiary: str, cause: bytes) -> Call:
-        """Takes up to `amount` from the bond for `beneficiary`, or the treasury if that is zero; the caller credits it. Only by the allocator or the verifier. Returns `credited`: who gets it. Returns `taken`: never more than the bond."""
-        return self._prepare("slash", "0f78fc8a", (Parameter("id", "uint32"), Parameter("amount", "uint256"), Parameter("beneficiary", "address"), Parameter("cause", "bytes32")), (Parameter("taken", "uint256"), Parameter("credited", "address")), (id, amount, beneficiary, cause))
+        """Moves up to `amount` of the bond, in whole units, to the balance of `beneficiary`, or of the treasury if that is zero. Only by the allocator or the verifier. Returns never more than the bond."""
+        return self._prepare("slash", "0f78fc8a", (Parameter("id", "uint32"), Parameter("amount", "uint256"), Parameter("beneficiary", "address"), Parameter("cause", "bytes32")), (Parameter("value0", "uint256"),), (id, amount, beneficiary, cause))
 
     def treasury(self, *, block: int | str = "latest", sender: str | None = None) -> str:
         """Where slashes without another beneficiary go."""
@@ -4226,7 +4259,7 @@ class ResultVerifier(Binding):
 
     def report_hash(self, report: Report, *, block: int | str = "latest", sender: str | None = None) -> bytes:
         """The EIP-712 struct hash of `report`, as it enters the trail."""
-        call = self._prepare("reportHash", "813af0ca", (Parameter("report", "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)", Report),), (Parameter("value0", "bytes32"),), (report,))
+        call = self._prepare("reportHash", "813af0ca", (Parameter("report", "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)", Report),), (Parameter("hash", "bytes32"),), (report,))
         result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -4427,7 +4460,6 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("ProcessorRegistry", ProcessorRegistry.ProcessorCertified.TOPIC): ProcessorRegistry.ProcessorCertified,
     ("ProcessorRegistry", ProcessorRegistry.ProcessorRegistered.TOPIC): ProcessorRegistry.ProcessorRegistered,
     ("ProcessorRegistry", ProcessorRegistry.ProcessorRetired.TOPIC): ProcessorRegistry.ProcessorRetired,
-    ("ProcessorRegistry", ProcessorRegistry.ReputationChanged.TOPIC): ProcessorRegistry.ReputationChanged,
     ("ProcessorRegistry", ProcessorRegistry.Slashed.TOPIC): ProcessorRegistry.Slashed,
     ("ProcessorRegistry", ProcessorRegistry.SuspensionSet.TOPIC): ProcessorRegistry.SuspensionSet,
     ("ResourceCredit", ResourceCredit.Approval.TOPIC): ResourceCredit.Approval,

@@ -14,12 +14,18 @@ from typing import Any
 from eth_abi.exceptions import DecodingError
 
 from qcrs.chain.abi import Parameter, decode_values, parameters_of, selector_of
-from qcrs.errors import AccountError, ChainError, ContractError, NetworkError, QCRSError
+from qcrs.chain.transport import RpcFailure
+from qcrs.errors import AccountError, ChainError, ContractError, QCRSError
 
 __all__ = ["SOLUTIONS", "ErrorDecoder", "translate"]
 
 _ERROR = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
+
+REVERTED = 3
+"""The code of JSON-RPC errors that carry the bytes of a revert."""
+
+_POOR = ("insufficient funds", "sender does not have enough balance", "cannot cover")
 
 _PANICS = {
     0x00: "a compiler-inserted check failed",
@@ -119,53 +125,21 @@ def _shown(value: Any) -> str:
     return getattr(value, "name", str(value))
 
 
-def translate(error: Exception, decoder: ErrorDecoder) -> QCRSError:
-    """The error of this tree for one of web3 or of the transport."""
-    from requests.exceptions import ConnectionError as RequestsConnectionError
-    from requests.exceptions import RequestException
-    from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
-
-    if isinstance(error, QCRSError):
-        return error
-    if isinstance(error, ContractLogicError):
-        data = error.data
-        if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
-            return decoder.decode(bytes.fromhex(data[2:]))
-        message = str(error.message or "")
-        reason = message.removeprefix("execution reverted").removeprefix(": ")
-        if reason and reason != "no data":
+def translate(failure: RpcFailure, decoder: ErrorDecoder) -> QCRSError:
+    """The error of this tree for one that a node sent."""
+    data, message = failure.data, failure.message
+    if isinstance(data, Mapping):  # some nodes wrap the bytes
+        data = data.get("data") or data.get("result")
+    if isinstance(data, str) and data.removeprefix("Reverted ").startswith("0x"):
+        raw = bytes.fromhex(data.removeprefix("Reverted ")[2:])
+        if raw or failure.code == REVERTED:
+            return decoder.decode(raw)
+    if failure.code == REVERTED or "execution reverted" in message:
+        reason = message.partition("execution reverted")[2].removeprefix(": ")
+        if reason:
             return ContractError(f"the contract refused: {reason}", name="Error", arguments={"text": reason})
         return decoder.decode(b"")
-    if isinstance(error, Web3RPCError):
-        return _of_rpc(error)
-    if isinstance(error, TimeExhausted):
-        return ChainError(
-            f"the chain did not answer in time: {error}", solution="look whether the node makes blocks"
-        )
-    if isinstance(error, (RequestsConnectionError, ConnectionError)):
-        return NetworkError(
-            "the chain's node cannot be reached",
-            solution="start it (`qcrs up`), or correct the network's host",
-        )
-    if isinstance(error, (RequestException, TimeoutError)):
-        return NetworkError(
-            f"the chain's node does not answer properly: {error}", solution="look at the node's log"
-        )
-    if isinstance(error, Web3Exception):
-        return ChainError(str(error))
-    return ChainError(f"{type(error).__name__}: {error}")
-
-
-def _of_rpc(error: Any) -> QCRSError:
-    response = error.rpc_response or {}
-    details = response.get("error") or {}
-    message = str(details.get("message", error)) if isinstance(details, dict) else str(details)
-    lower = message.lower()
-    if (
-        "insufficient funds" in lower
-        or "sender does not have enough balance" in lower
-        or "cannot cover" in lower
-    ):
+    if any(words in message.lower() for words in _POOR):
         return AccountError(
             f"the account cannot pay for the transaction: {message}",
             solution="send it some of the chain's currency",

@@ -207,7 +207,7 @@ class EventIndex:
         else:
             return None
         args = {key: _plain(value) for key, value in decode_log(fields, log.topics, log.data).items()}
-        timestamp = log.timestamp if log.timestamp is not None else self.chain.block(log.block)["timestamp"]
+        timestamp = log.timestamp if log.timestamp is not None else self.chain.block(log.block).timestamp
         job = args.get("job")
         return (
             log.block,

@@ -9,29 +9,60 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from web3 import HTTPProvider, Web3
-from web3.providers.base import JSONBaseProvider
+from eth_utils.address import to_checksum_address
 
 from qcrs.chain.abi import Binding, Call
 from qcrs.chain.errors import ErrorDecoder, translate
+from qcrs.chain.transport import HttpTransport, LocalTransport, RpcFailure, Transport
 from qcrs.config import NetworkConfig, load_config
 from qcrs.errors import ChainError, NetworkError
 
 if TYPE_CHECKING:
     from qcrs.chain.embedded import EmbeddedChain
 
-__all__ = ["Chain", "Log", "Receipt", "connect"]
+__all__ = ["Block", "Chain", "Log", "Receipt", "connect"]
 
 _POLL_S = (0.02, 0.5)
 """First and longest pause between two looks for a receipt."""
 
+Bound = TypeVar("Bound", bound=Binding)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header and its transactions' hashes. `timestamp` in seconds, `base_fee` in wei per gas."""
+
+    number: int
+    hash: bytes
+    parent: bytes
+    timestamp: int
+    gas_used: int
+    gas_limit: int
+    base_fee: int
+    transactions: tuple[bytes, ...]
+
+    @classmethod
+    def from_rpc(cls, data: Mapping[str, Any]) -> Block:
+        """From JSON-RPC."""
+        return cls(
+            number=int(data["number"], 16),
+            hash=_bytes(data["hash"]),
+            parent=_bytes(data["parentHash"]),
+            timestamp=int(data["timestamp"], 16),
+            gas_used=int(data["gasUsed"], 16),
+            gas_limit=int(data["gasLimit"], 16),
+            base_fee=int(data.get("baseFeePerGas", "0x0"), 16),
+            transactions=tuple(_bytes(hash_) for hash_ in data["transactions"]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One event as the chain keeps it."""
+    """One event as the chain keeps it. `timestamp` is the block's, where the node tells it."""
 
     address: str
     topics: tuple[bytes, ...]
@@ -42,10 +73,25 @@ class Log:
     index: int
     timestamp: int | None = None
 
+    @classmethod
+    def from_rpc(cls, data: Mapping[str, Any]) -> Log:
+        """From JSON-RPC."""
+        timestamp = data.get("blockTimestamp")
+        return cls(
+            address=to_checksum_address(data["address"]),
+            topics=tuple(_bytes(topic) for topic in data["topics"]),
+            data=_bytes(data["data"]),
+            block=int(data["blockNumber"], 16),
+            block_hash=_bytes(data["blockHash"]),
+            transaction=_bytes(data["transactionHash"]),
+            index=int(data["logIndex"], 16),
+            timestamp=None if timestamp is None else int(timestamp, 16),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a transaction did. `fee` is in wei."""
+    """What a transaction did. `fee` is in wei; `revert` is a failure's error data where the node tells it."""
 
     hash: bytes
     ok: bool
@@ -60,109 +106,87 @@ class Receipt:
 
     @classmethod
     def from_rpc(cls, data: Mapping[str, Any]) -> Receipt:
-        """From web3's form."""
-        reason = data.get("revertReason")
+        """From JSON-RPC."""
+        reason, contract = data.get("revertReason"), data.get("contractAddress")
+        gas_used = int(data["gasUsed"], 16)
         return cls(
-            hash=bytes(data["transactionHash"]),
-            ok=data["status"] == 1,
-            block=data["blockNumber"],
-            block_hash=bytes(data["blockHash"]),
-            gas_used=data["gasUsed"],
-            fee=data["gasUsed"] * data.get("effectiveGasPrice", 0),
-            sender=data["from"],
-            contract=data.get("contractAddress"),
-            logs=tuple(log_from_rpc(log) for log in data["logs"]),
-            revert=bytes.fromhex(reason[2:]) if isinstance(reason, str) and reason.startswith("0x") else None,
+            hash=_bytes(data["transactionHash"]),
+            ok=int(data["status"], 16) == 1,
+            block=int(data["blockNumber"], 16),
+            block_hash=_bytes(data["blockHash"]),
+            gas_used=gas_used,
+            fee=gas_used * int(data.get("effectiveGasPrice", "0x0"), 16),
+            sender=to_checksum_address(data["from"]),
+            contract=to_checksum_address(contract) if contract else None,
+            logs=tuple(Log.from_rpc(log) for log in data["logs"]),
+            revert=_bytes(reason) if isinstance(reason, str) and reason.startswith("0x") else None,
         )
 
 
-def log_from_rpc(data: Mapping[str, Any]) -> Log:
-    """From web3's form."""
-    return Log(
-        address=data["address"],
-        topics=tuple(bytes(topic) for topic in data["topics"]),
-        data=bytes(data["data"]),
-        block=data["blockNumber"],
-        block_hash=bytes(data["blockHash"]),
-        transaction=bytes(data["transactionHash"]),
-        index=data["logIndex"],
-        timestamp=_timestamp(data.get("blockTimestamp")),
-    )
-
-
-def _timestamp(value: Any) -> int | None:
-    """Nodes may add the block's time to a log, as hexadecimal text."""
-    return int(value, 16) if isinstance(value, str) else value
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
 
 
 class Chain:
     """A chain to read from and to send to. Thread-safe; `close` releases what `connect` opened."""
 
     def __init__(
-        self, provider: JSONBaseProvider, network: NetworkConfig, embedded: EmbeddedChain | None = None
+        self, transport: Transport, network: NetworkConfig, embedded: EmbeddedChain | None = None
     ) -> None:
         self.network = network
         self.embedded = embedded
         self.decoder = ErrorDecoder()
-        self.w3 = Web3(provider)
-        # What it validates is checked here once; otherwise every transaction costs two more requests.
-        self.w3.middleware_onion.remove("validation")
-        self.w3.middleware_onion.remove("ens_name_to_address")
-        self.chain_id = self._reach()
+        self._transport = transport
+        self.chain_id = int(self.request("eth_chainId"), 16)
         if not network.chainid:  # it was named by its URL alone
             known = replace(network, chainid=self.chain_id)
             self.network = replace(known, confirmations=0) if known.development else known
-
-    def _reach(self) -> int:
-        found = int(self._do(lambda: self.w3.eth.chain_id))
-        if self.network.chainid and found != self.network.chainid:
+        elif network.chainid != self.chain_id:
             raise ChainError(
                 "the node serves another chain",
                 field="chainid",
-                value=found,
-                solution=f"expected {self.network.chainid}; correct networks.{self.network.name} or the host",
+                value=self.chain_id,
+                solution=f"expected {network.chainid}; correct networks.{network.name} or the host",
             )
-        return found
-
-    def _do(self, request: Any) -> Any:
-        try:
-            return request()
-        except Exception as error:
-            translated = translate(error, self.decoder)
-            if translated is error:
-                raise
-            raise translated from error
 
     def request(self, method: str, *params: Any) -> Any:
         """Any method of the node, in JSON's own types."""
-        answer = self._do(lambda: self.w3.provider.make_request(method, list(params)))  # type: ignore[arg-type]
-        if "error" in answer:
-            raise ChainError(f"{method}: {answer['error'].get('message', answer['error'])}")
-        return answer["result"]
+        try:
+            return self._transport.request(method, params)
+        except RpcFailure as error:
+            raise translate(error, self.decoder) from error
+
+    @cached_property
+    def w3(self) -> Any:
+        """The same chain as a `Web3` object, for code that is written for web3."""
+        return self._transport.web3()
 
     # -- reading ------------------------------------------------------------------------------
 
     @property
     def height(self) -> int:
         """The number of the last block."""
-        return int(self._do(lambda: self.w3.eth.block_number))
+        return int(self.request("eth_blockNumber"), 16)
 
-    def block(self, identifier: int | str | bytes = "latest") -> Mapping[str, Any]:
-        """A block's header and transaction hashes; `ChainError` if there is none."""
-        found: Mapping[str, Any] = self._do(lambda: self.w3.eth.get_block(identifier))  # type: ignore[arg-type]
-        return found
+    def block(self, identifier: int | str = "latest") -> Block:
+        """A block by number or by `latest` and the like; `ChainError` if there is none."""
+        place = hex(identifier) if isinstance(identifier, int) else identifier
+        found = self.request("eth_getBlockByNumber", place, False)
+        if found is None:
+            raise ChainError("no such block", field="block", value=identifier)
+        return Block.from_rpc(found)
 
     def block_hash(self, number: int) -> bytes | None:
         """The hash of the block at a height, or nothing above the head."""
         answer = self.request("eth_getBlockByNumber", hex(number), False)
-        return None if answer is None else bytes.fromhex(answer["hash"][2:])
+        return None if answer is None else _bytes(answer["hash"])
 
     def now(self) -> int:
         """The time that the next block will have, in seconds since 1970; deadlines are compared with it."""
         pending = self.request("eth_getBlockByNumber", "pending", False)
         if pending is not None:
             return int(pending["timestamp"], 16)
-        return max(int(time.time()), int(self.block()["timestamp"]))
+        return max(int(time.time()), self.block().timestamp)
 
     def balance(self, address: str) -> int:
         """The chain's own currency in wei, which pays for gas."""
@@ -174,7 +198,7 @@ class Chain:
 
     def code(self, address: str) -> bytes:
         """The code at an address, empty where there is none."""
-        return bytes.fromhex(self.request("eth_getCode", address, "latest")[2:])
+        return _bytes(self.request("eth_getCode", address, "latest"))
 
     def call(self, call: Call, *, sender: str | None = None, block: int | str = "latest") -> Any:
         """The decoded result of a call, as if `sender` had sent it, without sending it."""
@@ -190,37 +214,12 @@ class Chain:
 
     def call_raw(self, call: Call, *, sender: str | None = None, block: int | str = "latest") -> bytes:
         """The bytes that a call returns."""
-        transaction: dict[str, Any] = {"to": call.to, "data": "0x" + call.data.hex()}
-        if call.value:
-            transaction["value"] = hex(call.value)
-        if sender is not None:
-            transaction["from"] = sender
         place = hex(block) if isinstance(block, int) else block
-        answer = self._do(lambda: self._checked("eth_call", transaction, place))
-        return bytes.fromhex(answer[2:])
+        return _bytes(self.request("eth_call", _transaction(call, sender), place))
 
     def estimate(self, call: Call, sender: str) -> int:
         """Gas that the call needs; raises what the contract would."""
-        transaction = {
-            "to": call.to,
-            "data": "0x" + call.data.hex(),
-            "from": sender,
-            "value": hex(call.value),
-        }
-        if not call.to:
-            del transaction["to"]
-        return int(self._do(lambda: self._checked("eth_estimateGas", transaction)), 16)
-
-    def _checked(self, method: str, *params: Any) -> Any:
-        """A result, or web3's exception for the node's error, which knows what a revert is."""
-        from web3._utils.error_formatters_utils import raise_contract_logic_error_on_revert
-        from web3.exceptions import Web3RPCError
-
-        answer = self.w3.provider.make_request(method, list(params))  # type: ignore[arg-type]
-        if "error" in answer:
-            raise_contract_logic_error_on_revert(answer)
-            raise Web3RPCError(str(answer["error"]), rpc_response=answer)
-        return answer["result"]
+        return int(self.request("eth_estimateGas", _transaction(call, sender)), 16)
 
     def logs(
         self,
@@ -236,20 +235,12 @@ class Chain:
             query["address"] = places
         if wanted:
             query["topics"] = [wanted]
-        found = self._do(lambda: self.w3.eth.get_logs(query))  # type: ignore[arg-type]
-        return [log_from_rpc(log) for log in found]
+        return [Log.from_rpc(log) for log in self.request("eth_getLogs", query)]
 
     def receipt(self, transaction: bytes) -> Receipt | None:
         """What a transaction did, or nothing while it is in no block."""
-        from web3.exceptions import TransactionNotFound
-
-        try:
-            found = self.w3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
-        except TransactionNotFound:
-            return None
-        except Exception as error:
-            raise translate(error, self.decoder) from error
-        return Receipt.from_rpc(found)
+        found = self.request("eth_getTransactionReceipt", "0x" + transaction.hex())
+        return None if found is None else Receipt.from_rpc(found)
 
     def wait(self, transaction: bytes, timeout_s: float = 60.0) -> Receipt:
         """The receipt as soon as there is one; `ChainError` after `timeout_s`."""
@@ -286,17 +277,16 @@ class Chain:
 
     def send_raw(self, raw: bytes) -> bytes:
         """Give a signed transaction to the node; returns its hash."""
-        return bytes(self._do(lambda: self.w3.eth.send_raw_transaction(raw)))
+        return _bytes(self.request("eth_sendRawTransaction", "0x" + raw.hex()))
 
     def fees(self) -> tuple[int, int]:
         """Most to pay per gas, and the tip in it, in wei: the network's settings, else twice the base fee."""
         tip = self.network.priority_fee or int(self.request("eth_maxPriorityFeePerGas"), 16)
         if self.network.max_fee:
             return self.network.max_fee, min(tip, self.network.max_fee)
-        base = int(self.request("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
-        return 2 * base + tip, tip
+        return 2 * self.block().base_fee + tip, tip
 
-    def bind(self, kind: type[Binding], address: str) -> Any:
+    def bind(self, kind: type[Bound], address: str) -> Bound:
         """A contract at an address, as its generated class."""
         return kind(self, address)
 
@@ -310,6 +300,18 @@ class Chain:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _transaction(call: Call, sender: str | None) -> dict[str, str]:
+    """A call as JSON-RPC takes it."""
+    out = {"data": "0x" + call.data.hex()}
+    if call.to:
+        out["to"] = call.to
+    if call.value:
+        out["value"] = hex(call.value)
+    if sender is not None:
+        out["from"] = sender
+    return out
 
 
 def connect(
@@ -336,13 +338,13 @@ def connect(
             solution="it takes: accounts",
         )
     chain = EmbeddedChain(data, chain_id=found.chainid, accounts=accounts, idle_blocks=idle_blocks)
-    return Chain(chain.provider(), found, chain)
+    return Chain(LocalTransport(chain), found, chain)
 
 
 def of_embedded(chain: EmbeddedChain) -> Chain:
     """An embedded chain that is already open."""
     network = NetworkConfig(name="embedded", host="embedded", chainid=chain.chain_id, confirmations=0)
-    return Chain(chain.provider(), network, chain)
+    return Chain(LocalTransport(chain), network, chain)
 
 
 def _by_url(network: NetworkConfig) -> Chain:
@@ -350,4 +352,4 @@ def _by_url(network: NetworkConfig) -> Chain:
         raise NetworkError(
             "a chain's host is an http or https URL, or `embedded`", field="host", value=network.host
         )
-    return Chain(HTTPProvider(network.host, request_kwargs={"timeout": network.timeout}), network)
+    return Chain(HttpTransport(network.host, network.timeout), network)

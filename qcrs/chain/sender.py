@@ -100,7 +100,8 @@ class Sender:
                 try:
                     self.chain.send_raw(raw)
                 except ChainError as error:
-                    if is_known_already(error):
+                    # A request that was repeated may find itself mined: then its own number is too low.
+                    if is_known_already(error) or (is_nonce_error(error) and self.chain.receipt(hash_)):
                         self._nonce += 1
                         return hash_
                     self._nonce = None

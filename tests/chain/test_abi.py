@@ -14,7 +14,8 @@ from qcrs.chain.abi import Call, Parameter, decode_values, encode_values, snake
 from qcrs.chain.compile import artifacts
 from qcrs.chain.errors import ErrorDecoder, translate
 from qcrs.chain.solutions import EXCHANGE
-from qcrs.errors import ChainError, InputError, NetworkError
+from qcrs.chain.transport import RpcFailure
+from qcrs.errors import AccountError, ChainError, ContractError, InputError
 
 ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 REQUEST = bindings.JobRequest(
@@ -155,13 +156,20 @@ def test_remedies_are_for_errors_that_exist() -> None:
     assert sorted(EXCHANGE.keys() - {name for name, _ in bindings.ERRORS.values()}) == []
 
 
-def test_transport_errors_are_of_the_tree() -> None:
-    from requests.exceptions import ConnectionError as Refused
-    from requests.exceptions import Timeout
-
-    decoder = ErrorDecoder()
-    assert type(translate(Refused(), decoder)) is NetworkError
-    assert type(translate(Timeout(), decoder)) is NetworkError
-    assert type(translate(ValueError("x"), decoder)) is ChainError
-    known = ChainError("y")
-    assert translate(known, decoder) is known
+@pytest.mark.parametrize(
+    ("failure", "kind", "reason"),
+    [
+        (RpcFailure(3, "execution reverted", "0x"), ContractError, "without a reason"),
+        (RpcFailure(3, "execution reverted: too late", None), ContractError, "refused: too late"),
+        (RpcFailure(-32000, "execution reverted", None), ContractError, "without a reason"),
+        (RpcFailure(-32015, "VM execution error.", "Reverted 0x" + "ab" * 4), ContractError, "0xabababab"),
+        (RpcFailure(-32000, "x", {"data": "0x" + "cd" * 4}), ContractError, "0xcdcdcdcd"),
+        (RpcFailure(-32003, "Insufficient funds for gas * price + value"), AccountError, "cannot pay"),
+        (RpcFailure(-32000, "nonce too low"), ChainError, "nonce too low"),
+        (RpcFailure(-32601, "no such method", "more words"), ChainError, "no such method"),
+    ],
+)
+def test_a_nodes_error_is_of_the_tree(failure: RpcFailure, kind: type[Exception], reason: str) -> None:
+    found = translate(failure, ErrorDecoder())
+    assert type(found) is kind
+    assert reason in found.reason

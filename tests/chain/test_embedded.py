@@ -164,7 +164,7 @@ def test_threads_that_wait_share_a_block(
     for thread in threads:
         thread.join()
     assert embedded.height == 1
-    assert len(embedded_chain.block(1)["transactions"]) == 6
+    assert len(embedded_chain.block(1).transactions) == 6
 
 
 def test_transactions_beyond_the_gas_limit_go_into_the_next_block(
@@ -183,7 +183,7 @@ def test_transactions_beyond_the_gas_limit_go_into_the_next_block(
                 pass
     for thread in threads:
         thread.join()
-    assert [len(embedded_chain.block(number)["transactions"]) for number in (1, 2, 3)] == [1, 1, 1]
+    assert [len(embedded_chain.block(number).transactions) for number in (1, 2, 3)] == [1, 1, 1]
 
 
 def test_a_few_empty_blocks_follow_and_then_nothing(accounts: list[LocalAccount]) -> None:
@@ -216,7 +216,7 @@ def test_time_moves_forward_only_and_is_remembered(embedded_chain: Chain, tmp_pa
     assert 3600 <= chain.now() - before < 3700
     chain.request("evm_setNextBlockTimestamp", hex(before + 10_000))
     chain.request("evm_mine")
-    assert chain.block()["timestamp"] == before + 10_000
+    assert chain.block().timestamp == before + 10_000
     with pytest.raises(ChainError, match="time does not go back"):
         chain.request("evm_setNextBlockTimestamp", hex(before))
     chain.close()
@@ -229,7 +229,7 @@ def test_a_call_sees_the_time_of_the_next_block(
 ) -> None:
     probe = make_probe(Sender(embedded_chain, accounts[0]))
     embedded_chain.request("evm_increaseTime", hex(500))
-    assert embedded_chain.call(probe.call("time")) - embedded_chain.block()["timestamp"] >= 500
+    assert embedded_chain.call(probe.call("time")) - embedded_chain.block().timestamp >= 500
 
 
 def test_snapshots_undo_state_receipts_and_logs(

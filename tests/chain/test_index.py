@@ -32,7 +32,7 @@ def test_events_are_read_once_and_found_by_name_and_job(
         assert [row.name for row in rows] == ["Submitted"] * 3 + ["Note"]
         assert [row.args["fee"] for row in index.events(name="Submitted")] == [10, 20, 30]
         assert rows[0].args["client"] == sender.address
-        assert rows[0].timestamp == chain.block(rows[0].block)["timestamp"]
+        assert rows[0].timestamp == chain.block(rows[0].block).timestamp
         assert [row.args["fee"] for row in index.events(job=2)] == [20]
         assert rows[3].args["numbers"] == [2**200, 5]
         assert rows[3].args["job"][4] == 30  # a struct without a class of its own stays a list

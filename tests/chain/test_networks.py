@@ -21,7 +21,7 @@ def test_a_call_is_sent_and_its_event_found(chain: Chain, sender: Sender, probe:
     assert chain.call(probe.call("count")) == 1
     client, submitted, qubits, payload, fee = chain.call(probe.call("jobs", 1))
     assert (client, qubits, payload, fee) == (sender.address, 5, b"\x01" * 32, 99)
-    assert submitted == chain.block(receipt.block)["timestamp"]
+    assert submitted == chain.block(receipt.block).timestamp
     logs = chain.logs(0, chain.height, [probe.address], [probe.topic("Submitted")])
     assert [(log.block, log.transaction) for log in logs] == [(receipt.block, receipt.hash)]
     assert logs[0] == receipt.logs[0]
@@ -91,7 +91,7 @@ def test_the_clock_follows_the_wall(chain: Chain, sender: Sender, probe: Any) ->
 
     for _ in range(12):
         sender.transact(probe.call("submit", b"\x03" * 32, 1), gas=300_000)
-    assert abs(chain.block()["timestamp"] - time.time()) < 5
+    assert abs(chain.block().timestamp - time.time()) < 5
     assert abs(chain.now() - time.time()) < 5
 
 
