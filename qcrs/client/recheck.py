@@ -25,7 +25,7 @@ from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation
 if TYPE_CHECKING:
     from qcrs.client.documents import FramesDocument, JobDocument, ResultDocument, SecretDocument
 
-__all__ = ["REPUTATION_FEES", "Recheck"]
+__all__ = ["REPUTATION_FEES", "Recheck", "judging_sandbox"]
 
 SCORE_TOLERANCE_PPM = 1_000
 """Largest difference of a recomputed number, in 1e-6: what an oracle allows before it signs."""
@@ -34,6 +34,11 @@ REPUTATION_FEES = 5
 """What a full reputation is worth to its owner, in fees of the job: V of the audit rate."""
 
 _LIMITS = Limits(4 * GIB, cpu_seconds=600, wall_seconds=1200)
+
+
+def judging_sandbox() -> Sandbox:
+    """Limited children that judge; starting one takes a second or two, so callers may keep it."""
+    return Sandbox(preload=["qcrs.client.judgement:preload"], limits=_LIMITS, name="the judge of qcrs verify")
 
 
 class Noted(Protocol):
@@ -58,25 +63,25 @@ class Opened(Protocol):
 
 @dataclass(slots=True)
 class Recheck:
-    """Makes the verdicts of one job again; a context, since it owns child processes."""
+    """Makes the verdicts of one job again; a context, since it may own child processes."""
 
     reader: Reader
     job: Job
     report: Noted
     case: Opened
-    _sandbox: Sandbox | None = None
+    sandbox: Sandbox | None = None
+    _owned: Sandbox | None = None
 
     def __enter__(self) -> Recheck:
-        self._sandbox = Sandbox(
-            preload=["qcrs.client.judgement:preload"], limits=_LIMITS, name="the judge of qcrs verify"
-        )
+        if self.sandbox is None:
+            self.sandbox = self._owned = judging_sandbox()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._sandbox is not None:
-            self._sandbox.close()
+        if self._owned is not None:
+            self._owned.close()
 
     def verdict(self, run: Execution, verdict: Verdict) -> None:
         """Every check of one verdict."""
@@ -302,11 +307,11 @@ class Recheck:
         if run.index not in self.case.results:
             self.report.add(subject, "judged again", False, "its result could not be opened")
             return
-        assert self._sandbox is not None  # noqa: S101  (used as a context)
+        assert self.sandbox is not None  # noqa: S101  (used as a context)
         try:
             payload = self._request(run, evidence).as_bytes()
             found = Found.from_json(
-                parse_canonical(self._sandbox.call("qcrs.client.judgement:run", payload, _LIMITS))
+                parse_canonical(self.sandbox.call("qcrs.client.judgement:run", payload, _LIMITS))
             )
         except (QCRSError, KeyError, TypeError) as error:
             self.report.add(subject, "judged again", False, f"it cannot be judged again: {error}")

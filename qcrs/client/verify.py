@@ -27,6 +27,7 @@ from qcrs.client.recheck import Recheck
 from qcrs.client.results import find_hand_over, find_openings
 from qcrs.client.sealed import open_frames, open_result, open_secret, parse_job_document
 from qcrs.errors import InputError, JobError, QCRSError
+from qcrs.sandbox import Sandbox
 from qcrs.types import Json, digest_to_cid
 
 __all__ = ["Check", "VerifyReport", "verify_job"]
@@ -104,8 +105,10 @@ class VerifyReport:
         return "\n".join(lines)
 
 
-def verify_job(reader: Reader, job: int | str, *, progress: Say | None = None) -> VerifyReport:
-    """Recompute everything that the chain says of a job.
+def verify_job(
+    reader: Reader, job: int | str, *, progress: Say | None = None, sandbox: Sandbox | None = None
+) -> VerifyReport:
+    """Recompute everything that the chain says of a job; `sandbox` is one of `judging_sandbox`.
 
     `JobError` while the job is open: its keys are published when it is over.
     """
@@ -130,7 +133,7 @@ def verify_job(reader: Reader, job: int | str, *, progress: Say | None = None) -
     for run in entry.executions:
         if run.commitment:
             case.result(run)
-    with Recheck(reader, entry, report, case) as again:
+    with Recheck(reader, entry, report, case, sandbox) as again:
         for run in entry.executions:
             for verdict in run.verdicts:
                 say(f"· judging execution {run.index} again (round {verdict.round})")
