@@ -5,21 +5,21 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {AllocatorDesk} from "./allocation/AllocatorDesk.sol";
+import {AllocatorViews} from "./allocation/AllocatorViews.sol";
 import {Flows} from "./allocation/Flows.sol";
-import {JobBook} from "./allocation/JobBook.sol";
 import {Ledger} from "./allocation/Ledger.sol";
 import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
-import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
 import {Execution, MOST_EXECUTIONS, Progress, USED_STEPS, packExecution, packTerms} from "./libraries/JobWords.sol";
-import {Clock, Dispatch, Queue, RETIRED_AT, SUSPENDED_AT} from "./libraries/QueueWords.sol";
+import {Dispatch, QUALITY_AT, UNTIL_AT, packStanding} from "./libraries/ProcessorWords.sol";
+import {Clock, Queue} from "./libraries/QueueWords.sol";
+import {Reputation} from "./libraries/Reputation.sol";
 import {
-    ExecutionState, ExecutionView, JobId, JobRequest, JobState, JobView, Outcome, ProcessorId, Reason, directQueueOf,
-    jobAt
+    ExecutionState, JobId, JobRequest, JobState, Outcome, ProcessorId, Reason, directQueueOf, jobAt
 } from "./libraries/Types.sol";
 
 /// @title ComputationAllocator
 /// @notice Who runs what, when, for how much. The rules are written out in IComputationAllocator.
-contract ComputationAllocator is JobBook, IComputationAllocator {
+contract ComputationAllocator is AllocatorViews {
     using SafeERC20 for IERC20;
 
     uint256 private constant MOST_LIFE = 365 days;
@@ -52,20 +52,20 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
 
     /// @inheritdoc IComputationAllocator
     function withdraw(address to, uint256 amount) external {
-        require(amount != 0, ComputationAllocatorZeroAmount());
+        if (amount == 0) revert ComputationAllocatorZeroAmount();
         _debit(msg.sender, amount);
         emit Withdrawn(msg.sender, to, amount);
         IERC20(_credit).safeTransfer(to, amount);
     }
 
     /// @inheritdoc IComputationAllocator
-    function takeBond(address account, uint256 amount) external onlyBondHolder {
+    function takeBond(address account, uint256 amount) external onlyVerifier {
         _debit(account, amount);
         emit BondTaken(account, msg.sender, amount);
     }
 
     /// @inheritdoc IComputationAllocator
-    function giveBond(address account, uint256 amount) external onlyBondHolder {
+    function giveBond(address account, uint256 amount) external onlyVerifier {
         _balances[account] += amount;
         emit BondGiven(account, msg.sender, amount);
     }
@@ -78,7 +78,7 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
         uint256 class = request.class;
         _range("class", class, 0, 2);
         if (class != 0 && !_hasQuota(request.flow, class, units)) class = 0;
-        feePerExecution = uint32(_policy >> (32 * class)) * uint256(request.qubits) * request.declaredSeconds * _unit;
+        feePerExecution = _rateOf(_clock, class) * uint256(request.qubits) * request.declaredSeconds * _unit;
         escrow = feePerExecution * request.maxExecutions;
     }
 
@@ -120,7 +120,7 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
         _put(k, index, packExecution(number, ExecutionState.Allocated, 0, block.timestamp, 0));
         // Sums of words of at most 40 bits; and a job that is handed out never takes more qubits than are free.
         unchecked {
-            emit JobAllocated(id, processor, index, uint40(block.timestamp + k.p.declaredOf() + c.graceOf()));
+            emit JobAllocated(id, processor, index, uint40(block.timestamp + k.p.declaredOf() + k.p.patienceOf()));
             _dispatch[processor] = d.withFree(d.freeOf() - k.p.qubitsOf());
         }
         _step(k, STEP_ALLOCATED, index, bytes32(number));
@@ -138,18 +138,17 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
     function commitResult(JobId id, uint8 index, bytes32 commitment) external {
         Case memory k = _load(id);
         Execution e = _executionAt(k, index);
-        require(
-            e.executionStateOf() == ExecutionState.Allocated,
-            ComputationAllocatorBadExecutionState(id, index, e.executionStateOf())
-        );
+        if (e.executionStateOf() != ExecutionState.Allocated) {
+            revert ComputationAllocatorBadExecutionState(id, index, e.executionStateOf());
+        }
         ProcessorId processor = ProcessorId.wrap(uint32(e.processorOf()));
         Dispatch d = _dispatch[processor];
         _authorize(processor, d);
         // All terms have at most 40 bits; qubits return at most once, to where they came from.
         unchecked {
             uint256 declared = k.p.declaredOf();
-            uint256 deadline = e.sinceOf() + declared + _clock.graceOf();
-            require(block.timestamp <= deadline, ComputationAllocatorTooLate(id, index, uint40(deadline)));
+            uint256 deadline = e.sinceOf() + declared + k.p.patienceOf();
+            if (block.timestamp > deadline) revert ComputationAllocatorTooLate(id, index, uint40(deadline));
             uint256 used = ((block.timestamp - e.sinceOf()) * USED_STEPS + declared - 1) / declared;
             if (used > USED_STEPS) used = USED_STEPS;
             _put(k, index, packExecution(e.processorOf(), ExecutionState.Committed, 0, block.timestamp, used));
@@ -172,14 +171,14 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
         processor = _judge(k, index, round, outcome);
         _step(k, STEP_JUDGED, index, reportHash);
         int256 odds;
-        (provider, odds) = IProcessorRegistry(_registry).recordOutcome(processor, outcome, weak);
+        (provider, odds) = _record(processor, outcome, weak, k.terms.lifeOf());
         if (outcome == Outcome.Accept) {
             uint256 fee = _feeOf(k);
             _balances[provider] += fee;
             k.p = k.p.withPaid(k.p.paidOf() + 1);
             emit ExecutionPaid(id, provider, fee);
         } else if (outcome == Outcome.Fraud) {
-            _slash(k, processor, _feeOf(k) * uint8(_policy >> 176), address(0));
+            _slash(k, processor, _feeOf(k) * _policy.fraudMultipleOf(), address(0));
         }
         if (k.p.isOpen()) _advance(k, index, odds);
         _store(k);
@@ -195,8 +194,10 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
         uint256 bond
     ) external onlyRegistry {
         _dispatch[processor] = Dispatch.wrap(
-            uint256(uint160(operator)) | uint256(qubits) << 160 | uint256(qubits) << 172 | uint256(claimedQuality) << 184
+            uint256(uint160(operator)) | uint256(qubits) << 160 | uint256(qubits) << 172
+                | uint256(claimedQuality) << QUALITY_AT
         );
+        _standings[processor] = packStanding(provider, bond / _unit, block.timestamp >> Reputation.TICK_BITS);
         _debit(provider, bond);
     }
 
@@ -209,20 +210,8 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
         Dispatch d = _dispatch[processor];
         (previousQuality, previousUntil) = (uint16(d.certifiedOf()), uint40(d.certifiedUntilOf()));
         qubits = uint16(d.totalOf());
-        uint256 word = _put(Dispatch.unwrap(d), 184, 12, quality);
-        _dispatch[processor] = Dispatch.wrap(_put(word, 196, 40, validUntil));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function setOperator(ProcessorId processor, address operator) external onlyRegistry {
-        uint256 word = Dispatch.unwrap(_dispatch[processor]);
-        _dispatch[processor] = Dispatch.wrap(_put(word, 0, 160, uint160(operator)));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function setBlocked(ProcessorId processor, bool suspended, bool retired) external onlyRegistry {
-        uint256 word = _put(Dispatch.unwrap(_dispatch[processor]), SUSPENDED_AT, 1, suspended ? 1 : 0);
-        _dispatch[processor] = Dispatch.wrap(_put(word, RETIRED_AT, 1, retired ? 1 : 0));
+        uint256 word = _put(Dispatch.unwrap(d), QUALITY_AT, 12, quality);
+        _dispatch[processor] = Dispatch.wrap(_put(word, UNTIL_AT, 40, validUntil));
     }
 
     /* ------------------------------ the desk's ------------------------------ */
@@ -312,6 +301,36 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
         _atDesk();
     }
 
+    /// @inheritdoc IComputationAllocator
+    function setOperator(ProcessorId, address) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setBlocked(ProcessorId, bool, bool) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function setHalfLife(uint40) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function addBond(ProcessorId, uint256) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function releaseBond(ProcessorId, uint256) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IComputationAllocator
+    function slashBond(ProcessorId, uint256, address) external returns (uint256) {
+        _atDesk();
+    }
+
     /// @dev Runs the desk's function of the same signature on this storage and answers what it answers.
     function _atDesk() private {
         address desk = address(DESK);
@@ -325,205 +344,48 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
         }
     }
 
-    /* ------------------------------ views ------------------------------ */
-
-    /// @inheritdoc IComputationAllocator
-    function job(JobId id) external view returns (JobView memory view_) {
-        Case memory k = _loadAll(id);
-        require(k.p.stateOf() != JobState.None, ComputationAllocatorUnknownJob(id));
-        view_.client = k.terms.clientOf();
-        view_.state = k.p.stateOf();
-        view_.flow = uint16(k.terms.flowOf());
-        view_.qubits = uint16(k.p.qubitsOf());
-        view_.quality = uint16(k.p.qualityOf());
-        view_.class = uint8(k.p.classOf());
-        view_.boosted = k.p.classOf() != 0;
-        view_.redundancy = uint8(k.p.redundancyOf());
-        view_.maxExecutions = uint8(k.p.mostOf());
-        view_.trust = uint8(k.terms.trustOf());
-        view_.executions = uint8(k.p.countOf());
-        view_.declaredSeconds = uint32(k.p.declaredOf());
-        view_.deadline = uint40(k.p.deadlineOf());
-        view_.tag = uint40(k.p.tagOf());
-        view_.feePerExecution = _feeOf(k);
-        view_.escrow = k.p.isOpen() ? view_.feePerExecution * (k.p.mostOf() - k.p.paidOf()) : 0;
-        view_.trail = k.trail;
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function execution(JobId id, uint8 index) external view returns (ExecutionView memory) {
-        Execution e = _executionAt(_load(id), index);
-        return ExecutionView(
-            ProcessorId.wrap(uint32(e.processorOf())),
-            e.executionStateOf(),
-            uint8(e.reportsOf()),
-            uint40(e.sinceOf()),
-            uint8(e.usedOf())
-        );
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function trail(JobId id) external view returns (bytes32) {
-        return _jobs[id].trail;
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function dispatch(ProcessorId processor)
-        external
-        view
-        returns (
-            address operator,
-            uint16 qubits,
-            uint16 freeQubits,
-            uint16 quality,
-            uint40 certifiedUntil,
-            bool suspended,
-            bool retired
-        )
-    {
-        Dispatch d = _dispatch[processor];
-        return (
-            d.operatorOf(),
-            uint16(d.totalOf()),
-            uint16(d.freeOf()),
-            uint16(d.certifiedOf()),
-            uint40(d.certifiedUntilOf()),
-            Dispatch.unwrap(d) >> SUSPENDED_AT & 1 == 1,
-            Dispatch.unwrap(d) >> RETIRED_AT & 1 == 1
-        );
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function nextFor(ProcessorId processor) external view returns (JobId id, Reason reason) {
-        Dispatch d = _dispatch[processor];
-        require(d.operatorOf() != address(0), ComputationAllocatorUnknownProcessor(processor));
-        Pick memory pick;
-        (reason, pick) = _select(processor, d, _clock);
-        if (reason == Reason.None || reason == Reason.Draining) id = jobAt(pick.queue, pick.index);
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function balanceOf(address account) external view returns (uint256) {
-        return _balances[account];
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function flow(uint16 id) external view returns (address owner, uint24 weight, bool open, uint40 finishTag) {
-        Queue q = _flow(id);
-        return (_owners[id], uint24(q.weightOf()), q.isOpenFlow(), uint40(q.finishOf()));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function queue(uint256 id) external view returns (uint40 head, uint40 next, uint40 returnedHead, uint40 returnedTail) {
-        Queue q = _queues[id];
-        return (
-            uint40(q.removedOf() + 1), uint40(q.addedOf() + 1), uint40(q.returnedHeadOf()), uint40(q.returnedTailOf())
-        );
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function lane(uint16 id) external view returns (uint64) {
-        return uint64(_lanes[id >> 2] >> ((id & 3) << 6));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function isMember(uint16 id, address account) external view returns (bool) {
-        return _isMember(id, account);
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function flowCount() external view returns (uint256) {
-        return _clock.flowsOf();
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function virtualTime() external view returns (uint40) {
-        return uint40(_clock.timeOf());
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function queueing() external view returns (uint40 drain, uint40 credit) {
-        return (uint40(_clock.drainOf()), uint40(_clock.creditOf()));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function classOf(uint8 class) external view returns (uint32 rate, uint40 boost) {
-        _bound("class", class, 0, 2);
-        return (uint32(_policy >> (32 * class)), uint40(_clock.boostOf(class)));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function quota(uint16 id, uint8 class) external view returns (uint64 capacity, uint64 perDay, uint64 available) {
-        uint256 word = _quotas[uint256(id) * 4 + class];
-        return (uint64(word), uint64(word >> 64), uint64(_tokens(word)));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function times() external view returns (uint16 grace, uint24 margin, uint24 verdictWindow) {
-        return (uint16(_clock.graceOf()), uint24(_clock.marginOf()), uint24(_policy >> 136));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function penalties() external view returns (uint16 deadlinePermille, uint8 fraudMultiple) {
-        return (uint16(_policy >> 160), uint8(_policy >> 176));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function requestBounds() external view returns (uint8 leastTrust, uint8 mostRedundancy, uint24 mostSeconds) {
-        return (uint8(_policy >> 96), uint8(_policy >> 104), uint24(_policy >> 112));
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function paused() external view returns (bool) {
-        return _clock.isPaused();
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function CREDIT() external view returns (address) {
-        return _credit;
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function REGISTRY() external view returns (address) {
-        return _registry;
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function VERIFIER() external view returns (address) {
-        return _verifier;
-    }
-
-    /// @inheritdoc IComputationAllocator
-    function UNIT() external view returns (uint256) {
-        return _unit;
-    }
-
     /* ------------------------------ submitting ------------------------------ */
 
     function _submit(JobRequest calldata request) private returns (JobId) {
         Clock c = _clock;
-        require(!c.isPaused(), ComputationAllocatorPaused());
-        uint256 policy = _policy;
-        _check(request, c, policy);
+        if (c.isPaused()) revert ComputationAllocatorPaused();
+        _check(request, c);
         uint256 units = uint256(request.qubits) * request.declaredSeconds * request.redundancy;
         Case memory k;
         uint256 class;
         (k.id, class) = _enqueue(k, request, c, units);
-        k.terms = packTerms(msg.sender, uint32(policy >> (32 * class)), request.flow, request.trust);
+        k.terms = packTerms(msg.sender, _rateOf(c, class), request.flow, request.trust, c.halfLifeOf());
         k.trail = bytes32(uint256(JobId.unwrap(k.id)));
         uint256 fee = _feeOf(k);
         _debit(msg.sender, fee * request.maxExecutions);
-        // One encoding serves the trail and the event: the event's data follows the client's word.
-        bytes memory data = abi.encode(msg.sender, fee, k.p.tagOf(), class != 0, request);
-        _step(k, STEP_SUBMITTED, 0, keccak256(data));
+        _log(k, fee, class != 0, request);
         _jobs[k.id].terms = k.terms;
         _store(k);
+        return k.id;
+    }
+
+    /// @dev First step of the trail, and JobSubmitted: one buffer `client, fee, tag, boosted, request` serves both. Every field
+    /// of the request was read before, so its words in calldata are the canonical encoding.
+    function _log(Case memory k, uint256 fee, bool boosted, JobRequest calldata request) private {
         bytes32 topic = JobSubmitted.selector;
         uint256 id = JobId.unwrap(k.id);
+        uint256 tag = k.p.tagOf();
+        bytes32 hash;
         assembly ("memory-safe") {
-            log3(add(data, 64), sub(mload(data), 32), topic, id, caller())
+            let buffer := mload(0x40)
+            mstore(buffer, caller())
+            mstore(add(buffer, 32), fee)
+            mstore(add(buffer, 64), tag)
+            mstore(add(buffer, 96), boosted)
+            calldatacopy(add(buffer, 128), request, 352)
+            hash := keccak256(buffer, 480)
+            log3(add(buffer, 32), 448, topic, id, caller())
         }
-        return k.id;
+        _step(k, STEP_SUBMITTED, 0, hash);
+    }
+
+    function _rateOf(Clock c, uint256 class) private view returns (uint256) {
+        return class == 0 ? c.normalRateOf() : _policy.raisedRateOf(class);
     }
 
     /// @dev Tags a job, charges its flow and puts it into its queue; the class granted.
@@ -533,60 +395,67 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
     {
         uint256 flow_ = request.flow;
         Queue q = _flow(flow_);
-        require(
-            q.isOpenFlow() || _isMember(flow_, msg.sender),
-            ComputationAllocatorNotMember(uint16(flow_), msg.sender)
-        );
+        if (!(q.isOpenFlow() || _isMember(flow_, msg.sender))) {
+            revert ComputationAllocatorNotMember(uint16(flow_), msg.sender);
+        }
         if (request.class != 0) class = _spendQuota(flow_, request.class, units);
         uint256 tag = c.timeOf() > c.creditOf() ? c.timeOf() - c.creditOf() : 0;
         if (q.finishOf() > tag) tag = q.finishOf();
         {
             uint256 finish = tag + _increment(units, q);
-            require(finish <= type(uint40).max, ComputationAllocatorTagOverflow(uint16(flow_)));
+            if (finish > type(uint40).max) revert ComputationAllocatorTagOverflow(uint16(flow_));
             q = q.withFinish(finish);
         }
-        k.p = _pack(request, tag, class);
+        k.p = _pack(request, tag, class, c.graceOf());
         if (ProcessorId.unwrap(request.target) == 0) {
             uint256 place = q.addedOf() + 1;
             _queues[flow_] = q.withAdded(place);
             id = jobAt(flow_, place);
-            if (q.returnedHeadOf() == 0 && q.removedOf() + 1 == place) _setLane(flow_, _laneFor(k.p, c));
+            if (q.returnedHeadOf() == 0 && q.removedOf() + 1 == place) _setLane(flow_, _laneFor(k.p));
         } else {
             _queues[flow_] = q;
             id = _enqueueDirect(request.target, request.qubits);
         }
     }
 
-    function _check(JobRequest calldata request, Clock c, uint256 policy) private view {
-        _range("qubits", request.qubits, 1, 4095);
-        _range("quality", request.quality, 0, 4095);
-        _range("class", request.class, 0, 2);
-        _range("redundancy", request.redundancy, 1, uint8(policy >> 104));
-        _range("maxExecutions", request.maxExecutions, request.redundancy, MOST_EXECUTIONS);
-        _range("trust", request.trust, uint8(policy >> 96), type(uint8).max);
-        _range("declaredSeconds", request.declaredSeconds, 1, uint24(policy >> 112));
-        if (ProcessorId.unwrap(request.target) != 0) _range("maxExecutions", request.maxExecutions, 1, 1);
-        uint256 earliest = block.timestamp + request.declaredSeconds + c.graceOf() + c.marginOf();
-        require(
-            request.deadline >= earliest && request.deadline <= block.timestamp + MOST_LIFE,
-            ComputationAllocatorBadDeadline(request.deadline, earliest, block.timestamp + MOST_LIFE)
-        );
+    function _check(JobRequest calldata r, Clock c) private view {
+        uint256 earliest;
+        // Sums of words of at most 40 bits.
+        unchecked {
+            earliest = block.timestamp + r.declaredSeconds + c.graceOf() + c.marginOf();
+            if (
+                uint256(r.qubits) - 1 < 4095 && r.quality <= 4095 && r.class <= 2 && r.trust >= c.leastTrustOf()
+                    && uint256(r.redundancy) - 1 < c.mostRedundancyOf() && r.maxExecutions >= r.redundancy
+                    && r.maxExecutions <= (ProcessorId.unwrap(r.target) == 0 ? MOST_EXECUTIONS : 1)
+                    && uint256(r.declaredSeconds) - 1 < c.mostSecondsOf() && r.deadline >= earliest
+                    && r.deadline <= block.timestamp + MOST_LIFE
+            ) return;
+        }
+        // One of these names what is wrong.
+        _range("qubits", r.qubits, 1, 4095);
+        _range("quality", r.quality, 0, 4095);
+        _range("class", r.class, 0, 2);
+        _range("redundancy", r.redundancy, 1, c.mostRedundancyOf());
+        _range("maxExecutions", r.maxExecutions, r.redundancy, MOST_EXECUTIONS);
+        _range("trust", r.trust, c.leastTrustOf(), type(uint8).max);
+        _range("declaredSeconds", r.declaredSeconds, 1, c.mostSecondsOf());
+        if (ProcessorId.unwrap(r.target) != 0) _range("maxExecutions", r.maxExecutions, 1, 1);
+        revert ComputationAllocatorBadDeadline(r.deadline, earliest, block.timestamp + MOST_LIFE);
     }
 
-    function _pack(JobRequest calldata r, uint256 tag, uint256 class) private pure returns (Progress) {
+    function _pack(JobRequest calldata r, uint256 tag, uint256 class, uint256 grace) private pure returns (Progress) {
         return Progress.wrap(
             tag | uint256(r.qubits) << 40 | uint256(r.quality) << 52 | class << 64 | uint256(r.declaredSeconds) << 66
                 | uint256(r.deadline) << 90 | uint256(r.redundancy) << 122 | uint256(r.maxExecutions) << 125
-                | uint256(JobState.Queued) << 128
+                | uint256(JobState.Queued) << 128 | grace << 177
         );
     }
 
     function _enqueueDirect(ProcessorId target, uint256 qubits) private returns (JobId) {
         Dispatch d = _dispatch[target];
-        require(
-            d.operatorOf() != address(0) && !d.isBlocked() && qubits <= d.totalOf(),
-            ComputationAllocatorBadTarget(target)
-        );
+        if (!(d.operatorOf() != address(0) && !d.isBlocked() && qubits <= d.totalOf())) {
+            revert ComputationAllocatorBadTarget(target);
+        }
         uint256 queue_ = directQueueOf(target);
         Queue q = _queues[queue_];
         uint256 place = q.addedOf() + 1;
@@ -601,9 +470,9 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
     function _judge(Case memory k, uint8 index, uint8 round, Outcome outcome) private returns (ProcessorId) {
         Execution e = _executionAt(k, index);
         ExecutionState from = e.executionStateOf();
-        require(
-            round == e.reportsOf() && round < 3, ComputationAllocatorBadRound(k.id, index, round, uint8(e.reportsOf()))
-        );
+        if (!(round == e.reportsOf() && round < 3)) {
+            revert ComputationAllocatorBadRound(k.id, index, round, uint8(e.reportsOf()));
+        }
         ExecutionState to;
         if (from == ExecutionState.Committed || from == ExecutionState.Undecided) {
             if (outcome == Outcome.Accept) to = ExecutionState.Accepted;
@@ -613,7 +482,7 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
         } else if (from == ExecutionState.Rejected && outcome == Outcome.Fraud) {
             to = ExecutionState.Fraudulent;
         }
-        require(to != ExecutionState.None, ComputationAllocatorBadOutcome(k.id, index, from, outcome));
+        if (to == ExecutionState.None) revert ComputationAllocatorBadOutcome(k.id, index, from, outcome);
         if (round == 0 && e.usedOf() != USED_STEPS) {
             // The flow gets back the time that was declared and not used.
             uint256 flow_ = k.terms.flowOf();
@@ -634,21 +503,20 @@ contract ComputationAllocator is JobBook, IComputationAllocator {
     function _authorize(ProcessorId processor, Dispatch d) private view {
         address operator = d.operatorOf();
         if (msg.sender == operator) return;
-        require(operator != address(0), ComputationAllocatorUnknownProcessor(processor));
-        require(
-            msg.sender == IProcessorRegistry(_registry).ownerOf(processor),
-            ComputationAllocatorNotOperator(processor, msg.sender)
-        );
+        if (operator == address(0)) revert ComputationAllocatorUnknownProcessor(processor);
+        if (msg.sender != _standings[processor].providerOf()) {
+            revert ComputationAllocatorNotOperator(processor, msg.sender);
+        }
     }
 
     function _deposit(address account, uint256 amount) private {
-        require(amount != 0, ComputationAllocatorZeroAmount());
+        if (amount == 0) revert ComputationAllocatorZeroAmount();
         IERC20(_credit).safeTransferFrom(msg.sender, address(this), amount);
         _balances[account] += amount;
         emit Deposited(account, msg.sender, amount);
     }
 
     function _range(bytes32 field, uint256 value, uint256 least, uint256 most) private pure {
-        require(value >= least && value <= most, ComputationAllocatorBadRequest(field, value, least, most));
+        if (!(value >= least && value <= most)) revert ComputationAllocatorBadRequest(field, value, least, most);
     }
 }

@@ -63,7 +63,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
 
     /// @inheritdoc IOracleQuorum
     function bond(uint256 amount) external {
-        require(amount != 0, OracleQuorumZeroAmount());
+        if (amount == 0) revert OracleQuorumZeroAmount();
         CREDIT.safeTransferFrom(msg.sender, address(this), amount);
         _bonds[msg.sender] += amount;
         emit OracleBonded(msg.sender, amount);
@@ -74,9 +74,9 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
         Unbonding storage u = _unbondings[msg.sender];
         uint256 total = u.amount + amount;
         uint256 held = _bonds[msg.sender];
-        require(amount != 0, OracleQuorumZeroAmount());
-        require(total <= held, OracleQuorumBondTooSmall(msg.sender, held, total));
-        require(!isSigner(msg.sender) || held - total >= leastBond, OracleQuorumStillSigner(msg.sender));
+        if (amount == 0) revert OracleQuorumZeroAmount();
+        if (total > held) revert OracleQuorumBondTooSmall(msg.sender, held, total);
+        if (!(!isSigner(msg.sender) || held - total >= leastBond)) revert OracleQuorumStillSigner(msg.sender);
         // total <= held, and held is an amount of a token with a supply far below 2^216.
         (u.amount, u.availableAt) = (uint216(total), uint40(block.timestamp) + UNBOND_DELAY);
         emit OracleUnbonding(msg.sender, amount, u.availableAt);
@@ -85,11 +85,11 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
     /// @inheritdoc IOracleQuorum
     function withdrawBond() external {
         Unbonding memory u = _unbondings[msg.sender];
-        require(u.amount != 0 && block.timestamp >= u.availableAt, OracleQuorumNotAvailable(u.availableAt));
+        if (!(u.amount != 0 && block.timestamp >= u.availableAt)) revert OracleQuorumNotAvailable(u.availableAt);
         uint256 held = _bonds[msg.sender];
         uint256 amount = u.amount < held ? u.amount : held;
         // A signer chosen after it began to unbond keeps the least bond.
-        require(!isSigner(msg.sender) || held - amount >= leastBond, OracleQuorumStillSigner(msg.sender));
+        if (!(!isSigner(msg.sender) || held - amount >= leastBond)) revert OracleQuorumStillSigner(msg.sender);
         delete _unbondings[msg.sender];
         _bonds[msg.sender] = held - amount;
         emit OracleBondWithdrawn(msg.sender, amount);
@@ -99,7 +99,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
     /// @inheritdoc IOracleQuorum
     function withdrawCredits() external {
         uint256 amount = _credits[msg.sender];
-        require(amount != 0, OracleQuorumZeroAmount());
+        if (amount == 0) revert OracleQuorumZeroAmount();
         _credits[msg.sender] = 0;
         emit CreditsWithdrawn(msg.sender, amount);
         CREDIT.safeTransfer(msg.sender, amount);
@@ -110,18 +110,16 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
     /// @inheritdoc IOracleQuorum
     function rotate(address[] calldata signers_, bytes32 identities_) external restricted {
         uint256 count = signers_.length;
-        require(
-            count >= LEAST_SIGNERS && count <= MOST_SIGNERS && count % 3 == 1, OracleQuorumBadSize(count)
-        );
+        if (!(count >= LEAST_SIGNERS && count <= MOST_SIGNERS && count % 3 == 1)) revert OracleQuorumBadSize(count);
         bytes memory list;
         for (uint256 i; i < count; ++i) {
             address signer = signers_[i];
-            require(signer != address(0), OracleQuorumBadSigner(signer));
+            if (signer == address(0)) revert OracleQuorumBadSigner(signer);
             for (uint256 j; j < i; ++j) {
-                require(signers_[j] != signer, OracleQuorumBadSigner(signer));
+                if (signers_[j] == signer) revert OracleQuorumBadSigner(signer);
             }
             uint256 free = _bonds[signer] - _min(_unbondings[signer].amount, _bonds[signer]);
-            require(free >= leastBond, OracleQuorumBondTooSmall(signer, free, leastBond));
+            if (free < leastBond) revert OracleQuorumBondTooSmall(signer, free, leastBond);
             list = bytes.concat(list, bytes20(signer));
         }
         uint32 number = _current.number + 1;
@@ -136,7 +134,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
 
     /// @inheritdoc IOracleQuorum
     function setLeastBond(uint256 amount) external restricted {
-        require(amount <= MOST_LEAST_BOND, OracleQuorumOutOfBounds("leastBond", amount, 0, MOST_LEAST_BOND));
+        if (amount > MOST_LEAST_BOND) revert OracleQuorumOutOfBounds("leastBond", amount, 0, MOST_LEAST_BOND);
         leastBond = amount;
         emit ParameterSet("leastBond", amount);
     }
@@ -149,7 +147,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
 
     /// @inheritdoc IOracleQuorum
     function slash(address oracle, address prover, bytes32 proof) external returns (uint256 taken) {
-        require(msg.sender == VERIFIER, OracleQuorumUnauthorized(msg.sender));
+        if (msg.sender != VERIFIER) revert OracleQuorumUnauthorized(msg.sender);
         uint256 held = _bonds[oracle];
         taken = held * SLASH_PERMILLE / 1000;
         uint256 reward = taken * REWARD_PERMILLE / 1000;
@@ -168,7 +166,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
         returns (uint32)
     {
         Era memory e = _current;
-        require(era_ == e.number && era_ != 0, OracleQuorumStaleEra(era_, e.number));
+        if (!(era_ == e.number && era_ != 0)) revert OracleQuorumStaleEra(era_, e.number);
         Quorum.check(digest, e.pointer, e.count, e.threshold, bitmap, signatures);
         return era_;
     }

@@ -4,15 +4,16 @@ pragma solidity ^0.8.37;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
-import {IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
+import {IEraConsumer, IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
 import {IResultVerifier} from "./interfaces/IResultVerifier.sol";
+import {Quorum} from "./libraries/Quorum.sol";
 import {Reputation} from "./libraries/Reputation.sol";
-import {Capability, Certification, Outcome, ProcessorId, ProcessorSpec, ProcessorView} from "./libraries/Types.sol";
+import {Capability, Certification, ProcessorId, ProcessorSpec, ProcessorView} from "./libraries/Types.sol";
 
 /// @title ProcessorRegistry
 /// @notice Who computes: identity, bond, certified capability, reputation. The rules are written out in IProcessorRegistry.
-contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
+contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, EIP712 {
     bytes32 private constant CAPABILITY_TYPEHASH = keccak256(
         "Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,uint32 layersPerSecond,uint32 readoutError,uint32 t1Nanoseconds,uint32 t2Nanoseconds,uint16 ghzWidth,uint16 quality)"
     );
@@ -24,29 +25,6 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
     uint256 private constant MOST_QUALITY = 4095;
     uint256 private constant MOST_BOND_UNITS = type(uint40).max;
 
-    /// @dev Owner, bond in units, decayed evidence for and against, and the tick of the last change: one word.
-    struct Standing {
-        address provider;
-        uint40 bond;
-        uint16 alpha;
-        uint16 beta;
-        uint24 tick;
-    }
-
-    /// @dev The last certificate: one word.
-    struct Certified {
-        uint16 widthTested;
-        uint16 log2QuantumVolume;
-        uint32 errorPerLayeredGate;
-        uint32 layersPerSecond;
-        uint32 readoutError;
-        uint32 t1Nanoseconds;
-        uint32 t2Nanoseconds;
-        uint16 ghzWidth;
-        uint16 quality;
-        uint32 epoch;
-    }
-
     /// @dev Bond on its way out, in units.
     struct Release {
         uint40 amount;
@@ -56,12 +34,19 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
     /// @dev One word.
     struct Settings {
         uint32 count;
-        uint40 certificateLife;
         uint40 leastBond;
-        uint40 halfLife;
         uint40 unbondDelay;
         uint16 tolerance;
         uint16 slashPermille;
+    }
+
+    /// @dev The adopted signer set, and what else a certificate needs: one word.
+    struct Era {
+        address pointer;
+        uint32 number;
+        uint8 count;
+        uint8 threshold;
+        uint32 certificateLife;
     }
 
     /// @notice The exchange's allocator, which holds all tokens.
@@ -76,8 +61,10 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
     Settings private _settings;
     /// @inheritdoc IProcessorRegistry
     address public treasury;
-    mapping(ProcessorId id => Standing) private _standings;
-    mapping(ProcessorId id => Certified) private _certified;
+    Era private _era;
+    /// @dev The last certificate: epoch 32 | quality 16 | ghzWidth 16 | t2 32 | t1 32 | readoutError 32 | layersPerSecond 32 |
+    /// errorPerLayeredGate 32 | log2QuantumVolume 16 | widthTested 16, lowest bits first.
+    mapping(ProcessorId id => uint256) private _certified;
     mapping(ProcessorId id => Release) private _releases;
 
     constructor(
@@ -93,19 +80,22 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
         VERIFIER = verifier;
         UNIT = unit;
         treasury = treasury_;
-        // certificates for 30 days, bonds from 1 unit, half-life 90 days, unbonding 14 days, claims 256 units (a factor of
-        // two in error) too high cost a tenth of the bond
-        _settings = Settings(0, 30 days, 1, 90 days, 14 days, 256, 100);
+        // bonds from 1 unit, unbonding 14 days, claims more than 256 units (a factor of two in error) too high cost a tenth of
+        // the bond; certificates for at most 30 days
+        _settings = Settings(0, 1, 14 days, 256, 100);
+        _era.certificateLife = 30 days;
     }
 
     modifier onlyProvider(ProcessorId id) {
-        require(_standings[id].provider != address(0), ProcessorRegistryUnknown(id));
-        require(msg.sender == _standings[id].provider, ProcessorRegistryNotProvider(id, msg.sender));
+        address provider = _providerOf(id);
+        if (msg.sender != provider) revert ProcessorRegistryNotProvider(id, msg.sender);
         _;
     }
 
     modifier onlyExchange() {
-        require(msg.sender == address(ALLOCATOR) || msg.sender == VERIFIER, ProcessorRegistryUnauthorized(msg.sender));
+        if (!(msg.sender == address(ALLOCATOR) || msg.sender == VERIFIER)) {
+            revert ProcessorRegistryUnauthorized(msg.sender);
+        }
         _;
     }
 
@@ -113,20 +103,16 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
 
     /// @inheritdoc IProcessorRegistry
     function register(ProcessorSpec calldata spec) external returns (ProcessorId id) {
-        require(
-            spec.qubits != 0 && spec.qubits <= MOST_QUBITS && spec.claimedQuality <= MOST_QUALITY,
-            ProcessorRegistryBadSpec(spec.qubits, spec.claimedQuality)
-        );
-        Settings memory s = _settings;
-        require(s.count < MOST_PROCESSORS, ProcessorRegistryFull());
-        uint256 units = _units(spec.bond);
-        require(units >= s.leastBond, ProcessorRegistryBadBond(spec.bond, s.leastBond * UNIT, MOST_BOND_UNITS * UNIT));
-        // Below 2^22, as just checked.
-        unchecked {
-            _settings.count = ++s.count;
+        if (!(spec.qubits != 0 && spec.qubits <= MOST_QUBITS && spec.claimedQuality <= MOST_QUALITY)) {
+            revert ProcessorRegistryBadSpec(spec.qubits, spec.claimedQuality);
         }
-        id = ProcessorId.wrap(s.count);
-        _standings[id] = Standing(msg.sender, uint40(units), 0, 0, _tick());
+        uint256 number = uint256(_settings.count) + 1;
+        if (number > MOST_PROCESSORS) revert ProcessorRegistryFull();
+        uint256 least = _settings.leastBond;
+        if (_units(spec.bond) < least) revert ProcessorRegistryBadBond(spec.bond, least * UNIT, MOST_BOND_UNITS * UNIT);
+        // Below 2^22, as just checked.
+        _settings.count = uint32(number);
+        id = ProcessorId.wrap(uint32(number));
         address operator = spec.operator == address(0) ? msg.sender : spec.operator;
         emit ProcessorRegistered(
             id,
@@ -161,11 +147,10 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
 
     /// @inheritdoc IProcessorRegistry
     function addBond(ProcessorId id, uint256 amount) external onlyProvider(id) {
-        uint256 units = _standings[id].bond + _units(amount);
-        require(units <= MOST_BOND_UNITS, ProcessorRegistryBadBond(units * UNIT, 0, MOST_BOND_UNITS * UNIT));
-        _standings[id].bond = uint40(units);
+        uint256 total = bondOf(id) + _units(amount) * UNIT;
+        if (total > MOST_BOND_UNITS * UNIT) revert ProcessorRegistryBadBond(total, 0, MOST_BOND_UNITS * UNIT);
         emit BondAdded(id, amount);
-        ALLOCATOR.takeBond(msg.sender, amount);
+        ALLOCATOR.addBond(id, amount);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -180,21 +165,22 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
     /// @inheritdoc IProcessorRegistry
     function withdrawBond(ProcessorId id) external onlyProvider(id) {
         Release memory r = _releases[id];
-        require(r.availableAt != 0 && block.timestamp >= r.availableAt, ProcessorRegistryNotAvailable(r.availableAt));
-        uint256 held = _standings[id].bond;
-        uint256 units = r.amount < held ? r.amount : held;
-        _checkRest(id, units);
+        if (!(r.availableAt != 0 && block.timestamp >= r.availableAt)) {
+            revert ProcessorRegistryNotAvailable(r.availableAt);
+        }
+        uint256 amount = r.amount * UNIT;
+        uint256 held = bondOf(id);
+        if (amount > held) amount = held;
+        _checkRest(id, amount / UNIT);
         delete _releases[id];
-        // units <= held < 2^40
-        _standings[id].bond = uint40(held - units);
-        emit BondReleased(id, units * UNIT);
-        ALLOCATOR.giveBond(msg.sender, units * UNIT);
+        emit BondReleased(id, amount);
+        ALLOCATOR.releaseBond(id, amount);
     }
 
     /// @inheritdoc IProcessorRegistry
     function retire(ProcessorId id) external onlyProvider(id) {
         (,,,,, bool suspended, bool retired) = ALLOCATOR.dispatch(id);
-        require(!retired, ProcessorRegistryRetired(id));
+        if (retired) revert ProcessorRegistryRetired(id);
         emit ProcessorRetired(id);
         ALLOCATOR.setBlocked(id, suspended, true);
     }
@@ -203,88 +189,71 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
 
     /// @inheritdoc IProcessorRegistry
     function certify(Certification calldata c, uint256 bitmap, bytes calldata signatures) external {
-        QUORUM.verify(certificationDigest(c), c.era, bitmap, signatures);
+        Era memory e = _era;
+        if (!(c.era == e.number && e.number != 0)) revert IOracleQuorum.OracleQuorumStaleEra(c.era, e.number);
+        Quorum.check(certificationDigest(c), e.pointer, e.count, e.threshold, bitmap, signatures);
+        uint40 latest = uint40(block.timestamp) + e.certificateLife;
+        if (!(c.validUntil > block.timestamp && c.validUntil <= latest)) {
+            revert ProcessorRegistryBadValidity(c.validUntil, latest);
+        }
         ProcessorId id = c.processor;
-        Capability calldata m = c.capability;
-        uint32 last = _certified[id].epoch;
-        require(c.epoch > last, ProcessorRegistryStaleEpoch(c.epoch, last));
-        uint40 latest = uint40(block.timestamp) + _settings.certificateLife;
-        require(
-            c.validUntil > block.timestamp && c.validUntil <= latest, ProcessorRegistryBadValidity(c.validUntil, latest)
-        );
-        _certified[id] = Certified(
-            m.widthTested,
-            m.log2QuantumVolume,
-            m.errorPerLayeredGate,
-            m.layersPerSecond,
-            m.readoutError,
-            m.t1Nanoseconds,
-            m.t2Nanoseconds,
-            m.ghzWidth,
-            m.quality,
-            c.epoch
-        );
-        emit ProcessorCertified(id, c.epoch, c.era, c.validUntil, m, c.report);
-        (uint16 claimed, uint40 before, uint16 qubits) = ALLOCATOR.setCertificate(id, m.quality, c.validUntil);
-        require(qubits != 0, ProcessorRegistryUnknown(id));
-        require(
-            m.quality != 0 && m.quality <= MOST_QUALITY && m.widthTested <= qubits,
-            ProcessorRegistryBadCapability(m.widthTested, m.quality)
-        );
-        if (before == 0) _checkClaim(id, claimed, m.quality);
+        {
+            uint32 last = uint32(_certified[id]);
+            if (c.epoch <= last) revert ProcessorRegistryStaleEpoch(c.epoch, last);
+        }
+        _certified[id] = _pack(c.capability, c.epoch);
+        _emitCertified(c);
+        uint16 measured = c.capability.quality;
+        (uint16 claimed, uint40 before, uint16 qubits) = ALLOCATOR.setCertificate(id, measured, c.validUntil);
+        if (qubits == 0) revert ProcessorRegistryUnknown(id);
+        if (!(measured != 0 && measured <= MOST_QUALITY && c.capability.widthTested <= qubits)) {
+            revert ProcessorRegistryBadCapability(c.capability.widthTested, measured);
+        }
+        if (before == 0) _checkClaim(id, claimed, measured);
     }
 
     /// @inheritdoc IProcessorRegistry
     function certificationDigest(Certification calldata c) public view returns (bytes32) {
-        return _hashTypedDataV4(
-            keccak256(
-                abi.encode(
-                    CERTIFICATION_TYPEHASH,
-                    c.processor,
-                    c.era,
-                    c.epoch,
-                    c.validUntil,
-                    keccak256(abi.encode(CAPABILITY_TYPEHASH, c.capability)),
-                    c.report
-                )
-            )
-        );
+        bytes32 inner = CAPABILITY_TYPEHASH;
+        bytes32 outer = CERTIFICATION_TYPEHASH;
+        bytes32 hash;
+        // Static structs lie in calldata as EIP-712 encodes them; a word with stray bits has a hash that nobody signed.
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, inner)
+            calldatacopy(add(buffer, 32), add(c, 128), 288)
+            inner := keccak256(buffer, 320)
+            mstore(buffer, outer)
+            calldatacopy(add(buffer, 32), c, 128)
+            mstore(add(buffer, 160), inner)
+            calldatacopy(add(buffer, 192), add(c, 416), 32)
+            hash := keccak256(buffer, 224)
+        }
+        return _hashTypedDataV4(hash);
+    }
+
+    /// @inheritdoc IEraConsumer
+    function eraStarted(uint32 number, address pointer, uint8 count, uint8 threshold) external {
+        if (msg.sender != VERIFIER) revert ProcessorRegistryUnauthorized(msg.sender);
+        _era = Era(pointer, number, count, threshold, _era.certificateLife);
     }
 
     /* ------------------------------ exchange contracts only ------------------------------ */
 
     /// @inheritdoc IProcessorRegistry
-    function recordOutcome(ProcessorId id, Outcome outcome, bool weak)
-        external
-        onlyExchange
-        returns (address provider, int256 odds)
-    {
-        Standing memory s = _standings[id];
-        if (outcome == Outcome.Undecided) return (s.provider, 0);
-        (uint256 a, uint256 b) = _decayed(s);
-        (a, b) = Reputation.record(a, b, outcome, weak);
-        // Reputation.record keeps both within 16 bits.
-        (s.alpha, s.beta, s.tick) = (uint16(a), uint16(b), _tick());
-        _standings[id] = s;
-        emit ReputationChanged(id, uint16(a), uint16(b));
-        return (s.provider, Reputation.log2Odds(a, b));
-    }
-
-    /// @inheritdoc IProcessorRegistry
     function slash(ProcessorId id, uint256 amount, address beneficiary, bytes32 cause)
         external
         onlyExchange
-        returns (uint256 taken, address credited)
+        returns (uint256)
     {
-        credited = beneficiary == address(0) ? treasury : beneficiary;
-        taken = _take(id, amount, credited, cause);
+        return _slash(id, amount, beneficiary == address(0) ? treasury : beneficiary, cause);
     }
 
     /* ------------------------------ bodies ------------------------------ */
 
     /// @inheritdoc IProcessorRegistry
     function setSuspended(ProcessorId id, bool suspended) external restricted {
-        require(_standings[id].provider != address(0), ProcessorRegistryUnknown(id));
+        _providerOf(id);
         (,,,,,, bool retired) = ALLOCATOR.dispatch(id);
         emit SuspensionSet(id, suspended);
         ALLOCATOR.setBlocked(id, suspended, retired);
@@ -293,7 +262,8 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
     /// @inheritdoc IProcessorRegistry
     function setCertificateLife(uint40 lifeSeconds) external restricted {
         _bound("certificateLife", lifeSeconds, 1 hours, 365 days);
-        _settings.certificateLife = lifeSeconds;
+        // At most a year, as just checked.
+        _era.certificateLife = uint32(lifeSeconds);
         emit ParameterSet("certificateLife", lifeSeconds);
     }
 
@@ -307,8 +277,8 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
     /// @inheritdoc IProcessorRegistry
     function setHalfLife(uint40 halfLifeSeconds) external restricted {
         _bound("halfLife", halfLifeSeconds, 1 days, 730 days);
-        _settings.halfLife = halfLifeSeconds;
         emit ParameterSet("halfLife", halfLifeSeconds);
+        ALLOCATOR.setHalfLife(halfLifeSeconds);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -339,31 +309,29 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
 
     /// @inheritdoc IProcessorRegistry
     function processor(ProcessorId id) external view returns (ProcessorView memory v) {
-        Standing memory s = _standings[id];
-        require(s.provider != address(0), ProcessorRegistryUnknown(id));
+        v.provider = _providerOf(id);
         (v.operator, v.qubits, v.freeQubits, v.quality, v.certifiedUntil, v.suspended, v.retired) = ALLOCATOR.dispatch(id);
-        v.provider = s.provider;
-        v.bond = s.bond * UNIT;
+        v.bond = bondOf(id);
         (uint256 a, uint256 b) = reputation(id);
         (v.alpha, v.beta) = (uint32(a), uint32(b));
-        Certified memory c = _certified[id];
-        v.epoch = c.epoch;
+        uint256 word = _certified[id];
+        v.epoch = uint32(word);
         v.capability = Capability(
-            c.widthTested,
-            c.log2QuantumVolume,
-            c.errorPerLayeredGate,
-            c.layersPerSecond,
-            c.readoutError,
-            c.t1Nanoseconds,
-            c.t2Nanoseconds,
-            c.ghzWidth,
-            c.quality
+            uint16(word >> 240),
+            uint16(word >> 224),
+            uint32(word >> 192),
+            uint32(word >> 160),
+            uint32(word >> 128),
+            uint32(word >> 96),
+            uint32(word >> 64),
+            uint16(word >> 48),
+            uint16(word >> 32)
         );
     }
 
     /// @inheritdoc IProcessorRegistry
-    function ownerOf(ProcessorId id) external view returns (address) {
-        return _standings[id].provider;
+    function ownerOf(ProcessorId id) external view returns (address provider) {
+        (provider,,,) = ALLOCATOR.standing(id);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -372,8 +340,8 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
     }
 
     /// @inheritdoc IProcessorRegistry
-    function bondOf(ProcessorId id) external view returns (uint256) {
-        return _standings[id].bond * UNIT;
+    function bondOf(ProcessorId id) public view returns (uint256 bond) {
+        (, bond,,) = ALLOCATOR.standing(id);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -383,23 +351,14 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
 
     /// @inheritdoc IProcessorRegistry
     function reputation(ProcessorId id) public view returns (uint256 alpha, uint256 beta) {
-        (alpha, beta) = _decayed(_standings[id]);
+        (,, alpha, beta) = ALLOCATOR.standing(id);
         return (alpha + Reputation.ONE, beta + Reputation.ONE);
     }
 
     /// @inheritdoc IProcessorRegistry
     function log2Odds(ProcessorId id) external view returns (int256) {
-        (uint256 a, uint256 b) = _decayed(_standings[id]);
+        (,, uint256 a, uint256 b) = ALLOCATOR.standing(id);
         return Reputation.log2Odds(a, b);
-    }
-
-    /// @inheritdoc IProcessorRegistry
-    function sharesProvider(ProcessorId id, ProcessorId[] calldata others) external view returns (bool) {
-        address provider = _standings[id].provider;
-        for (uint256 i; i < others.length; ++i) {
-            if (_standings[others[i]].provider == provider) return true;
-        }
-        return false;
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -409,7 +368,7 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
 
     /// @inheritdoc IProcessorRegistry
     function certificateLife() external view returns (uint40) {
-        return _settings.certificateLife;
+        return _era.certificateLife;
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -419,7 +378,7 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
 
     /// @inheritdoc IProcessorRegistry
     function halfLife() external view returns (uint40) {
-        return _settings.halfLife;
+        return ALLOCATOR.halfLife();
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -434,59 +393,63 @@ contract ProcessorRegistry is IProcessorRegistry, AccessManaged, EIP712 {
 
     /* ------------------------------ internals ------------------------------ */
 
+    function _providerOf(ProcessorId id) private view returns (address provider) {
+        (provider,,,) = ALLOCATOR.standing(id);
+        if (provider == address(0)) revert ProcessorRegistryUnknown(id);
+    }
+
+    function _pack(Capability calldata m, uint256 epoch) private pure returns (uint256) {
+        return epoch | uint256(m.quality) << 32 | uint256(m.ghzWidth) << 48 | uint256(m.t2Nanoseconds) << 64
+            | uint256(m.t1Nanoseconds) << 96 | uint256(m.readoutError) << 128 | uint256(m.layersPerSecond) << 160
+            | uint256(m.errorPerLayeredGate) << 192 | uint256(m.log2QuantumVolume) << 224 | uint256(m.widthTested) << 240;
+    }
+
+    /// @dev ProcessorCertified: its data are the certificate's words without processor and epoch, which are topics.
+    function _emitCertified(Certification calldata c) private {
+        bytes32 topic = ProcessorCertified.selector;
+        uint256 id = ProcessorId.unwrap(c.processor);
+        uint256 epoch = c.epoch;
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            calldatacopy(buffer, add(c, 32), 32)
+            calldatacopy(add(buffer, 32), add(c, 96), 352)
+            log3(buffer, 384, topic, id, epoch)
+        }
+    }
+
     /// @dev The first certificate checks what the provider claimed.
     function _checkClaim(ProcessorId id, uint16 claimed, uint16 measured) private {
         Settings memory s = _settings;
         if (claimed <= uint256(measured) + s.tolerance) return;
-        uint256 amount = uint256(_standings[id].bond) * s.slashPermille / 1000 * UNIT;
-        amount = _take(id, amount, treasury, "claim");
-        emit ClaimRefuted(id, claimed, measured, amount);
-        if (amount != 0) ALLOCATOR.giveBond(treasury, amount);
+        uint256 taken = _slash(id, bondOf(id) * s.slashPermille / 1000, treasury, "claim");
+        emit ClaimRefuted(id, claimed, measured, taken);
     }
 
-    /// @dev Takes up to `amount`, in whole units, from a bond.
-    function _take(ProcessorId id, uint256 amount, address beneficiary, bytes32 cause) private returns (uint256 taken) {
-        uint256 held = _standings[id].bond;
-        uint256 units = amount / UNIT;
-        if (units > held) units = held;
-        if (units == 0) return 0;
-        // units <= held < 2^40
-        _standings[id].bond = uint40(held - units);
-        taken = units * UNIT;
-        emit Slashed(id, beneficiary, taken, cause);
+    function _slash(ProcessorId id, uint256 amount, address beneficiary, bytes32 cause) private returns (uint256 taken) {
+        taken = ALLOCATOR.slashBond(id, amount, beneficiary);
+        if (taken != 0) emit Slashed(id, beneficiary, taken, cause);
     }
 
     /// @dev What stays after a release must reach the least bond, or the processor must be retired and idle.
     function _checkRest(ProcessorId id, uint256 units) private view {
-        Settings memory s = _settings;
-        uint256 held = _standings[id].bond;
-        require(units != 0 && units <= held, ProcessorRegistryBadBond(units * UNIT, UNIT, held * UNIT));
-        if (held - units >= s.leastBond) return;
+        uint256 least = _settings.leastBond;
+        uint256 held = bondOf(id) / UNIT;
+        if (!(units != 0 && units <= held)) revert ProcessorRegistryBadBond(units * UNIT, UNIT, held * UNIT);
+        if (held - units >= least) return;
         (, uint16 qubits, uint16 free,,,, bool retired) = ALLOCATOR.dispatch(id);
-        require(retired, ProcessorRegistryBadBond((held - units) * UNIT, s.leastBond * UNIT, MOST_BOND_UNITS * UNIT));
-        require(free == qubits, ProcessorRegistryBusy(id));
-    }
-
-    function _decayed(Standing memory s) private view returns (uint256 a, uint256 b) {
-        uint256 ticks = _tick() - s.tick;
-        if (ticks == 0) return (s.alpha, s.beta);
-        uint256 half = _settings.halfLife >> Reputation.TICK_BITS;
-        return (Reputation.decay(s.alpha, ticks, half), Reputation.decay(s.beta, ticks, half));
-    }
-
-    function _tick() private view returns (uint24) {
-        return uint24(block.timestamp >> Reputation.TICK_BITS);
+        if (!retired) revert ProcessorRegistryBadBond((held - units) * UNIT, least * UNIT, MOST_BOND_UNITS * UNIT);
+        if (free != qubits) revert ProcessorRegistryBusy(id);
     }
 
     /// @dev Whole bond units in an amount.
     function _units(uint256 amount) private view returns (uint256 units) {
         units = amount / UNIT;
-        require(
-            amount % UNIT == 0 && units <= MOST_BOND_UNITS, ProcessorRegistryBadBond(amount, UNIT, MOST_BOND_UNITS * UNIT)
-        );
+        if (!(amount % UNIT == 0 && units <= MOST_BOND_UNITS)) {
+            revert ProcessorRegistryBadBond(amount, UNIT, MOST_BOND_UNITS * UNIT);
+        }
     }
 
     function _bound(bytes32 name, uint256 value, uint256 least, uint256 most) private pure {
-        require(value >= least && value <= most, ProcessorRegistryOutOfBounds(name, value, least, most));
+        if (!(value >= least && value <= most)) revert ProcessorRegistryOutOfBounds(name, value, least, most);
     }
 }

@@ -45,6 +45,6 @@ contract ResourceCredit is ERC20, ERC20Permit, AccessManaged, IResourceCredit {
 
     function _create(address to, uint256 amount) private {
         _mint(to, amount);
-        require(totalSupply() <= cap, ResourceCreditCapExceeded(totalSupply(), cap));
+        if (totalSupply() > cap) revert ResourceCreditCapExceeded(totalSupply(), cap);
     }
 }

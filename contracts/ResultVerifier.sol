@@ -8,7 +8,7 @@ import {IEraConsumer, IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
 import {IResultVerifier} from "./interfaces/IResultVerifier.sol";
 import {Quorum} from "./libraries/Quorum.sol";
-import {ExecutionState, ExecutionView, JobId, Outcome, ProcessorId, Report} from "./libraries/Types.sol";
+import {ExecutionState, ExecutionView, JobId, Outcome, Report} from "./libraries/Types.sol";
 
 /// @title ResultVerifier
 /// @notice Was it right: verdicts, equivocation, challenges. The rules are written out in IResultVerifier.
@@ -69,9 +69,9 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     /// @inheritdoc IResultVerifier
     function reportVerdict(Report calldata report, uint256 bitmap, bytes calldata signatures) external {
         uint256 outcome = report.outcome;
-        require(outcome != 0 && outcome <= uint256(Outcome.Fraud), ResultVerifierBadOutcome(report.outcome));
+        if (!(outcome != 0 && outcome <= uint256(Outcome.Fraud))) revert ResultVerifierBadOutcome(report.outcome);
         Era memory e = _era;
-        require(report.era == e.number && e.number != 0, ResultVerifierStaleEra(report.era, e.number));
+        if (!(report.era == e.number && e.number != 0)) revert ResultVerifierStaleEra(report.era, e.number);
         bytes32 hash = reportHash(report);
         bytes memory signers =
             Quorum.check(_hashTypedDataV4(hash), e.pointer, e.count, e.threshold, bitmap, signatures);
@@ -89,15 +89,23 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     }
 
     /// @inheritdoc IResultVerifier
-    function reportHash(Report calldata report) public pure returns (bytes32) {
-        return keccak256(abi.encode(REPORT_TYPEHASH, report));
+    function reportHash(Report calldata report) public pure returns (bytes32 hash) {
+        bytes32 typehash = REPORT_TYPEHASH;
+        // A static struct lies in calldata as EIP-712 encodes it; a word with stray bits has a hash that nobody signed.
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, typehash)
+            calldatacopy(add(buffer, 32), report, 288)
+            hash := keccak256(buffer, 320)
+        }
     }
 
     /// @inheritdoc IEraConsumer
     function eraStarted(uint32 number, address pointer, uint8 count, uint8 threshold) external {
-        require(msg.sender == address(QUORUM), ResultVerifierUnauthorized(msg.sender));
+        if (msg.sender != address(QUORUM)) revert ResultVerifierUnauthorized(msg.sender);
         _era = Era(pointer, number, count, threshold);
         emit EraAdopted(number, pointer);
+        IEraConsumer(address(REGISTRY)).eraStarted(number, pointer, count, threshold);
     }
 
     /* ------------------------------ equivocation ------------------------------ */
@@ -109,17 +117,15 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         Report calldata reportB,
         bytes calldata signatureB
     ) external returns (address oracle) {
-        require(
-            reportA.job == reportB.job && reportA.execution == reportB.execution && reportA.round == reportB.round
-                && reportA.era == reportB.era && reportA.outcome != reportB.outcome,
-            ResultVerifierNoEquivocation()
-        );
+        if (!(reportA.job == reportB.job && reportA.execution == reportB.execution && reportA.round == reportB.round && reportA.era == reportB.era && reportA.outcome != reportB.outcome)) {
+            revert ResultVerifierNoEquivocation();
+        }
         oracle = _signerOf(reportA, signatureA);
-        require(oracle == _signerOf(reportB, signatureB), ResultVerifierBadSignature());
+        if (oracle != _signerOf(reportB, signatureB)) revert ResultVerifierBadSignature();
         _checkOracle(oracle, reportA.era);
         bytes32 proof =
             keccak256(abi.encode(oracle, reportA.job, reportA.execution, reportA.round, reportA.era));
-        require(!_proven[proof], ResultVerifierProofUsed(proof));
+        if (!(!_proven[proof])) revert ResultVerifierProofUsed(proof);
         _proven[proof] = true;
         emit EquivocationProven(
             oracle, msg.sender, reportA.job, reportA.execution, reportA.round, reportA.era
@@ -133,13 +139,11 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     function challenge(JobId job, uint8 execution, bytes32 grounds) external returns (uint256 id) {
         ExecutionView memory e = ALLOCATOR.execution(job, execution);
         Settings memory s = _settings;
-        require(
-            e.state >= ExecutionState.Accepted && e.state <= ExecutionState.Fraudulent
-                && block.timestamp <= uint256(e.since) + s.challengeWindow,
-            ResultVerifierNotChallengeable(job, execution)
-        );
+        if (!(e.state >= ExecutionState.Accepted && e.state <= ExecutionState.Fraudulent && block.timestamp <= uint256(e.since) + s.challengeWindow)) {
+            revert ResultVerifierNotChallengeable(job, execution);
+        }
         id = _challengeAt[job][execution];
-        require(id == 0, ResultVerifierAlreadyChallenged(job, execution, id));
+        if (id != 0) revert ResultVerifierAlreadyChallenged(job, execution, id);
         id = ++challengeCount;
         uint256 amount = challengeBond(job);
         uint40 deadline = uint40(block.timestamp) + s.rulingWindow;
@@ -153,33 +157,29 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /// @inheritdoc IResultVerifier
     function rule(uint256 id, ChallengeState ruling) external restricted {
-        require(
-            ruling == ChallengeState.Upheld || ruling == ChallengeState.Overturned, ResultVerifierBadRuling(ruling)
-        );
+        if (!(ruling == ChallengeState.Upheld || ruling == ChallengeState.Overturned)) {
+            revert ResultVerifierBadRuling(ruling);
+        }
         Challenge memory c = _take(id, ruling);
-        require(block.timestamp <= c.rulingDeadline, ResultVerifierRulingWindow(id, c.rulingDeadline));
+        if (block.timestamp > c.rulingDeadline) revert ResultVerifierRulingWindow(id, c.rulingDeadline);
         ExecutionView memory e = ALLOCATOR.execution(c.job, c.execution);
         bool accepted = e.state == ExecutionState.Accepted;
         uint256 slashed;
         if (ruling == ChallengeState.Overturned) {
             ALLOCATOR.giveBond(c.challenger, c.bond);
-            REGISTRY.recordOutcome(e.processor, accepted ? Outcome.Fraud : Outcome.Accept, false);
-            if (accepted) {
-                (slashed,) = REGISTRY.slash(e.processor, c.bond, c.challenger, bytes32(id));
-                if (slashed != 0) ALLOCATOR.giveBond(c.challenger, slashed);
-            }
+            if (accepted) slashed = REGISTRY.slash(e.processor, c.bond, c.challenger, bytes32(id));
         } else {
             uint256 share = accepted ? c.bond / 2 : 0;
             if (share != 0) ALLOCATOR.giveBond(REGISTRY.ownerOf(e.processor), share);
             ALLOCATOR.giveBond(REGISTRY.treasury(), c.bond - share);
         }
-        _close(id, c, ruling, slashed, accepted && ruling == ChallengeState.Overturned);
+        _close(id, c, ruling, slashed, ruling == ChallengeState.Overturned);
     }
 
     /// @inheritdoc IResultVerifier
     function lapse(uint256 id) external {
         Challenge memory c = _take(id, ChallengeState.Lapsed);
-        require(block.timestamp > c.rulingDeadline, ResultVerifierRulingWindow(id, c.rulingDeadline));
+        if (block.timestamp <= c.rulingDeadline) revert ResultVerifierRulingWindow(id, c.rulingDeadline);
         ALLOCATOR.giveBond(c.challenger, c.bond);
         _close(id, c, ChallengeState.Lapsed, 0, false);
     }
@@ -243,37 +243,48 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /* ------------------------------ internals ------------------------------ */
 
-    function _emitVerdict(Report calldata r, uint256 bitmap) private {
-        emit VerdictReported(
-            r.job, r.execution, r.round, r.outcome, r.flags, r.score, r.threshold, r.evidence, r.era, bitmap
-        );
+    /// @dev VerdictReported: its data are the report's words after the job, and the bitmap.
+    function _emitVerdict(Report calldata report, uint256 bitmap) private {
+        bytes32 topic = VerdictReported.selector;
+        uint256 job = JobId.unwrap(report.job);
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            calldatacopy(buffer, add(report, 32), 256)
+            mstore(add(buffer, 256), bitmap)
+            log2(buffer, 288, topic, job)
+        }
     }
 
     /// @dev Refuses a verdict that the execution's own provider signed.
     function _refuse(bytes memory signers, uint256 bitmap, address provider) private pure {
-        // At most 31 signers.
-        unchecked {
-            for (uint256 i; bitmap >> i != 0; ++i) {
-                if (bitmap >> i & 1 == 0) continue;
-                require(Quorum.signerAt(signers, i) != provider, ResultVerifierConflict(provider));
+        bool found;
+        assembly ("memory-safe") {
+            for {
+                let place := add(signers, 32)
+                let rest := bitmap
+            } rest {
+                place := add(place, 20)
+                rest := shr(1, rest)
+            } {
+                if and(rest, eq(shr(96, mload(place)), provider)) { found := 1 }
             }
         }
+        if (found) revert ResultVerifierConflict(provider);
     }
 
     /// @dev A rejection becomes a fraud only while it could be challenged.
     function _checkWindow(JobId job, uint8 execution) private view {
         ExecutionView memory e = ALLOCATOR.execution(job, execution);
         if (e.state != ExecutionState.Rejected) return;
-        require(
-            block.timestamp <= uint256(e.since) + _settings.challengeWindow,
-            ResultVerifierNotChallengeable(job, execution)
-        );
+        if (block.timestamp > uint256(e.since) + _settings.challengeWindow) {
+            revert ResultVerifierNotChallengeable(job, execution);
+        }
     }
 
     function _signerOf(Report calldata report, bytes calldata signature) private view returns (address signer) {
-        require(signature.length == 64, ResultVerifierBadSignature());
+        if (signature.length != 64) revert ResultVerifierBadSignature();
         signer = Quorum.recover(_hashTypedDataV4(reportHash(report)), signature, 0);
-        require(signer != address(0), ResultVerifierBadSignature());
+        if (signer == address(0)) revert ResultVerifierBadSignature();
     }
 
     function _checkOracle(address account, uint32 number) private view {
@@ -286,7 +297,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     function _take(uint256 id, ChallengeState to) private returns (Challenge memory c) {
         c = _challenges[id];
-        require(c.state == ChallengeState.Open, ResultVerifierNotOpen(id));
+        if (c.state != ChallengeState.Open) revert ResultVerifierNotOpen(id);
         _challenges[id].state = to;
         openBonds -= c.bond;
     }
@@ -297,6 +308,6 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     }
 
     function _bound(bytes32 name, uint256 value, uint256 least, uint256 most) private pure {
-        require(value >= least && value <= most, ResultVerifierOutOfBounds(name, value, least, most));
+        if (!(value >= least && value <= most)) revert ResultVerifierOutOfBounds(name, value, least, most);
     }
 }

@@ -4,9 +4,13 @@ pragma solidity ^0.8.37;
 import {IProcessorRegistry} from "../interfaces/IProcessorRegistry.sol";
 import {IResultVerifier} from "../interfaces/IResultVerifier.sol";
 import {Execution, packExecution} from "../libraries/JobWords.sol";
-import {Clock, Dispatch, Queue} from "../libraries/QueueWords.sol";
+import {Dispatch, RETIRED_AT, SUSPENDED_AT, Standing} from "../libraries/ProcessorWords.sol";
+import {
+    CREDIT_AT, Clock, DRAIN_AT, GRACE_AT, HALF_LIFE_AT, MARGIN_AT, MULTIPLE_AT, PAUSED_AT, PERMILLE_AT, Policy, Queue,
+    RATE_AT, REDUNDANCY_AT, SECONDS_AT, TRUST_AT, WINDOW_AT
+} from "../libraries/QueueWords.sol";
+import {Reputation} from "../libraries/Reputation.sol";
 import {ExecutionState, JobId, JobState, Outcome, ProcessorId} from "../libraries/Types.sol";
-import {FairQueue} from "./FairQueue.sol";
 import {Flows} from "./Flows.sol";
 import {JobBook} from "./JobBook.sol";
 import {Ledger} from "./Ledger.sol";
@@ -27,12 +31,12 @@ contract AllocatorDesk is JobBook {
 
     function cancel(JobId id) external {
         Case memory k = _loadAll(id);
-        require(msg.sender == k.terms.clientOf(), ComputationAllocatorNotClient(id, msg.sender));
-        require(k.p.stateOf() == JobState.Queued, ComputationAllocatorBadJobState(id, k.p.stateOf()));
+        if (msg.sender != k.terms.clientOf()) revert ComputationAllocatorNotClient(id, msg.sender);
+        if (k.p.stateOf() != JobState.Queued) revert ComputationAllocatorBadJobState(id, k.p.stateOf());
         uint256 count = k.p.countOf();
         for (uint256 i; i < count; ++i) {
             ExecutionState state = _executionIn(k.p, k.more, i).executionStateOf();
-            require(!_isPending(state), ComputationAllocatorBadExecutionState(id, uint8(i), state));
+            if (_isPending(state)) revert ComputationAllocatorBadExecutionState(id, uint8(i), state);
         }
         if (count == 0) {
             uint256 flow_ = k.terms.flowOf();
@@ -48,10 +52,10 @@ contract AllocatorDesk is JobBook {
         Execution e = _executionAt(k, index);
         ExecutionState state = e.executionStateOf();
         uint256 until;
-        if (state == ExecutionState.Allocated) until = e.sinceOf() + k.p.declaredOf() + _clock.graceOf();
-        else if (state == ExecutionState.Committed) until = e.sinceOf() + uint24(_policy >> 136);
+        if (state == ExecutionState.Allocated) until = e.sinceOf() + k.p.declaredOf() + k.p.patienceOf();
+        else if (state == ExecutionState.Committed) until = e.sinceOf() + _policy.verdictWindowOf();
         else revert ComputationAllocatorBadExecutionState(id, index, state);
-        require(block.timestamp > until, ComputationAllocatorTooEarly(id, uint40(until)));
+        if (block.timestamp <= until) revert ComputationAllocatorTooEarly(id, uint40(until));
         _end(k, index, e);
         _advance(k, index, 0);
         _store(k);
@@ -59,8 +63,8 @@ contract AllocatorDesk is JobBook {
 
     function expire(JobId id) external {
         Case memory k = _loadAll(id);
-        require(k.p.isOpen(), ComputationAllocatorBadJobState(id, k.p.stateOf()));
-        require(block.timestamp > k.p.deadlineOf(), ComputationAllocatorTooEarly(id, uint40(k.p.deadlineOf())));
+        if (!k.p.isOpen()) revert ComputationAllocatorBadJobState(id, k.p.stateOf());
+        if (block.timestamp <= k.p.deadlineOf()) revert ComputationAllocatorTooEarly(id, uint40(k.p.deadlineOf()));
         uint256 count = k.p.countOf();
         for (uint256 i; i < count; ++i) {
             Execution e = _executionIn(k.p, k.more, i);
@@ -86,12 +90,17 @@ contract AllocatorDesk is JobBook {
         _step(k, kind, index, data);
         if (overturn) {
             Execution e = _executionAt(k, index);
-            require(
-                e.executionStateOf() == ExecutionState.Accepted,
-                ComputationAllocatorBadExecutionState(id, index, e.executionStateOf())
+            bool accepted = e.executionStateOf() == ExecutionState.Accepted;
+            _record(
+                ProcessorId.wrap(uint32(e.processorOf())),
+                accepted ? Outcome.Fraud : Outcome.Accept,
+                false,
+                k.terms.lifeOf()
             );
-            _move(k, index, e, ExecutionState.Fraudulent);
-            if (k.p.isOpen()) _advance(k, index, 0);
+            if (accepted) {
+                _move(k, index, e, ExecutionState.Fraudulent);
+                if (k.p.isOpen()) _advance(k, index, 0);
+            }
         }
         _store(k);
     }
@@ -105,7 +114,7 @@ contract AllocatorDesk is JobBook {
 
     function splitFlow(uint16 id, uint24 weight, address owner) external returns (uint16 created) {
         Queue parent = _flow(id);
-        require(msg.sender == _owners[id], ComputationAllocatorNotFlowOwner(id, msg.sender));
+        if (msg.sender != _owners[id]) revert ComputationAllocatorNotFlowOwner(id, msg.sender);
         _bound("weight", weight, LEAST_WEIGHT, parent.weightOf() - LEAST_WEIGHT);
         uint24 rest = uint24(parent.weightOf() - weight);
         _queues[id] = parent.withWeight(rest, parent.isOpenFlow());
@@ -130,7 +139,7 @@ contract AllocatorDesk is JobBook {
 
     function setFlowMember(uint16 id, address member, bool allowed) external {
         _flow(id);
-        require(msg.sender == _owners[id], ComputationAllocatorNotFlowOwner(id, msg.sender));
+        if (msg.sender != _owners[id]) revert ComputationAllocatorNotFlowOwner(id, msg.sender);
         _members[id][member] = allowed;
         emit FlowMemberSet(id, member, allowed);
     }
@@ -141,8 +150,12 @@ contract AllocatorDesk is JobBook {
         _bound("class", class, 0, 2);
         _bound("rate", rate, 1, type(uint32).max);
         _bound("boost", boost, 0, class == 0 ? 0 : _clock.drainOf() / 2);
-        _policy = _put(_policy, 32 * class, 32, rate);
-        if (class != 0) _clock = Clock.wrap(_put(Clock.unwrap(_clock), 136 + 40 * class, 40, boost));
+        if (class == 0) {
+            _setClock(RATE_AT, 32, rate);
+        } else {
+            _setPolicy(32 * (class - 1), 32, rate);
+            _setPolicy(24 + 40 * uint256(class), 40, boost);
+        }
         emit ClassSet(class, rate, boost);
     }
 
@@ -155,10 +168,12 @@ contract AllocatorDesk is JobBook {
     }
 
     function setQueueing(uint40 drain, uint40 credit) external restricted {
-        uint256 boost = _clock.boostOf(1) > _clock.boostOf(2) ? _clock.boostOf(1) : _clock.boostOf(2);
+        Policy p = _policy;
+        uint256 boost = p.boostOf(1) > p.boostOf(2) ? p.boostOf(1) : p.boostOf(2);
         _bound("drain", drain, 2 * boost, MOST_QUEUEING);
         _bound("credit", credit, 0, MOST_QUEUEING);
-        _clock = Clock.wrap(_put(_put(Clock.unwrap(_clock), 40, 40, drain), 80, 40, credit));
+        _setClock(DRAIN_AT, 40, drain);
+        _setClock(CREDIT_AT, 40, credit);
         emit ParameterSet("drain", drain);
         emit ParameterSet("credit", credit);
     }
@@ -175,8 +190,9 @@ contract AllocatorDesk is JobBook {
             0,
             IProcessorRegistry(_registry).unbondDelay() - 1
         );
-        _clock = Clock.wrap(_put(_put(Clock.unwrap(_clock), 136, 16, grace), 152, 24, margin));
-        _policy = _put(_policy, 136, 24, verdictWindow);
+        _setClock(GRACE_AT, 12, grace);
+        _setClock(MARGIN_AT, 17, margin);
+        _setPolicy(WINDOW_AT, 24, verdictWindow);
         emit ParameterSet("grace", grace);
         emit ParameterSet("margin", margin);
         emit ParameterSet("verdictWindow", verdictWindow);
@@ -185,7 +201,8 @@ contract AllocatorDesk is JobBook {
     function setPenalties(uint16 deadlinePermille, uint8 fraudMultiple) external restricted {
         _bound("deadlinePermille", deadlinePermille, 0, 500);
         _bound("fraudMultiple", fraudMultiple, 1, 10);
-        _policy = _put(_put(_policy, 160, 16, deadlinePermille), 176, 8, fraudMultiple);
+        _setPolicy(PERMILLE_AT, 16, deadlinePermille);
+        _setPolicy(MULTIPLE_AT, 8, fraudMultiple);
         emit ParameterSet("deadlinePermille", deadlinePermille);
         emit ParameterSet("fraudMultiple", fraudMultiple);
     }
@@ -194,18 +211,73 @@ contract AllocatorDesk is JobBook {
         _bound("leastTrust", leastTrust, 2, 100);
         _bound("mostRedundancy", mostRedundancy, 1, 5);
         _bound("mostSeconds", mostSeconds, 60, 259_200);
-        _policy = _put(_put(_put(_policy, 96, 8, leastTrust), 104, 8, mostRedundancy), 112, 24, mostSeconds);
+        _setClock(TRUST_AT, 7, leastTrust);
+        _setClock(REDUNDANCY_AT, 3, mostRedundancy);
+        _setClock(SECONDS_AT, 18, mostSeconds);
         emit ParameterSet("leastTrust", leastTrust);
         emit ParameterSet("mostRedundancy", mostRedundancy);
         emit ParameterSet("mostSeconds", mostSeconds);
     }
 
     function setPaused(bool stop) external restricted {
-        _clock = Clock.wrap(_put(Clock.unwrap(_clock), 128, 8, stop ? 1 : 0));
+        _setClock(PAUSED_AT, 1, stop ? 1 : 0);
         emit PausedSet(stop);
     }
 
+    /* ------------------------------ the registry's ------------------------------ */
+
+    function setOperator(ProcessorId processor, address operator) external onlyRegistry {
+        uint256 word = Dispatch.unwrap(_dispatch[processor]);
+        _dispatch[processor] = Dispatch.wrap(_put(word, 0, 160, uint160(operator)));
+    }
+
+    function setBlocked(ProcessorId processor, bool suspended, bool retired) external onlyRegistry {
+        uint256 word = _put(Dispatch.unwrap(_dispatch[processor]), SUSPENDED_AT, 1, suspended ? 1 : 0);
+        _dispatch[processor] = Dispatch.wrap(_put(word, RETIRED_AT, 1, retired ? 1 : 0));
+    }
+
+    function setHalfLife(uint40 halfLifeSeconds) external onlyRegistry {
+        _setClock(HALF_LIFE_AT, 18, halfLifeSeconds >> Reputation.TICK_BITS);
+    }
+
+    function addBond(ProcessorId processor, uint256 amount) external onlyRegistry {
+        Standing s = _standings[processor];
+        address provider = s.providerOf();
+        _debit(provider, amount);
+        _standings[processor] = s.withBond(s.bondUnitsOf() + amount / _unit);
+        emit BondTaken(provider, msg.sender, amount);
+    }
+
+    function releaseBond(ProcessorId processor, uint256 amount) external onlyRegistry {
+        Standing s = _standings[processor];
+        address provider = s.providerOf();
+        _standings[processor] = s.withBond(s.bondUnitsOf() - amount / _unit);
+        _balances[provider] += amount;
+        emit BondGiven(provider, msg.sender, amount);
+    }
+
+    function slashBond(ProcessorId processor, uint256 amount, address beneficiary)
+        external
+        onlyRegistry
+        returns (uint256 taken)
+    {
+        Standing s = _standings[processor];
+        uint256 units = amount / _unit;
+        if (units > s.bondUnitsOf()) units = s.bondUnitsOf();
+        taken = units * _unit;
+        _standings[processor] = s.withBond(s.bondUnitsOf() - units);
+        _balances[beneficiary] += taken;
+    }
+
     /* ------------------------------ internals ------------------------------ */
+
+    function _setClock(uint256 offset, uint256 bits, uint256 value) private {
+        _clock = Clock.wrap(_put(Clock.unwrap(_clock), offset, bits, value));
+    }
+
+    function _setPolicy(uint256 offset, uint256 bits, uint256 value) private {
+        _policy = Policy.wrap(_put(Policy.unwrap(_policy), offset, bits, value));
+    }
 
     /// @dev Ends a pending execution: frees its qubits and takes the penalty if it was running.
     function _end(Case memory k, uint8 index, Execution e) private {
@@ -215,8 +287,8 @@ contract AllocatorDesk is JobBook {
         if (from == ExecutionState.Allocated) {
             Dispatch d = _dispatch[processor];
             _dispatch[processor] = d.withFree(d.freeOf() + k.p.qubitsOf());
-            IProcessorRegistry(_registry).recordOutcome(processor, Outcome.Reject, false);
-            penalty = _slash(k, processor, _feeOf(k) * uint16(_policy >> 160) / 1000, k.terms.clientOf());
+            _record(processor, Outcome.Reject, false, k.terms.lifeOf());
+            penalty = _slash(k, processor, _feeOf(k) * _policy.deadlinePermilleOf() / 1000, k.terms.clientOf());
         }
         _move(k, index, e, ExecutionState.Ended);
         _step(k, STEP_ENDED, index, bytes32(penalty));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {IProcessorRegistry} from "../interfaces/IProcessorRegistry.sol";
 import {JobId, JobState, ProcessorId, Reason, directQueueOf, jobAt} from "../libraries/Types.sol";
 import {EXECUTION_BITS, EXECUTION_MASK, Execution, Progress, Terms} from "../libraries/JobWords.sol";
-import {Clock, Dispatch, Lane, Queue, packLane} from "../libraries/QueueWords.sol";
+import {Dispatch, Standing} from "../libraries/ProcessorWords.sol";
+import {Clock, Lane, Queue, packLane} from "../libraries/QueueWords.sol";
 import {Flows} from "./Flows.sol";
 
 /// @title FairQueue
@@ -38,6 +38,7 @@ abstract contract FairQueue is Flows {
 
     mapping(JobId job => Job) internal _jobs;
     mapping(ProcessorId processor => Dispatch) internal _dispatch;
+    mapping(ProcessorId processor => Standing) internal _standings;
 
     /* ------------------------------ the rule ------------------------------ */
 
@@ -52,42 +53,46 @@ abstract contract FairQueue is Flows {
         bool certified = d.certifiedUntilOf() > block.timestamp;
         uint256 flows = certified ? c.flowsOf() : 0;
         uint256 quality = certified ? d.certifiedOf() : 0;
-        uint256[] memory lanes = new uint256[](flows + 4);
-        // Lane indices stay below the array's length. Lanes past the last flow are zero.
-        unchecked {
-            for (uint256 i; i < flows; i += 4) {
-                uint256 word = _lanes[i >> 2];
-                assembly ("memory-safe") {
-                    let slot := add(add(lanes, 32), shl(5, i))
-                    mstore(slot, and(word, 0xFFFFFFFFFFFFFFFF))
-                    mstore(add(slot, 32), and(shr(64, word), 0xFFFFFFFFFFFFFFFF))
-                    mstore(add(slot, 64), and(shr(128, word), 0xFFFFFFFFFFFFFFFF))
-                    mstore(add(slot, 96), shr(192, word))
-                }
+        if (!d.hasDirect()) {
+            // Nearly always the least lane is the answer.
+            uint256 best = _scan(flows, d, quality, _late(c));
+            if (best != NONE && _offer(best, processor, c, pick) && pick.progress.qubitsOf() <= d.freeOf()) {
+                return (Reason.None, pick);
             }
+        }
+        return (_search(processor, d, c, flows, quality, pick), pick);
+    }
+
+    /// @dev The rule in full, for when the least lane's front is not the answer; fills `pick`.
+    function _search(ProcessorId processor, Dispatch d, Clock c, uint256 flows, uint256 quality, Pick memory pick)
+        private
+        view
+        returns (Reason reason)
+    {
+        uint256[] memory lanes = new uint256[](flows + 1);
+        for (uint256 i; i < flows; ++i) {
+            lanes[i] = uint64(_lanes[i >> 2] >> ((i & 3) << 6));
         }
         uint256 resolved; // bit i: lane i holds what the queue really offers to this processor
         if (d.hasDirect()) {
             _offer(directQueueOf(processor), processor, c, pick);
-            lanes[flows] = _laneOf(pick, c);
+            lanes[flows] = _laneOf(pick);
             resolved = 1 << flows;
         }
-        ++flows;
         while (true) {
-            uint256 best = _least(lanes, flows, d, quality, c);
+            uint256 best = _least(lanes, d, quality, _late(c));
             if (best == NONE) {
-                if (reason != Reason.None) return (reason, pick);
-                return (_why(lanes, d, quality, certified), pick);
+                return reason == Reason.None ? _why(lanes, d, quality) : reason;
             }
-            bool same = _offer(best + 1 == flows ? directQueueOf(processor) : best, processor, c, pick);
+            bool same = _offer(best == flows ? directQueueOf(processor) : best, processor, c, pick);
             if (!same && resolved >> best & 1 == 0) {
-                lanes[best] = _laneOf(pick, c);
+                lanes[best] = _laneOf(pick);
                 if (lanes[best] == 0 && pick.word.removedOf() != pick.word.addedOf()) reason = Reason.Backlog;
                 resolved |= 1 << best;
             } else if (pick.progress.qubitsOf() <= d.freeOf()) {
-                return (Reason.None, pick);
+                return Reason.None;
             } else if (c.timeOf() > pick.progress.tagOf() + c.drainOf()) {
-                return (Reason.Draining, pick);
+                return Reason.Draining;
             } else {
                 lanes[best] = 0;
                 if (reason == Reason.None) reason = Reason.Busy;
@@ -95,38 +100,58 @@ abstract contract FairQueue is Flows {
         }
     }
 
-    /// @dev The suitable lane of least key that fits or may make the processor drain; NONE if there is no such lane.
-    function _least(uint256[] memory lanes, uint256 count, Dispatch d, uint256 quality, Clock c)
-        private
-        pure
-        returns (uint256 best)
-    {
+    /// @dev A key below this may belong to a tag that the virtual time has left behind by more than the drain.
+    function _late(Clock c) private pure returns (uint256) {
+        return c.timeOf() > c.drainOf() ? c.timeOf() - c.drainOf() : 0;
+    }
+
+    /// @dev `_least` over the lanes in storage.
+    function _scan(uint256 flows, Dispatch d, uint256 quality, uint256 late) private view returns (uint256 best) {
         uint256 total = d.totalOf();
         uint256 free = d.freeOf();
-        // A key below this may belong to a tag that the virtual time has left behind by more than the drain.
-        uint256 late = c.timeOf() > c.drainOf() ? c.timeOf() - c.drainOf() : 0;
-        uint256 least = NONE;
         best = NONE;
-        // Indices stay below the array's length.
-        unchecked {
-            for (uint256 i; i < count; ++i) {
-                uint256 entry;
-                assembly ("memory-safe") {
-                    entry := mload(add(add(lanes, 32), shl(5, i)))
-                }
-                if (entry == 0 || entry >> 24 >= least || entry & 0xFFF > quality) continue;
-                uint256 qubits = entry >> 12 & 0xFFF;
-                if (qubits <= free || (qubits <= total && entry >> 24 < late)) {
-                    least = entry >> 24;
-                    best = i;
+        assembly ("memory-safe") {
+            let least := best
+            for { let i := 0 } lt(i, flows) { i := add(i, 4) } {
+                let word := sload(add(_lanes.slot, shr(2, i)))
+                for { let f := i } word { f := add(f, 1) } {
+                    let entry := and(word, 0xFFFFFFFFFFFFFFFF)
+                    word := shr(64, word)
+                    let key := shr(24, entry)
+                    if and(lt(key, least), iszero(gt(and(entry, 0xFFF), quality))) {
+                        let qubits := and(shr(12, entry), 0xFFF)
+                        // An empty lane has no qubits.
+                        if and(
+                            iszero(iszero(qubits)),
+                            or(iszero(gt(qubits, free)), and(iszero(gt(qubits, total)), lt(key, late)))
+                        ) {
+                            least := key
+                            best := f
+                        }
+                    }
                 }
             }
         }
     }
 
+    /// @dev The suitable lane of least key that fits or may make the processor drain; NONE if there is no such lane.
+    function _least(uint256[] memory lanes, Dispatch d, uint256 quality, uint256 late) private pure returns (uint256 best) {
+        uint256 least = NONE;
+        best = NONE;
+        for (uint256 i; i < lanes.length; ++i) {
+            Lane entry = Lane.wrap(lanes[i]);
+            uint256 qubits = entry.laneQubits();
+            if (qubits == 0 || entry.laneKey() >= least || entry.laneQuality() > quality) continue;
+            if (qubits <= d.freeOf() || (qubits <= d.totalOf() && entry.laneKey() < late)) {
+                least = entry.laneKey();
+                best = i;
+            }
+        }
+    }
+
     /// @dev Why none of the lanes will do.
-    function _why(uint256[] memory lanes, Dispatch d, uint256 quality, bool certified) private pure returns (Reason why) {
-        why = certified ? Reason.Empty : Reason.NoCertificate;
+    function _why(uint256[] memory lanes, Dispatch d, uint256 quality) private view returns (Reason why) {
+        why = d.certifiedUntilOf() > block.timestamp ? Reason.Empty : Reason.NoCertificate;
         for (uint256 i; i < lanes.length; ++i) {
             Lane entry = Lane.wrap(lanes[i]);
             if (Lane.unwrap(entry) == 0) continue;
@@ -185,11 +210,13 @@ abstract contract FairQueue is Flows {
         uint256 count = p.countOf();
         if (count == 0) return false;
         uint256 more = count > 1 ? _jobs[jobAt(id, index)].more : 0;
-        ProcessorId[] memory others = new ProcessorId[](count);
+        address provider = _standings[processor].providerOf();
         for (uint256 i; i < count; ++i) {
-            others[i] = ProcessorId.wrap(uint32(_executionIn(p, more, i).processorOf()));
+            if (_standings[ProcessorId.wrap(uint32(_executionIn(p, more, i).processorOf()))].providerOf() == provider) {
+                return true;
+            }
         }
-        return IProcessorRegistry(_registry).sharesProvider(processor, others);
+        return false;
     }
 
     /// @dev Whether a queue's entry can still be handed out: Queued, and with time enough before the job's deadline.
@@ -197,7 +224,7 @@ abstract contract FairQueue is Flows {
         // Sums of words of at most 40 bits.
         unchecked {
             return p.stateOf() == JobState.Queued
-                && block.timestamp + p.declaredOf() + c.graceOf() + c.marginOf() <= p.deadlineOf();
+                && block.timestamp + p.declaredOf() + p.patienceOf() + c.marginOf() <= p.deadlineOf();
         }
     }
 
@@ -248,7 +275,7 @@ abstract contract FairQueue is Flows {
     /// @dev Makes the lane of a flow, or the flag of a processor's direct queue, show the queue's front.
     function _show(uint256 id, Queue q) internal {
         if (id < 1 << 23) {
-            _setLane(id, _front(id, q, _clock));
+            _setLane(id, _front(id, q));
         } else {
             ProcessorId processor = ProcessorId.wrap(uint32(id & 0x3FFFFF));
             Dispatch d = _dispatch[processor];
@@ -258,27 +285,27 @@ abstract contract FairQueue is Flows {
     }
 
     /// @dev The lane of a queue's first entry; zero if it has none.
-    function _front(uint256 id, Queue q, Clock c) internal view returns (Lane) {
+    function _front(uint256 id, Queue q) private view returns (Lane) {
         uint256 index = q.returnedHeadOf();
         if (index == 0) {
             index = q.removedOf() + 1;
             if (index > q.addedOf()) return Lane.wrap(0);
         }
-        return _laneFor(_jobs[jobAt(id, index)].progress, c);
+        return _laneFor(_jobs[jobAt(id, index)].progress);
     }
 
     /// @dev The lane that shows a job.
-    function _laneFor(Progress p, Clock c) internal pure returns (Lane) {
-        uint256 tag = p.tagOf();
-        uint256 boost = c.boostOf(p.classOf());
-        // Saturates at 0.
-        unchecked {
-            return packLane(tag > boost ? tag - boost : 0, p.qubitsOf(), p.qualityOf());
+    function _laneFor(Progress p) internal view returns (Lane) {
+        uint256 key = p.tagOf();
+        if (p.classOf() != 0) {
+            uint256 boost = _policy.boostOf(p.classOf());
+            key = key > boost ? key - boost : 0;
         }
+        return packLane(key, p.qubitsOf(), p.qualityOf());
     }
 
-    function _laneOf(Pick memory pick, Clock c) private pure returns (uint256) {
-        return pick.index == 0 ? 0 : Lane.unwrap(_laneFor(pick.progress, c));
+    function _laneOf(Pick memory pick) private view returns (uint256) {
+        return pick.index == 0 ? 0 : Lane.unwrap(_laneFor(pick.progress));
     }
 
     /// @dev Execution `i` out of a job's words.

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {Clock, Lane, Queue} from "../libraries/QueueWords.sol";
+import {Clock, FLOWS_AT, Lane, Policy, Queue} from "../libraries/QueueWords.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @title Flows
@@ -14,15 +14,12 @@ abstract contract Flows is Ledger, AccessManaged {
     /// @dev Virtual time units per qubit-second and unit of weight.
     uint256 internal constant TAG_SCALE = 64;
 
-    /// @dev Hot parameters and the virtual time: one word, read by submit and allocate.
     Clock internal _clock;
-    /// @dev rate 32 x 3 | leastTrust 8 | mostRedundancy 8 | mostSeconds 24 | verdictWindow 24 | deadlinePermille 16 |
-    /// fraudMultiple 8, lowest bits first.
-    uint256 internal _policy;
+    Policy internal _policy;
     /// @dev Queues of flows and, from 2^23 on, direct queues of processors.
     mapping(uint256 queue => Queue) internal _queues;
     /// @dev Four lanes to a word.
-    mapping(uint256 word => uint256) internal _lanes;
+    uint256[MOST_FLOWS / 4] internal _lanes;
     mapping(uint256 flow => address) internal _owners;
     mapping(uint256 flow => mapping(address account => bool)) internal _members;
     /// @dev capacity 64 | perDay 64 | tokens 64 | updated 64, lowest bits first; by flow * 4 + class.
@@ -32,11 +29,13 @@ abstract contract Flows is Ledger, AccessManaged {
 
     /// @dev Starting values: every body may change its own.
     function _initialise() internal {
-        // drain 2000, grace 30 s, margin 60 s, no boosts
-        _clock = Clock.wrap(2000 << 40 | 30 << 136 | 60 << 152);
-        // rates 1000, 2000, 4000; trust >= 2; redundancy <= 5; 6 h; verdict within 1 h; penalties 10 % and 3 fees
-        _policy = 1000 | 2000 << 32 | 4000 << 64 | 2 << 96 | 5 << 104 | 21_600 << 112 | 3600 << 136 | 100 << 160
-            | 3 << 176;
+        // drain 2000, grace 30 s, margin 60 s, rate 1000, trust >= 2, redundancy <= 5, at most 6 h, half-life 90 days
+        uint256 halfLife = 90 days >> 8;
+        _clock = Clock.wrap(
+            2000 << 40 | 30 << 129 | 60 << 141 | 1000 << 158 | 2 << 190 | 5 << 197 | 21_600 << 200 | halfLife << 218
+        );
+        // raised rates 2000 and 4000, no boosts, verdict within 1 h, penalties 10 % of a fee and 3 fees
+        _policy = Policy.wrap(2000 | 4000 << 32 | 3600 << 144 | 100 << 168 | 3 << 184);
         _open(address(0), 100, true);
         emit FlowOpened(0, 0, address(0), 100, true);
     }
@@ -64,7 +63,7 @@ abstract contract Flows is Ledger, AccessManaged {
     /// @dev The flow's queue word; reverts if there is no such flow.
     function _flow(uint256 id) internal view returns (Queue q) {
         q = _queues[id];
-        require(id < MOST_FLOWS && q.weightOf() != 0, ComputationAllocatorUnknownFlow(uint16(id)));
+        if (!(id < MOST_FLOWS && q.weightOf() != 0)) revert ComputationAllocatorUnknownFlow(uint16(id));
     }
 
     /// @dev Whether an account may charge the flow.
@@ -84,16 +83,16 @@ abstract contract Flows is Ledger, AccessManaged {
     }
 
     function _bound(bytes32 name, uint256 value, uint256 least, uint256 most) internal pure {
-        require(value >= least && value <= most, ComputationAllocatorOutOfBounds(name, value, least, most));
+        if (!(value >= least && value <= most)) revert ComputationAllocatorOutOfBounds(name, value, least, most);
     }
 
     function _open(address owner, uint256 weight, bool open) internal returns (uint16 created) {
         uint256 count = _clock.flowsOf();
-        require(count < MOST_FLOWS, ComputationAllocatorTooManyFlows());
+        if (count >= MOST_FLOWS) revert ComputationAllocatorTooManyFlows();
         _bound("weight", weight, LEAST_WEIGHT, MOST_WEIGHT);
         created = uint16(count);
         _queues[count] = Queue.wrap(0).withWeight(weight, open);
         _owners[count] = owner;
-        _clock = Clock.wrap(_put(Clock.unwrap(_clock), 120, 8, count + 1));
+        _clock = Clock.wrap(_put(Clock.unwrap(_clock), FLOWS_AT, 8, count + 1));
     }
 }

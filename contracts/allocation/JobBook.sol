@@ -4,8 +4,10 @@ pragma solidity ^0.8.37;
 import {IProcessorRegistry} from "../interfaces/IProcessorRegistry.sol";
 import {Confidence} from "../libraries/Confidence.sol";
 import {EXECUTION_BITS, Execution, Progress, Terms, packExecution} from "../libraries/JobWords.sol";
+import {Standing} from "../libraries/ProcessorWords.sol";
 import {Queue} from "../libraries/QueueWords.sol";
-import {ExecutionState, JobId, JobState, ProcessorId} from "../libraries/Types.sol";
+import {Reputation} from "../libraries/Reputation.sol";
+import {ExecutionState, JobId, JobState, Outcome, ProcessorId} from "../libraries/Types.sol";
 import {FairQueue} from "./FairQueue.sol";
 
 /// @title JobBook
@@ -61,7 +63,7 @@ abstract contract JobBook is FairQueue {
         Queue q = _queues[queue_];
         bool first = q.returnedHeadOf() == 0;
         _queues[queue_] = _append(queue_, q, k.id.indexOf());
-        if (first) _setLane(queue_, _laneFor(k.p, _clock));
+        if (first) _setLane(queue_, _laneFor(k.p));
         _requeue(k);
     }
 
@@ -73,7 +75,7 @@ abstract contract JobBook is FairQueue {
             if (e.executionStateOf() != ExecutionState.Accepted) continue;
             sum += i == index
                 ? odds
-                : IProcessorRegistry(_registry).log2Odds(ProcessorId.wrap(uint32(e.processorOf())));
+                : _oddsOf(_standings[ProcessorId.wrap(uint32(e.processorOf()))], k.terms.lifeOf());
         }
         return sum >= Confidence.required(k.terms.trustOf());
     }
@@ -96,14 +98,42 @@ abstract contract JobBook is FairQueue {
         emit JobRequeued(k.id, count);
     }
 
+    /* ------------------------------ standing ------------------------------ */
+
+    /// @dev Puts a verdict into the reputation of a processor.
+    function _record(ProcessorId processor, Outcome outcome, bool weak, uint256 halfLife)
+        internal
+        returns (address provider, int256 odds)
+    {
+        Standing s = _standings[processor];
+        provider = s.providerOf();
+        if (outcome == Outcome.Undecided) return (provider, 0);
+        (uint256 a, uint256 b) = _decayed(s, halfLife);
+        (a, b) = Reputation.record(a, b, outcome, weak);
+        _standings[processor] = s.withEvidence(a, b, block.timestamp >> Reputation.TICK_BITS);
+        if (outcome == Outcome.Accept) odds = Reputation.log2Odds(a, b);
+    }
+
+    function _oddsOf(Standing s, uint256 halfLife) internal view returns (int256) {
+        (uint256 a, uint256 b) = _decayed(s, halfLife);
+        return Reputation.log2Odds(a, b);
+    }
+
+    /// @dev Evidence for and against, decayed up to now.
+    function _decayed(Standing s, uint256 halfLife) internal view returns (uint256 a, uint256 b) {
+        (a, b) = (s.forOf(), s.againstOf());
+        uint256 ticks = (block.timestamp >> Reputation.TICK_BITS) - s.tickOf();
+        if (ticks != 0) (a, b) = (Reputation.decay(a, ticks, halfLife), Reputation.decay(b, ticks, halfLife));
+    }
+
+    /// @dev Takes up to `amount` from a bond for `beneficiary`, or the treasury if that is zero.
     function _slash(Case memory k, ProcessorId processor, uint256 amount, address beneficiary)
         internal
-        returns (uint256 taken)
+        returns (uint256)
     {
-        (taken, beneficiary) = IProcessorRegistry(_registry).slash(
+        return IProcessorRegistry(_registry).slash(
             processor, amount, beneficiary, bytes32(uint256(JobId.unwrap(k.id)))
         );
-        if (taken != 0) _balances[beneficiary] += taken;
     }
 
     /* ------------------------------ small parts ------------------------------ */
@@ -130,9 +160,9 @@ abstract contract JobBook is FairQueue {
     }
 
     function _executionAt(Case memory k, uint256 index) internal pure returns (Execution) {
-        require(
-            index < k.p.countOf(), ComputationAllocatorBadExecutionState(k.id, uint8(index), ExecutionState.None)
-        );
+        if (index >= k.p.countOf()) {
+            revert ComputationAllocatorBadExecutionState(k.id, uint8(index), ExecutionState.None);
+        }
         return _executionIn(k.p, k.more, index);
     }
 

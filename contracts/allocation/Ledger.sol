@@ -19,23 +19,18 @@ abstract contract Ledger is IAllocatorLog {
     }
 
     modifier onlyRegistry() {
-        require(msg.sender == _registry, ComputationAllocatorUnauthorized(msg.sender));
+        if (msg.sender != _registry) revert ComputationAllocatorUnauthorized(msg.sender);
         _;
     }
 
     modifier onlyVerifier() {
-        require(msg.sender == _verifier, ComputationAllocatorUnauthorized(msg.sender));
-        _;
-    }
-
-    modifier onlyBondHolder() {
-        require(msg.sender == _registry || msg.sender == _verifier, ComputationAllocatorUnauthorized(msg.sender));
+        if (msg.sender != _verifier) revert ComputationAllocatorUnauthorized(msg.sender);
         _;
     }
 
     function _debit(address account, uint256 amount) internal {
         uint256 available = _balances[account];
-        require(amount <= available, ComputationAllocatorInsufficientBalance(account, amount, available));
+        if (amount > available) revert ComputationAllocatorInsufficientBalance(account, amount, available);
         // Cannot underflow: checked above.
         unchecked {
             _balances[account] = available - amount;

@@ -12,10 +12,11 @@ interface IAllocatorLog {
     event Deposited(address indexed account, address indexed from, uint256 amount);
     /// @notice Credit left to `to`.
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
-    /// @notice Balance became a bond held for the registry or the verifier (`holder`). The bond of a registration is in the
-    /// registry's ProcessorRegistered alone.
+    /// @notice Balance became a bond for the registry (of a processor) or the verifier (of a challenge), the `holder`. The bond
+    /// that a registration takes from the provider's balance is in the registry's ProcessorRegistered alone.
     event BondTaken(address indexed account, address indexed holder, uint256 amount);
-    /// @notice A bond held for `holder` became balance of `account`.
+    /// @notice A bond for `holder` became balance of `account`. What a slash moves from a processor's bond to a balance is in the
+    /// registry's Slashed alone.
     event BondGiven(address indexed account, address indexed holder, uint256 amount);
 
     /// @notice A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow.

@@ -43,6 +43,7 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// has none left and `l = u = 0`. A job's log2(trust - 1) is rounded up to 1/256 bit.
 ///
 /// ## Executions
+/// Grace is the one in force when the job was submitted.
 /// Allocated until `allocatedAt + declaredSeconds + grace`; a commitment by then frees the qubits. Later anyone may call
 /// `expireExecution`: qubits freed, bond slashed by a bounded share of the fee for the client, job requeued. A commitment
 /// without a verdict for `verdictWindow` seconds may be ended too, without a slash.
@@ -133,15 +134,29 @@ interface IComputationAllocator is IAllocatorLog {
         external
         returns (ProcessorId processor, address provider);
 
-    /// @notice Appends a challenge's step (kind 8 or 9) to the trail. If `overturn`, an Accepted execution becomes
-    /// Fraudulent; money is the verifier's and registry's matter. Only by the verifier.
+    /// @notice Appends a challenge's step (kind 8 or 9) to the trail. If `overturn`, the verdict falls: an Accepted execution
+    /// becomes Fraudulent, with the reputation of one; any other keeps its state and the reputation gains what an Accept gives.
+    /// Bonds are the verifier's matter. Only by the verifier.
     function recordChallenge(JobId job, uint8 execution, uint8 kind, bytes32 data, bool overturn) external;
 
-    /// @notice Balance to bond. Only by the registry or the verifier.
+    /// @notice Balance to the bond of a challenge. Only by the verifier.
     function takeBond(address account, uint256 amount) external;
 
-    /// @notice Bond to balance. Only by the registry or the verifier.
+    /// @notice Bond of a challenge to balance. Only by the verifier.
     function giveBond(address account, uint256 amount) external;
+
+    /// @notice Provider's balance to a processor's bond. Only by the registry.
+    function addBond(ProcessorId processor, uint256 amount) external;
+
+    /// @notice A processor's bond to its provider's balance. Only by the registry.
+    function releaseBond(ProcessorId processor, uint256 amount) external;
+
+    /// @notice Up to `amount` of a processor's bond, in whole units, to the beneficiary's balance. Only by the registry.
+    /// @return taken never more than the bond
+    function slashBond(ProcessorId processor, uint256 amount, address beneficiary) external returns (uint256 taken);
+
+    /// @notice Half-life of reputations; jobs keep the one that they were submitted under. Only by the registry.
+    function setHalfLife(uint40 halfLifeSeconds) external;
 
     /// @notice Makes a processor's dispatch word and takes its bond from the provider's balance. Only by the registry.
     function enroll(
@@ -230,6 +245,15 @@ interface IComputationAllocator is IAllocatorLog {
             bool suspended,
             bool retired
         );
+
+    /// @notice Owner, bond and decayed evidence (1/256 of an observation, without the prior) of a processor.
+    function standing(ProcessorId processor)
+        external
+        view
+        returns (address provider, uint256 bond, uint256 evidenceFor, uint256 evidenceAgainst);
+
+    /// @notice Half-life of reputations in seconds.
+    function halfLife() external view returns (uint40);
 
     /// @notice A flow's share and finish tag. Reverts if there is none.
     function flow(uint16 id) external view returns (address owner, uint24 weight, bool open, uint40 finishTag);

@@ -3,8 +3,8 @@ pragma solidity ^0.8.37;
 
 /// @title IOracleQuorum
 /// @notice Who may attest: one set of n = 3f + 1 signers per era, 2f + 1 of which speak for the quorum, and their bonds.
-/// @dev The signer list is contract code (SSTORE2), read with one EXTCODECOPY. A rotation is pushed to the ResultVerifier, so
-/// that a verdict needs no call here. Signatures are compact (r, vs) pairs of ERC-2098, 64 bytes each, ordered by signer
+/// @dev The signer list is contract code (SSTORE2), read with one EXTCODECOPY. A rotation is pushed to the
+/// ResultVerifier, which passes it on to the ProcessorRegistry, so that a verdict or certificate needs no call here. Signatures are compact (r, vs) pairs of ERC-2098, 64 bytes each, ordered by signer
 /// index; bit i of the bitmap says that signer i signed. So each signer counts once and the order is canonical.
 /// Bonds are held by this contract in the credit token: token balance >= sum of bonds + sum of credits.
 interface IOracleQuorum {
@@ -117,7 +117,7 @@ interface IOracleQuorum {
 }
 
 /// @title IEraConsumer
-/// @notice Learns the signer set of a new era from the OracleQuorum.
+/// @notice Learns the signer set of a new era: the ResultVerifier from the OracleQuorum, the ProcessorRegistry from the former.
 interface IEraConsumer {
     /// @param pointer contract whose code after the first byte is the packed 20-byte signer list
     function eraStarted(uint32 era, address pointer, uint8 count, uint8 threshold) external;

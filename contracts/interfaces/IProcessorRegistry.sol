@@ -6,13 +6,16 @@ import {ProcessorId, ProcessorSpec, ProcessorView, Capability, Certification, Ou
 /// @title IProcessorRegistry
 /// @notice Who computes: identity, bond, certified capability, reputation.
 ///
-/// A *processor* is one QPU or simulator, owned by a *provider* account that bonds credit for it. The bond's tokens stay in
-/// the allocator's ledger; this contract only says how much of them is the processor's. Bonds are at most 2^40 - 1 units.
+/// A *processor* is one QPU or simulator, owned by a *provider* account that bonds credit for it. Bonds are at most 2^40 - 1
+/// units. What every step of a job needs of a processor (who may ask, free qubits, certified quality, owner, bond, reputation) is
+/// two words in the allocator; this contract keeps the rest and decides over them.
 ///
 /// Reputation is a pair Beta(a, b) in 1/256 of an observation, each the decayed evidence plus a prior of one (256). Evidence e
 /// decays as `e * 2^(-dt / halfLife)`; dt is measured in whole ticks of 256 s; `2^-f` inside a half-life is taken from the
 /// quadratic 1 - 0.67157 f + 0.17157 f^2 (44,012 and 11,244 of 65,536; error below 0.3 %). Accept adds 1 to a, or 26/256 if weakly verified; Reject and
 /// a missed deadline add 1 to b, Fraud adds 8. Evidence saturates at 65,535/256.
+/// Verdicts alone change it; since outcome, weakness and time of each are in the log, so is every value of it. A job's verdicts use
+/// the half-life in force when it was submitted.
 /// Log2-odds are `log2(a / b)` in 1/256 bit, with the linear mantissa log2(1 + m) ~ m + 0.34375 m (1 - m).
 ///
 /// Certificates are EIP-712 structs under the domain ("QCRS ProcessorRegistry", "1", chain id, this contract):
@@ -57,8 +60,6 @@ interface IProcessorRegistry {
     event BondReleased(ProcessorId indexed processor, uint256 amount);
     /// @notice `amount` of the bond went to `beneficiary`'s balance.
     event Slashed(ProcessorId indexed processor, address indexed beneficiary, uint256 amount, bytes32 cause);
-    /// @notice A verdict changed the reputation to Beta(alpha, beta), in 1/256.
-    event ReputationChanged(ProcessorId indexed processor, uint16 alpha, uint16 beta);
     /// @notice The Certification Authority stopped or readmitted a processor.
     event SuspensionSet(ProcessorId indexed processor, bool suspended);
     /// @notice The provider took its processor off the exchange for good.
@@ -132,21 +133,12 @@ interface IProcessorRegistry {
 
     /* ------------------------------ exchange contracts only ------------------------------ */
 
-    /// @notice Records a verdict in the reputation. Only by the allocator or the verifier.
-    /// @param outcome Accept raises it; Reject and Fraud lower it; Undecided leaves it
-    /// @return provider the owner
-    /// @return odds log2-odds of the reputation after the change, in 1/256 bit; 0 for Undecided
-    function recordOutcome(ProcessorId processor, Outcome outcome, bool weak)
-        external
-        returns (address provider, int256 odds);
-
-    /// @notice Takes up to `amount` from the bond for `beneficiary`, or the treasury if that is zero; the caller credits it.
-    /// Only by the allocator or the verifier.
+    /// @notice Moves up to `amount` of the bond, in whole units, to the balance of `beneficiary`, or of the treasury if that is
+    /// zero. Only by the allocator or the verifier.
     /// @return taken never more than the bond
-    /// @return credited who gets it
     function slash(ProcessorId processor, uint256 amount, address beneficiary, bytes32 cause)
         external
-        returns (uint256 taken, address credited);
+        returns (uint256 taken);
 
     /* ------------------------------ bodies ------------------------------ */
 
@@ -195,9 +187,6 @@ interface IProcessorRegistry {
 
     /// @notice `log2(a / b)` of the decayed reputation now, in 1/256 bit.
     function log2Odds(ProcessorId id) external view returns (int256);
-
-    /// @notice Whether any of the processors has the same provider as `id`.
-    function sharesProvider(ProcessorId id, ProcessorId[] calldata others) external view returns (bool);
 
     /// @notice Processors registered so far; ids run from 1 to this.
     function processorCount() external view returns (uint256);

@@ -5,19 +5,19 @@ import {ExecutionState, JobState} from "./Types.sol";
 
 /// @title JobWords
 /// @notice The packed words of a job. Three are written at submission and none is added before a third execution:
-/// - `Terms`, never changed: client 160 | rate 32 | flow 8 | trust 8
+/// - `Terms`, never changed: client 160 | rate 32 | flow 8 | trust 8 | half-life 18
 /// - `Progress`: tag 40 | qubits 12 | quality 12 | class 2 | declared 24 | deadline 32 | redundancy 3 | most 3 | state 3 |
-///   count 3 | paid 3 | next 40 | (spare 15) | first execution 64
+///   count 3 | paid 3 | next 40 | grace 12 | (spare 3) | first execution 64
 /// - the trail, and `more`: executions 1..4, 64 bits each, from the second execution on
 /// An `Execution` is processor 22 | state 3 | reports 2 | since 32 | used 5. Lowest bits first.
 type Terms is uint256;
 type Progress is uint256;
 type Execution is uint256;
 
-using {clientOf, rateOf, flowOf, trustOf} for Terms global;
+using {clientOf, rateOf, flowOf, trustOf, lifeOf} for Terms global;
 using {
     tagOf, qubitsOf, qualityOf, classOf, declaredOf, deadlineOf, redundancyOf, mostOf, stateOf, countOf, paidOf, nextOf,
-    withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen
+    patienceOf, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen
 } for Progress global;
 using {processorOf, executionStateOf, reportsOf, sinceOf, usedOf} for Execution global;
 
@@ -31,8 +31,8 @@ uint256 constant MASK40 = type(uint40).max;
 
 /* ------------------------------ terms ------------------------------ */
 
-function packTerms(address client, uint256 rate, uint256 flow, uint256 trust) pure returns (Terms) {
-    return Terms.wrap(uint256(uint160(client)) | rate << 160 | flow << 192 | trust << 200);
+function packTerms(address client, uint256 rate, uint256 flow, uint256 trust, uint256 halfLife) pure returns (Terms) {
+    return Terms.wrap(uint256(uint160(client)) | rate << 160 | flow << 192 | trust << 200 | halfLife << 208);
 }
 
 function clientOf(Terms t) pure returns (address) {
@@ -49,6 +49,11 @@ function flowOf(Terms t) pure returns (uint256) {
 
 function trustOf(Terms t) pure returns (uint256) {
     return uint8(Terms.unwrap(t) >> 200);
+}
+
+/// @dev Half-life of reputation, in ticks, when the job was submitted.
+function lifeOf(Terms t) pure returns (uint256) {
+    return Terms.unwrap(t) >> 208 & 0x3FFFF;
 }
 
 /* ------------------------------ progress ------------------------------ */
@@ -105,6 +110,11 @@ function paidOf(Progress p) pure returns (uint256) {
 
 function nextOf(Progress p) pure returns (uint256) {
     return Progress.unwrap(p) >> 137 & MASK40;
+}
+
+/// @dev Grace in seconds when the job was submitted.
+function patienceOf(Progress p) pure returns (uint256) {
+    return Progress.unwrap(p) >> 177 & 0xFFF;
 }
 
 function firstOf(Progress p) pure returns (Execution) {

@@ -8,25 +8,40 @@ import {MASK40} from "./JobWords.sol";
 /// - `Lane` (64 bits, four to a storage word): quality 12 | qubits 12 | key 40 of a flow's front; zero when there is none
 /// - `Queue`: finish tag 40 | removed 40 | added 40 | returned head 40 | returned tail 40 | weight 24 | open 1. Jobs never
 ///   dispatched have the indices removed + 1 .. added
-/// - `Dispatch`: operator 160 | qubits 12 | free 12 | quality 12 | certified until 40 | suspended 1 | retired 1 | direct 1
-/// - `Clock`: virtual time 40 | drain 40 | credit 40 | flows 8 | paused 8 | grace 16 | margin 24 | boost1 40 | boost2 40
+/// - `Clock`, read by submit and allocate: virtual time 40 | drain 40 | credit 40 | flows 8 | paused 1 | grace 12 | margin 17 |
+///   rate of class 0 32 | least trust 7 | most redundancy 3 | most seconds 18 | half-life 18
+/// - `Policy`, read where those do not suffice: rates of classes 1 and 2 32 each | their boosts 40 each | verdict window 24 |
+///   deadline penalty 16 | fraud multiple 8
 type Lane is uint256;
 type Queue is uint256;
-type Dispatch is uint256;
 type Clock is uint256;
+type Policy is uint256;
 
 using {laneKey, laneQubits, laneQuality} for Lane global;
 using {
     finishOf, removedOf, addedOf, returnedHeadOf, returnedTailOf, weightOf, isOpenFlow,
     withFinish, withRemoved, withAdded, withReturned, withWeight
 } for Queue global;
-using {operatorOf, totalOf, freeOf, certifiedOf, certifiedUntilOf, isBlocked, hasDirect, withFree, withDirect} for Dispatch
-    global;
-using {timeOf, drainOf, creditOf, flowsOf, isPaused, graceOf, marginOf, boostOf, withTime} for Clock global;
+using {
+    timeOf, drainOf, creditOf, flowsOf, isPaused, graceOf, marginOf, normalRateOf, leastTrustOf, mostRedundancyOf,
+    mostSecondsOf, halfLifeOf, withTime
+} for Clock global;
+using {raisedRateOf, boostOf, verdictWindowOf, deadlinePermilleOf, fraudMultipleOf} for Policy global;
 
-uint256 constant SUSPENDED_AT = 236;
-uint256 constant RETIRED_AT = 237;
-uint256 constant DIRECT_AT = 238;
+uint256 constant DRAIN_AT = 40;
+uint256 constant CREDIT_AT = 80;
+uint256 constant FLOWS_AT = 120;
+uint256 constant PAUSED_AT = 128;
+uint256 constant GRACE_AT = 129;
+uint256 constant MARGIN_AT = 141;
+uint256 constant RATE_AT = 158;
+uint256 constant TRUST_AT = 190;
+uint256 constant REDUNDANCY_AT = 197;
+uint256 constant SECONDS_AT = 200;
+uint256 constant HALF_LIFE_AT = 218;
+uint256 constant WINDOW_AT = 144;
+uint256 constant PERMILLE_AT = 168;
+uint256 constant MULTIPLE_AT = 184;
 
 /* ------------------------------ lane ------------------------------ */
 
@@ -96,45 +111,6 @@ function withWeight(Queue q, uint256 weight, bool open) pure returns (Queue) {
     return Queue.wrap(Queue.unwrap(q) & (1 << 200) - 1 | weight << 200 | uint256(open ? 1 : 0) << 224);
 }
 
-/* ------------------------------ dispatch ------------------------------ */
-
-function operatorOf(Dispatch d) pure returns (address) {
-    return address(uint160(Dispatch.unwrap(d)));
-}
-
-function totalOf(Dispatch d) pure returns (uint256) {
-    return Dispatch.unwrap(d) >> 160 & 0xFFF;
-}
-
-function freeOf(Dispatch d) pure returns (uint256) {
-    return Dispatch.unwrap(d) >> 172 & 0xFFF;
-}
-
-function certifiedOf(Dispatch d) pure returns (uint256) {
-    return Dispatch.unwrap(d) >> 184 & 0xFFF;
-}
-
-function certifiedUntilOf(Dispatch d) pure returns (uint256) {
-    return Dispatch.unwrap(d) >> 196 & MASK40;
-}
-
-/// @dev Suspended or retired.
-function isBlocked(Dispatch d) pure returns (bool) {
-    return Dispatch.unwrap(d) >> SUSPENDED_AT & 3 != 0;
-}
-
-function hasDirect(Dispatch d) pure returns (bool) {
-    return Dispatch.unwrap(d) >> DIRECT_AT & 1 == 1;
-}
-
-function withFree(Dispatch d, uint256 free) pure returns (Dispatch) {
-    return Dispatch.wrap(Dispatch.unwrap(d) & ~(uint256(0xFFF) << 172) | free << 172);
-}
-
-function withDirect(Dispatch d, bool direct) pure returns (Dispatch) {
-    return Dispatch.wrap(Dispatch.unwrap(d) & ~(uint256(1) << DIRECT_AT) | uint256(direct ? 1 : 0) << DIRECT_AT);
-}
-
 /* ------------------------------ clock ------------------------------ */
 
 function timeOf(Clock c) pure returns (uint256) {
@@ -142,34 +118,75 @@ function timeOf(Clock c) pure returns (uint256) {
 }
 
 function drainOf(Clock c) pure returns (uint256) {
-    return Clock.unwrap(c) >> 40 & MASK40;
+    return Clock.unwrap(c) >> DRAIN_AT & MASK40;
 }
 
 function creditOf(Clock c) pure returns (uint256) {
-    return Clock.unwrap(c) >> 80 & MASK40;
+    return Clock.unwrap(c) >> CREDIT_AT & MASK40;
 }
 
 function flowsOf(Clock c) pure returns (uint256) {
-    return uint8(Clock.unwrap(c) >> 120);
+    return uint8(Clock.unwrap(c) >> FLOWS_AT);
 }
 
 function isPaused(Clock c) pure returns (bool) {
-    return Clock.unwrap(c) >> 128 & 1 == 1;
+    return Clock.unwrap(c) >> PAUSED_AT & 1 == 1;
 }
 
 function graceOf(Clock c) pure returns (uint256) {
-    return uint16(Clock.unwrap(c) >> 136);
+    return Clock.unwrap(c) >> GRACE_AT & 0xFFF;
 }
 
 function marginOf(Clock c) pure returns (uint256) {
-    return uint24(Clock.unwrap(c) >> 152);
+    return Clock.unwrap(c) >> MARGIN_AT & 0x1FFFF;
 }
 
-/// @dev Boost of class 0, 1 or 2 in virtual time; 0 for class 0.
-function boostOf(Clock c, uint256 class) pure returns (uint256) {
-    return class == 0 ? 0 : Clock.unwrap(c) >> (136 + 40 * class) & MASK40;
+/// @dev Units per qubit-second of class 0.
+function normalRateOf(Clock c) pure returns (uint256) {
+    return uint32(Clock.unwrap(c) >> RATE_AT);
+}
+
+function leastTrustOf(Clock c) pure returns (uint256) {
+    return Clock.unwrap(c) >> TRUST_AT & 0x7F;
+}
+
+function mostRedundancyOf(Clock c) pure returns (uint256) {
+    return Clock.unwrap(c) >> REDUNDANCY_AT & 7;
+}
+
+function mostSecondsOf(Clock c) pure returns (uint256) {
+    return Clock.unwrap(c) >> SECONDS_AT & 0x3FFFF;
+}
+
+/// @dev In ticks of 256 s.
+function halfLifeOf(Clock c) pure returns (uint256) {
+    return Clock.unwrap(c) >> HALF_LIFE_AT & 0x3FFFF;
 }
 
 function withTime(Clock c, uint256 time) pure returns (Clock) {
     return Clock.wrap(Clock.unwrap(c) & ~MASK40 | time);
+}
+
+/* ------------------------------ policy ------------------------------ */
+
+/// @dev Units per qubit-second of class 1 or 2.
+function raisedRateOf(Policy p, uint256 class) pure returns (uint256) {
+    return uint32(Policy.unwrap(p) >> (32 * (class - 1)));
+}
+
+/// @dev Boost of class 1 or 2 in virtual time.
+function boostOf(Policy p, uint256 class) pure returns (uint256) {
+    return Policy.unwrap(p) >> (24 + 40 * class) & MASK40;
+}
+
+function verdictWindowOf(Policy p) pure returns (uint256) {
+    return uint24(Policy.unwrap(p) >> WINDOW_AT);
+}
+
+function deadlinePermilleOf(Policy p) pure returns (uint256) {
+    return uint16(Policy.unwrap(p) >> PERMILLE_AT);
+}
+
+function fraudMultipleOf(Policy p) pure returns (uint256) {
+    return uint8(Policy.unwrap(p) >> MULTIPLE_AT);
 }

@@ -9,6 +9,8 @@ library Quorum {
     /// @dev Half the order of secp256k1: signatures with a higher s are refused (EIP-2).
     uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
+    uint256 private constant LOW_BITS = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF;
+
     /// @notice Reverts unless every signer named by `bitmap`, at least `threshold` of the `count`, signed `digest`.
     /// @param pointer its code is a zero byte and the packed 20-byte signers
     /// @param signatures 64 bytes (r, vs) for each bit set, in ascending order
@@ -21,34 +23,56 @@ library Quorum {
         uint256 bitmap,
         bytes calldata signatures
     ) internal view returns (bytes memory signers) {
-        signers = load(pointer, count);
-        uint256 offset;
-        // Indices stay below 32 and offsets below 2^11.
+        uint256 given;
+        // At most 256 bits.
         unchecked {
-            uint256 given;
             for (uint256 rest = bitmap; rest != 0; rest &= rest - 1) ++given;
-            require(
-                given >= threshold && bitmap >> count == 0, IOracleQuorum.OracleQuorumNotReached(given, threshold)
-            );
-            require(
-                signatures.length == given * 64,
-                IOracleQuorum.OracleQuorumBadLength(signatures.length, given * 64)
-            );
-            for (uint256 i; i < count; ++i) {
-                if (bitmap >> i & 1 == 0) continue;
-                address expected = signerAt(signers, i);
-                address found = recover(digest, signatures, offset);
-                require(found == expected && found != address(0), IOracleQuorum.OracleQuorumBadSignature(i, expected, found));
-                offset += 64;
+        }
+        if (!(given >= threshold && bitmap >> count == 0)) {
+            revert IOracleQuorum.OracleQuorumNotReached(given, threshold);
+        }
+        if (signatures.length != given * 64) revert IOracleQuorum.OracleQuorumBadLength(signatures.length, given * 64);
+        signers = load(pointer, count);
+        uint256 wrong;
+        address expected;
+        address found;
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            let signature := signatures.offset
+            mstore(buffer, digest)
+            for {
+                let place := add(signers, 32)
+                let rest := bitmap
+            } rest {
+                place := add(place, 20)
+                rest := shr(1, rest)
+            } {
+                if and(rest, 1) {
+                    calldatacopy(add(buffer, 64), signature, 32)
+                    let vs := calldataload(add(signature, 32))
+                    let s := and(vs, LOW_BITS)
+                    mstore(add(buffer, 32), add(27, shr(255, vs)))
+                    mstore(add(buffer, 96), s)
+                    mstore(0, 0)
+                    pop(staticcall(gas(), 1, buffer, 128, 0, 32))
+                    expected := shr(96, mload(place))
+                    found := mul(mload(0), iszero(gt(s, HALF_ORDER)))
+                    if or(iszero(found), xor(found, expected)) {
+                        wrong := add(div(sub(sub(place, signers), 32), 20), 1)
+                        break
+                    }
+                    signature := add(signature, 64)
+                }
             }
         }
+        if (wrong != 0) revert IOracleQuorum.OracleQuorumBadSignature(wrong - 1, expected, found);
     }
 
     /// @notice The signer of the compact signature at `offset`, or zero if it is malformed.
     function recover(bytes32 digest, bytes calldata signatures, uint256 offset) internal view returns (address found) {
         assembly ("memory-safe") {
             let vs := calldataload(add(signatures.offset, add(offset, 32)))
-            let s := and(vs, 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF)
+            let s := and(vs, LOW_BITS)
             if iszero(gt(s, HALF_ORDER)) {
                 let buffer := mload(0x40)
                 mstore(buffer, digest)
