@@ -7,14 +7,35 @@ common factor in the counts: a hundred shots sold as four thousand are all multi
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
-__all__ = ["FREE_COUNTS", "form_problem", "scaled_counts"]
+from qcrs.errors import VerificationError
+from qcrs.types import Json
+
+__all__ = ["FREE_COUNTS", "form_problem", "parse_counts", "scaled_counts"]
 
 FREE_COUNTS = 25
 """Counts that vary freely below which a common factor proves nothing (it occurs by chance in 2⁻²⁵)."""
 
 Counts = Mapping[int, int]
+_OUTCOME = re.compile(r"0x(0|[1-9a-f][0-9a-f]*)")
+
+
+def parse_counts(value: Json) -> dict[int, int]:
+    """Counts of a result document, `{"0x1f": n}`; `VerificationError` unless every key has its one form."""
+    if not isinstance(value, dict):
+        raise VerificationError(
+            "counts are an object of outcomes", field="counts", value=type(value).__name__
+        )
+    for key, count in value.items():
+        if not isinstance(key, str) or not _OUTCOME.fullmatch(key):
+            raise VerificationError(
+                "an outcome is lower-case hex without leading zeros", field="counts", value=key
+            )
+        if type(count) is not int or count < 1:
+            raise VerificationError("a count is a positive integer", field="counts", value=count)
+    return {int(key, 16): count for key, count in value.items()}
 
 
 def scaled_counts(frames: Sequence[Counts]) -> int:

@@ -31,14 +31,13 @@ from qcrs.verification.frame_test import P_REJECT, FrameUnit, mask_test, score_t
 from qcrs.verification.peer import Execution, predicted_magnitude, readout_errors
 from qcrs.verification.predicate import check_predicate, predicate_share
 from qcrs.verification.samples import Floats, Sample, blur_density, merged, sample_of
-from qcrs.verification.simulate import Ideal, expectations, ideal
+from qcrs.verification.simulate import Ideal, active_qubits, expectations, ideal
 from qcrs.verification.verdict import PPM, Finding, Outcome, Policy, Test, Verdict, ppm, test_of
 
 __all__ = ["JudgeInput", "JudgeUnit", "frames_match", "judge"]
 
 IDEAL = "ideal"
 PICO = 10**12
-NANO = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class JudgeUnit:
     shots: int = 0
     predicate: Json = None
     observables: tuple[tuple[str, int, int], ...] = ()
-    """Exact mode: (label, real part, imaginary part), in 10⁻⁹; each has its own value."""
+    """Exact mode: (label, real part, imaginary part) in 10⁻⁹; the value of each label alone is returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,7 @@ class _Judge:
         limit = policy.simulate_drawn_qubits if self._in.drawn else policy.simulate_qubits
         for number, unit in enumerate(self._in.units):
             given = (self._in.ideals or {}).get(number)
-            if given is None and max(unit.circuit.qubits, len(self._bits[number])) <= limit:
+            if given is None and max(len(active_qubits(unit.circuit)), len(self._bits[number])) <= limit:
                 try:
                     given = ideal(unit.circuit, seed=self._in.seed)
                 except VerificationError:
@@ -289,13 +288,14 @@ class _Judge:
         needed = max((c.needed_shots or 0 for c in comparisons), default=0) or None
         if accepting:
             best = max(accepting, key=lambda c: c.leaning is Leaning.ACCEPT)
-            weak = best.leaning is Leaning.WEAK
+            partial = best.name == IDEAL and not self._covered  # some units were too wide to simulate
+            weak = best.leaning is Leaning.WEAK or partial
             by = "V3 simulate" if best.name == IDEAL else "V4 peer"
-            reason = (
-                "too few shots to know the shape; the magnitude is right"
-                if weak
-                else "shape and magnitude agree"
-            )
+            reason = "shape and magnitude agree"
+            if partial:
+                reason = "what could be compared is right; some circuits are too wide to simulate"
+            elif weak:
+                reason = "too few shots to know the shape; the magnitude is right"
             test = _deciding(best, weak)
             return self._verdict(Outcome.ACCEPT, by, reason, test, weak, needed)
         first = comparisons[0]
@@ -353,7 +353,7 @@ def _deciding(comparison: Comparison, weak: bool) -> Test:
 
 
 def _judge_exact(evidence: JudgeInput, policy: Policy) -> Verdict:
-    """Mode exact: every value within 10⁻⁹ of the simulated one (times the observable's scale)."""
+    """Mode exact: the value of every label within 10⁻⁹ of the simulated one."""
     values = evidence.tested.values_pico
     wanted = [len(unit.observables) for unit in evidence.units]
     if [len(unit) for unit in values] != wanted:
@@ -365,12 +365,12 @@ def _judge_exact(evidence: JudgeInput, policy: Policy) -> Verdict:
             return _simple(Outcome.REJECT, "V0 form", f"the {name} does not match", (test,), False)
     worst = 0.0
     for unit, got in zip(evidence.units, values, strict=True):
-        if unit.circuit.qubits > policy.simulate_drawn_qubits:
+        if len(active_qubits(unit.circuit)) > policy.simulate_drawn_qubits:
             reason = "the circuit is too wide to simulate"
             return _simple(Outcome.UNDECIDED, "V3 simulate", reason, (), False)
-        terms = [[(label, complex(re_nano, im_nano) / NANO)] for label, re_nano, im_nano in unit.observables]
-        for term, right, value in zip(terms, expectations(unit.circuit, terms), got, strict=True):
-            worst = max(worst, abs(value / PICO - right) / max(1.0, abs(term[0][1])))
+        labels = [[(label, 1.0 + 0.0j)] for label, _re, _im in unit.observables]
+        for right, value in zip(expectations(unit.circuit, labels), got, strict=True):
+            worst = max(worst, abs(value / PICO - right))
     tolerance = policy.exact_tolerance_pico / PICO
     # In units of the tolerance, so that a number of 10⁻⁶ can hold it.
     passed = worst <= tolerance

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from qcrs.circuits.document import TURN, CircuitDocument, Instruction
 from qcrs.circuits.drbg import Drbg
 from qcrs.errors import VerificationError
 
-__all__ = ["Ideal", "expectation", "expectations", "ideal", "statevector"]
+__all__ = ["Ideal", "active_qubits", "expectation", "expectations", "ideal", "statevector"]
 
 MAX_QUBITS = 24
 MAX_BRANCHES = 4096
@@ -329,13 +329,41 @@ def _start(qubits: int, weight: float) -> _Branches:
     return _Branches(psi, [0], np.array([weight]))
 
 
+def active_qubits(doc: CircuitDocument) -> tuple[int, ...]:
+    """The qubits that some gate, measurement or reset acts on; all others stay in |0⟩."""
+    used = {q for ins in doc.walk() if ins.name not in ("barrier", "delay") for q in ins.qubits}
+    return tuple(sorted(used))
+
+
+def _compressed(doc: CircuitDocument) -> CircuitDocument:
+    """The same circuit on its active qubits alone (at least one), without barriers and delays."""
+    active = active_qubits(doc)
+    number = {q: i for i, q in enumerate(active)}
+
+    def block(instructions: Iterable[Instruction]) -> tuple[Instruction, ...]:
+        out = []
+        for ins in instructions:
+            if ins.name in ("barrier", "delay"):
+                continue
+            control = ins.control
+            if control is not None:
+                control = replace(control, blocks=tuple(block(inner) for inner in control.blocks))
+            out.append(
+                replace(ins, qubits=tuple(number[q] for q in ins.qubits if q in number), control=control)
+            )
+        return tuple(out)
+
+    return replace(doc, qubits=max(1, len(active)), instructions=block(doc.instructions))
+
+
 def ideal(doc: CircuitDocument, *, seed: bytes = bytes(32), samples: int = 20_000) -> Ideal:
-    """The noiseless distribution over the measured bits of a circuit of at most 24 qubits.
+    """The noiseless distribution over the measured bits of a circuit of at most 24 active qubits.
 
     `VerificationError` where it is too wide, measures more than 24 bits, or loops without end.
     `seed` and `samples` matter only for dynamic circuits with more than 4,096 branches.
     """
     bits = doc.measured_clbits()
+    doc = _compressed(doc)
     if doc.qubits > MAX_QUBITS or len(bits) > MAX_QUBITS:
         raise _too_large("qubits or measured bits", max(doc.qubits, len(bits)), MAX_QUBITS)
     final, numbers = _final_measurements(doc)
@@ -386,6 +414,8 @@ def expectation(doc: CircuitDocument, observable: Sequence[tuple[str, complex]])
 
 def expectations(doc: CircuitDocument, observables: Sequence[Sequence[tuple[str, complex]]]) -> list[float]:
     """Several observables of one circuit, which is simulated once."""
+    qubits, active = doc.qubits, active_qubits(doc)
+    doc = _compressed(doc)
     if doc.qubits > MAX_QUBITS:
         raise _too_large("qubits", doc.qubits, MAX_QUBITS)
     if all(ins.name in ("u", "cz", "barrier", "delay") for ins in doc.instructions):
@@ -400,7 +430,11 @@ def expectations(doc: CircuitDocument, observables: Sequence[Sequence[tuple[str,
     out = []
     for observable in observables:
         value = 0.0
-        for pauli, coefficient in _paulis(observable, doc.qubits).items():
+        for whole, coefficient in _paulis(observable, qubits).items():
+            letters = [whole[qubits - 1 - q] for q in range(qubits)]
+            if any(letters[q] in "XY" for q in set(range(qubits)) - set(active)):
+                continue  # ⟨0|X|0⟩ = ⟨0|Y|0⟩ = 0, and Z gives 1
+            pauli = "".join(letters[q] for q in reversed(active)) or "I"
             if pauli not in known:
                 known[pauli] = sum(weight * _pauli_expectation(psi, pauli) for weight, psi in states)
             value += (coefficient * known[pauli]).real

@@ -68,7 +68,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Thresholds and choices of the judge; the defaults are measured (tests/verification/test_campaign.py)."""
+    """Thresholds and choices of the judge; the defaults are measured (test_campaign.py)."""
 
     shape_reject: float = 0.92
     shape_accept: float = 0.8

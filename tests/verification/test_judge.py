@@ -327,7 +327,7 @@ def test_exact_values_are_compared_to_one_in_a_billion() -> None:
     unit = JudgeUnit(circuit, observables=(("ZZII", 10**9, 0), ("XIIX", 5 * 10**8, 0)))
     from qcrs.verification import expectations
 
-    values = expectations(circuit, [[("ZZII", 1)], [("XIIX", 0.5)]])
+    values = expectations(circuit, [[("ZZII", 1)], [("XIIX", 1)]])
     pico = tuple(round(value * 10**12) for value in values)
     job = JudgeInput((unit,), bytes(32), Execution(values_pico=(pico,)), exact=True)
     assert judge(job).outcome is Outcome.ACCEPT
@@ -359,3 +359,22 @@ def test_circuits_that_measure_nothing_are_accepted_on_form() -> None:
     job = JudgeInput((JudgeUnit(doc, 10),), bytes(32), Execution(counts=(tuple({0: 1} for _ in range(10)),)))
     verdict = judge(job, Policy())
     assert (verdict.outcome, verdict.weak) == (Outcome.ACCEPT, False)
+
+
+def test_units_too_wide_to_simulate_make_an_acceptance_weak(lab) -> None:
+    job = lab.job([lab.family("random", 3, 1), lab.family("random", 5, 1)], 1000, 1)
+    policy = Policy(simulate_qubits=4)
+    verdict = lab.judge(job, lab.run(job, lab.A, 1), policy=policy)
+    assert (verdict.outcome, verdict.weak) == (Outcome.ACCEPT, True)
+    assert "too wide" in verdict.reason
+
+
+def test_idle_qubits_of_a_large_processor_do_not_hinder_simulation(lab) -> None:
+    circuit = QuantumCircuit(60, 2)
+    circuit.ry(1.0, 17)
+    circuit.cx(17, 43)
+    circuit.measure([17, 43], [0, 1])
+    job = lab.job([circuit], 1000, 1)
+    p = np.array([np.cos(0.5) ** 2, 0, 0, np.sin(0.5) ** 2])
+    verdict = lab.judge(job, lab.from_distribution(job, p, lab.A, 1))
+    assert (verdict.outcome, verdict.decided_by) == (Outcome.ACCEPT, "V3 simulate")

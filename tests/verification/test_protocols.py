@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from qcrs.circuits import CircuitDocument, Instruction, Register
-from qcrs.errors import CircuitError
+from qcrs.errors import CircuitError, VerificationError
 from qcrs.verification.dispersion import chi_square_exact, chi_square_peer, copy_p_value, dispersion
-from qcrs.verification.form import form_problem, scaled_counts
+from qcrs.verification.form import form_problem, parse_counts, scaled_counts
 from qcrs.verification.frame_test import FrameUnit, mask_test, score_test
 from qcrs.verification.predicate import check_predicate, predicate_share
+from qcrs.verification.routing import routed_cz_count
 from qcrs.verification.samples import Sample
 
 
@@ -167,3 +168,21 @@ def test_predicates_count_outcomes_and_are_checked() -> None:
     ):
         with pytest.raises(CircuitError):
             check_predicate(bad, doc)
+
+
+def test_counts_on_the_wire_have_one_form() -> None:
+    assert parse_counts({"0x1f": 3, "0x0": 1}) == {31: 3, 0: 1}
+    for bad in ([], {"1f": 1}, {"0x1F": 1}, {"0x01": 1}, {"0x1": 0}, {"0x1": True}, {"0x1": 1.0}, {1: 1}):
+        with pytest.raises(VerificationError):
+            parse_counts(bad)
+
+
+def test_routing_counts_the_swaps_of_a_sparse_processor() -> None:
+    pairs = [(a, b) for a in range(5) for b in range(a)]
+    gates = tuple(Instruction("cz", pair) for pair in pairs)
+    doc = CircuitDocument(5, 0, (), gates)
+    line = [(i, i + 1) for i in range(6)]
+    assert routed_cz_count(doc, [], 7) == 10
+    assert routed_cz_count(doc, pairs, 5) == 10
+    assert 10 + 3 * 3 <= routed_cz_count(doc, line, 7) <= 10 + 3 * 20
+    assert routed_cz_count(doc, [(0, 1)], 2) == 40

@@ -136,7 +136,8 @@ def test_an_endless_loop_is_refused() -> None:
 
 
 def test_too_wide_is_refused() -> None:
-    doc = CircuitDocument(30, 1, (), (Instruction("measure", (0,), (0,)),))
+    turned = tuple(Instruction("u", (q,), (), (1, 2, 3)) for q in range(30))
+    doc = CircuitDocument(30, 1, (), (*turned, Instruction("measure", (0,), (0,))))
     with pytest.raises(VerificationError, match="too large"):
         ideal(doc)
 
@@ -161,3 +162,19 @@ def test_expectation_of_a_dynamic_circuit_averages_its_branches() -> None:
         circuit.x(1)
     doc = lower(circuit).document
     assert expectation(doc, [("ZI", 1)]) == pytest.approx(np.cos(1.0), abs=1e-9)
+
+
+def test_idle_qubits_are_left_out_of_observables() -> None:
+    circuit = QuantumCircuit(40)
+    circuit.ry(1.0, 5)
+    circuit.cx(5, 30)
+    doc = lower(circuit, measure=False).document
+
+    def label(**letters: str) -> str:
+        by_qubit = {int(key[1:]): letter for key, letter in letters.items()}
+        return "".join(by_qubit.get(q, "I") for q in reversed(range(40)))
+
+    assert expectation(doc, [(label(q5="Z"), 1)]) == pytest.approx(np.cos(1.0), abs=1e-9)
+    assert expectation(doc, [(label(q5="X", q30="X", q0="Z"), 1)]) == pytest.approx(np.sin(1.0), abs=1e-9)
+    assert expectation(doc, [(label(q5="X", q30="X", q0="X"), 1)]) == 0
+    assert expectation(doc, [(label(q0="0", q5="Z", q30="Z"), 2)]) == pytest.approx(2, abs=1e-9)
