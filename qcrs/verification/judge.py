@@ -119,6 +119,7 @@ class _Judge:
         ]
         self._tests: list[Test] = []
         self._covered = False
+        self._compared_peers = 0
         self._blurred: dict[int, Floats] = {}
         """Exact distributions with the tested device's readout errors, by unit."""
         self._readout = self._readouts(evidence.tested)
@@ -150,7 +151,7 @@ class _Judge:
         merged_a = [merged(unit) for unit in frames]
         comparisons = self._comparisons(merged_a, ideals)
         verdict = self._decide(comparisons)
-        waits = self._in.drawn and not self._in.targeted and not self._in.peers
+        waits = self._in.drawn and not self._in.targeted and not self._compared_peers
         if waits and verdict.outcome is Outcome.ACCEPT:
             return Verdict(
                 Outcome.UNDECIDED,
@@ -235,7 +236,10 @@ class _Judge:
                     out.append(compare(name, part, policy, seed))
         for index, peer in enumerate(self._in.peers):
             problem = form_problem(peer.counts, self._shots, self._bits)
-            if problem is not None or not measured:
+            if problem is not None:
+                continue  # a result of the wrong form is no reference
+            self._compared_peers += 1
+            if not measured:
                 continue
             readout, samples = self._readouts(peer), self._samples(peer)
             pairs = [self._against_peer(tested[n], merged(samples[n]), readout[n], peer, n) for n in measured]

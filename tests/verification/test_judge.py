@@ -178,6 +178,8 @@ def test_a_drawn_job_waits_for_a_second_execution(lab, case) -> None:
     assert (verdict.outcome, verdict.decided_by) == (Outcome.UNDECIDED, "audit draw")
     assert lab.judge(job, a, b, drawn=True).outcome is Outcome.ACCEPT
     assert lab.judge(job, a, drawn=True, targeted=True).outcome is Outcome.ACCEPT
+    malformed = replace(b, counts=())
+    assert lab.judge(job, a, malformed, drawn=True).outcome is Outcome.UNDECIDED
     noise = lab.uniform(job, lab.A, 5)
     assert lab.judge(job, noise, drawn=True).outcome is Outcome.REJECT
 
