@@ -98,6 +98,7 @@ class EventIndex:
         }
         self._lock = threading.RLock()
         self._span = _SPAN_BLOCKS
+        self._seen = b""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
         self._file.execute("PRAGMA journal_mode = WAL")
@@ -145,17 +146,21 @@ class EventIndex:
     def advance(self) -> int:
         """Read up to the head; returns how many events are new."""
         with self._lock:
+            head = self.chain.block()
+            if head.hash == self._seen:
+                return 0  # one request while nothing happens
             self._rewind()
             added = 0
-            while True:
-                first = self.cursor + 1
-                last = min(self.chain.height - self.confirmations, first + self._span - 1)
-                if last < first:
-                    return added
-                added += self._read(first, last)
+            while (first := self.cursor + 1) <= head.number - self.confirmations:
+                read = self._read(first, min(head.number - self.confirmations, first + self._span - 1))
+                if read is None:
+                    return added  # blocks changed meanwhile; the next call finds out which
+                added += read
+            self._seen = head.hash
+            return added
 
-    def _read(self, first: int, last: int) -> int:
-        """Store the events of some blocks and move the cursor, all or nothing."""
+    def _read(self, first: int, last: int) -> int | None:
+        """Store the events of some blocks and move the cursor, all or nothing (`None`)."""
         hash_ = self.chain.block_hash(last)
         try:
             logs = self.chain.logs(first, last, self.contracts.values())
@@ -165,7 +170,7 @@ class EventIndex:
             self._span = max(1, self._span // 2)
             return 0
         if hash_ is None or self.chain.block_hash(last) != hash_:
-            return 0  # reorganised meanwhile; the next round reads again
+            return None
         rows = [row for row in (self._row(log) for log in logs) if row is not None]
         with self._file:
             self._file.executemany(

@@ -103,3 +103,44 @@ def test_a_reorganisation_leaves_what_the_chain_holds(
             assert [(log.block, log.index) for log in on_chain] == [
                 (row.block, row.log_index) for row in index.events()
             ]
+
+
+def test_an_idle_index_asks_one_question(
+    embedded_chain: Chain, accounts: list[LocalAccount], make_probe: Any, probe_events: Any, tmp_path: Path
+) -> None:
+    probe = make_probe(Sender(embedded_chain, accounts[0]))
+    contracts = {"Probe": probe.address}
+    with EventIndex(tmp_path / "e.sqlite", embedded_chain, contracts, interfaces=probe_events) as index:
+        index.advance()
+        asked: list[str] = []
+        request = embedded_chain.request
+        embedded_chain.request = lambda method, *params: (asked.append(method), request(method, *params))[1]  # type: ignore[method-assign,func-returns-value]
+        assert index.advance() == 0
+        assert asked == ["eth_getBlockByNumber"]
+        Sender(embedded_chain, accounts[1]).transact(probe.call("submit", b"\x00" * 32, 1))
+        assert index.advance() == 1
+
+
+def test_blocks_that_change_while_they_are_read_are_read_again(
+    accounts: list[LocalAccount], make_probe: Any, probe_events: Any, tmp_path: Path
+) -> None:
+    with Anvil() as server, connect(server.url) as chain:
+        sender = Sender(chain, accounts[0])
+        probe = make_probe(sender)
+        for fee in range(5):
+            sender.transact(probe.call("submit", b"\x00" * 32, fee), gas=300_000)
+        with EventIndex(
+            tmp_path / "e.sqlite", chain, {"Probe": probe.address}, interfaces=probe_events
+        ) as index:
+            logs = chain.logs
+
+            def logs_and_reorganise(*arguments: Any) -> Any:
+                found = logs(*arguments)
+                chain.request("anvil_reorg", 2, [])
+                chain.logs = logs  # type: ignore[method-assign]  # once is enough
+                return found
+
+            chain.logs = logs_and_reorganise  # type: ignore[method-assign]  # a reorganisation at the worst moment
+            assert index.advance() == 0
+            assert index.advance() == 3
+            assert [row.args["fee"] for row in index.events()] == [0, 1, 2]

@@ -99,7 +99,7 @@ def test_the_clock_follows_the_wall(chain: Chain, sender: Sender, probe: Any) ->
 def test_eight_threads_lose_nothing(
     chain: Chain, probe: Any, accounts: list[LocalAccount], shared: bool
 ) -> None:
-    each = 100
+    each = 20 if shared else 100
     senders = (
         [Sender(chain, accounts[1])] * 8 if shared else [Sender(chain, account) for account in accounts[1:9]]
     )
