@@ -18,8 +18,9 @@ COMMANDS = ("network", "chain", "run", "job", "bench")
 
 def main() -> None:
     """Entry point of `qcrs` and `python -m qcrs`."""
-    import click
     import typer
+
+    usage_error: type[Exception] = typer.BadParameter.__bases__[0]
 
     root = typer.Typer(
         no_args_is_help=True,
@@ -42,9 +43,11 @@ def main() -> None:
         import_module(f"qcrs.cli.{name}").register(root)
     with fail(as_json="--json" in sys.argv):
         try:
-            root(standalone_mode=False)
-        except click.ClickException as error:
-            error.show()
-            raise SystemExit(error.exit_code) from None
-        except click.exceptions.Abort:
+            code = root(standalone_mode=False)
+        except usage_error as error:
+            error.show()  # type: ignore[attr-defined]  # typer carries its own click, which it does not name
+            raise SystemExit(2) from None
+        except typer.Abort:
             raise KeyboardInterrupt from None
+    if isinstance(code, int) and code:  # what a command ended with by `typer.Exit`
+        raise SystemExit(code)
