@@ -183,6 +183,7 @@ class _Shaped:
         self._predicted = sum(w * unit.predicted for w, unit in parts) / total
         self._predicted_a = sum(w * unit.predicted_a for w, unit in parts) / total
         self._predicted_b = sum(w * unit.predicted_b for w, unit in parts) / total
+        self._certified = min(1.0, self._predicted_a / max(self._predicted_b, 1e-9))
         self._white = min(self._predicted_a, self._predicted_b) >= policy.least_magnitude
         self.findings: list[Finding] = []
 
@@ -256,7 +257,7 @@ class _Shaped:
             return
         _, bit, ratio = worst
         own = Estimate(ratio.value * m.value, ratio.se * abs(m.value))
-        behind = own.below(policy.magnitude_reject * self._predicted, policy.z_reject) and self._white
+        behind = own.below(policy.bit_behind * self._certified, policy.z_accept) and self._white
         fails = ratio.below(policy.bit_reject, policy.z_bit) and behind
         self._add(
             f"bit {bit}",

@@ -76,11 +76,13 @@ class Policy:
     magnitude_accept: float = 0.6
     magnitude_most: float = 1.25
     """Upper end of the band, relative to the predicted magnitude, inside which a weak accept is given."""
-    slack_ideal: float = 1.25
+    slack_ideal: float = 1.1
     """How far the true error rate of the qubits used may exceed the certificate's mean, against the ideal."""
-    slack_peer: float = 1.5
+    slack_peer: float = 1.25
     """The same against a peer, whose error may also be that much smaller than its certificate's."""
     bit_reject: float = 0.85
+    bit_behind: float = 0.9
+    """A bit that lags behind the others fails only where it also misses this share of what is predicted."""
     dispersion_reject: float = 3.0
     flat_reject: float = 0.15
     flat_accept: float = 0.3

@@ -16,7 +16,7 @@ from qiskit.quantum_info import Statevector
 
 from qcrs.verification import Execution, JudgeInput, Outcome
 
-N, SHOTS, TRIALS = 8, 4000, 6
+N, SHOTS, TRIALS = 8, 4000, 3
 
 
 def _truncated(circuit: QuantumCircuit, bond: int) -> np.ndarray:
