@@ -134,8 +134,17 @@ def _units(exchange: Exchange, file: Path, shots: int, limit: int | None) -> tup
     for program in programs:
         for note in program.notes:
             say(f"· {note}")
-    names = [program.name or Path(name).stem for program in programs]
+    names = [_title(program.name, name, len(programs)) for program in programs]
     return [Unit(compact(program.document), shots) for program in programs], names
+
+
+def _title(own: str, file: str, circuits: int) -> str:
+    """A circuit's own name, or the file's where it has none but a counter's."""
+    stem = Path(file).stem
+    nameless = not own or own.startswith("circuit-")
+    if not nameless:
+        return own
+    return stem if circuits == 1 else f"{stem} {own}".strip()
 
 
 def _options(

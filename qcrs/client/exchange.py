@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qcrs.chain.bindings import ComputationAllocator, JobRequest, JobState
+from qcrs.client.history import Step
 from qcrs.client.identities import read_identities
 from qcrs.client.keys import job_seed
 from qcrs.client.ledger import Ledger
@@ -279,8 +280,7 @@ class Exchange(Ledger):
         until = None if timeout is None else time.monotonic() + timeout
         shown, place, pause = 0, -1, _POLL_S[0]
         while True:
-            info = self.job(job, gas=False)
-            steps = self.entry(job).steps
+            info, steps = self._look(job)
             moved = len(steps) > shown or (info.queue_position or -1) != place
             for number in range(shown, len(steps)):
                 step = steps[number]
@@ -301,6 +301,13 @@ class Exchange(Ledger):
                 )
             pause = _POLL_S[0] if moved else min(pause * _POLL_S[1], _POLL_S[2])
             time.sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
+
+    def _look(self, job: int | str) -> tuple[JobInfo, list[Step]]:
+        """A job and its steps, of one and the same moment."""
+        history = self.history()
+        entry = self.entry(job, history)
+        with self._lock:
+            return self._job(history, entry, self.chain.now()), list(entry.steps)
 
     def wait(self, job: int | str, *, timeout: float | None = None) -> JobInfo:
         """Wait until a job is over, whatever its end."""
