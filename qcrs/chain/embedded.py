@@ -20,20 +20,21 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from eth.exceptions import TransactionNotFound
+from eth.exceptions import HeaderNotFound, TransactionNotFound
 from eth_account import Account
 from eth_account.hdaccount import seed_from_mnemonic
 from eth_account.hdaccount.deterministic import HDPath
 from eth_account.hdaccount.mnemonic import Mnemonic
 from eth_account.signers.local import LocalAccount
-from eth_utils.exceptions import ValidationError
-from rlp.exceptions import RLPException  # type: ignore[import-untyped]  # rlp publishes no types
 
 from qcrs.chain.evm import Evm, OpenBlock, Sealed
 from qcrs.chain.kvstore import JournaledStore
 from qcrs.errors import ChainError
+
+if TYPE_CHECKING:
+    from qcrs.chain.provider import EmbeddedProvider
 
 __all__ = ["DEVELOPMENT_MNEMONIC", "EmbeddedChain", "accounts_of"]
 
@@ -140,21 +141,14 @@ class EmbeddedChain:
 
     # -- writing ----------------------------------------------------------------------------
 
-    def admit(self, raw: bytes) -> Any:
-        """The signed transaction in these bytes; `ValueError` if they hold none, `ChainError` if it came before."""
-        try:
-            transaction = self.evm.decode(raw)
-            transaction.validate()
-            sender = transaction.sender
-        except (ValidationError, RLPException, ValueError, IndexError) as error:
-            raise ValueError(str(error)) from error
+    def admit(self, transaction: Any) -> None:
+        """`ChainError` for a signed transaction that is in a block already, or whose nonce is used."""
         with self.lock:
             if self.find(transaction.hash) is not None:
                 raise ChainError("already known")
-            nonce = self.evm.state_at(self.evm.head).get_nonce(sender)
+            nonce = self.evm.state_at(self.evm.head).get_nonce(transaction.sender)
         if transaction.nonce < nonce:
             raise ChainError(f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
-        return transaction
 
     def submit(self, transaction: Any) -> None:
         """Put a transaction into the next block; returns when that block is durable.
@@ -196,8 +190,9 @@ class EmbeddedChain:
         while transactions:
             try:
                 refused, transactions = self._seal(transactions)
-            except ChainError as error:
-                refused, transactions = dict.fromkeys(by_hash, error.reason), []
+            except Exception as error:  # whatever it was, nobody may wait for ever
+                reason = error.reason if isinstance(error, ChainError) else f"{type(error).__name__}: {error}"
+                refused, transactions = dict.fromkeys(by_hash, reason), []
             left = {transaction.hash for transaction in transactions}
             for hash_ in [known for known in by_hash if known not in left]:
                 for ticket in by_hash.pop(hash_):
@@ -244,6 +239,21 @@ class EmbeddedChain:
         """The header at a height, or nothing above the head."""
         with self.lock:
             return self.evm.header_at(number)
+
+    def header_by_hash(self, block_hash: bytes) -> Any:
+        """The header with a hash, or nothing where this chain has no such block."""
+        with self.lock:
+            try:
+                header = self.evm.chain.get_block_header_by_hash(block_hash)
+            except HeaderNotFound:
+                return None
+            canonical = self.header(header.block_number)
+            return header if canonical is not None and canonical.hash == block_hash else None
+
+    def state(self, header: Any) -> Any:
+        """Accounts and storage after a block; after the last one, at the time that the next would have."""
+        time_ = max(header.timestamp, self.clock.now()) if header is self.evm.head else None
+        return self.evm.state_at(header, time_)
 
     def block(self, header: Any) -> tuple[Any, tuple[Any, ...]]:
         """A block and its receipts."""
@@ -322,11 +332,11 @@ class EmbeddedChain:
             self._broken = ChainError("the chain was closed", solution="open it again")
             self._store.close()
 
-    def provider(self) -> Any:
-        """A web3 provider that calls this chain directly."""
-        from qcrs.chain.provider import EmbeddedProvider  # it imports this module
+    def provider(self) -> EmbeddedProvider:
+        """A web3 provider that reaches this chain through eth-tester."""
+        from qcrs.chain.tester import tester_provider  # it imports this module
 
-        return EmbeddedProvider(self)
+        return tester_provider(self)
 
 
 class _IdleMiner:

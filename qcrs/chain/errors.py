@@ -25,7 +25,7 @@ _PANIC = bytes.fromhex("4e487b71")
 REVERTED = 3
 """The code of JSON-RPC errors that carry the bytes of a revert."""
 
-_POOR = ("insufficient funds", "sender does not have enough balance", "cannot cover")
+_POOR = ("insufficient funds", "sender does not have enough balance", "cannot cover", "cannot afford")
 
 _PANICS = {
     0x00: "a compiler-inserted check failed",

@@ -74,13 +74,8 @@ class OpenBlock:
         return not self.transactions or used + transaction.gas <= self.header.gas_limit
 
     def add(self, transaction: Any) -> None:
-        """Run a transaction; `ValidationError` where the rules do not allow it."""
-        snapshot = self.state.snapshot()
-        try:
-            receipt, computation = self._vm.apply_transaction(self.header, transaction)
-        except ValidationError:
-            self.state.revert(snapshot)
-            raise
+        """Run a transaction; `ValidationError`, with nothing changed, where the rules do not allow it."""
+        receipt, computation = self._vm.apply_transaction(self.header, transaction)
         header = self._vm.add_receipt_to_header(self.header, receipt)
         self.header = self._vm.increment_blob_gas_used(header, transaction)
         self.transactions.append(transaction)
@@ -107,7 +102,11 @@ class Evm:
         chain_class: Any = type(
             "EmbeddedMiningChain",
             (MiningChain,),
-            {"chain_id": chain_id, "vm_configuration": ((0, _QuietVM),)},
+            {
+                "chain_id": chain_id,
+                "vm_configuration": ((0, _QuietVM),),
+                "get_transaction_builder": staticmethod(_QuietVM.get_transaction_builder),
+            },
         )
         database = AtomicDB(store)
         if store.get_meta("genesis") is None:

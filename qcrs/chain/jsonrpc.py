@@ -7,24 +7,28 @@ the same values and the same errors: code 3 with the revert data, as every Ether
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
-from eth.exceptions import Revert
-from eth_utils.address import to_canonical_address
+from eth.exceptions import Revert, UnrecognizedTransactionType
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]  # rlp publishes no types
 
 from qcrs import __version__
 from qcrs.chain import logsearch, render
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.errors import ChainError
 
-__all__ = ["RpcError", "RpcMethods", "handle"]
+__all__ = ["MAX_CALL_GAS", "RpcError", "RpcMethods", "failure_of", "handle"]
 
-INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, SERVER_ERROR, REVERTED = -32600, -32601, -32602, -32000, 3
+INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32600, -32601, -32602, -32603
+SERVER_ERROR, REVERTED = -32000, 3
 PRIORITY_FEE_WEI = 10**9
-_CALL_GAS = 30_000_000
+MAX_CALL_GAS = 30_000_000
+
+_logger = logging.getLogger(__name__)
 
 
 class RpcError(Exception):
@@ -58,6 +62,9 @@ def handle(methods: RpcMethods, request: Any) -> Any:
         result = methods.call(request["method"], request.get("params") or [])
     except RpcError as error:
         return _error(number, error)
+    except Exception as error:
+        _logger.exception("the embedded chain failed at %s", request["method"])
+        return _error(number, RpcError(INTERNAL_ERROR, f"the embedded chain failed: {type(error).__name__}"))
     return {"jsonrpc": "2.0", "id": number, "result": result} if "id" in request else None
 
 
@@ -78,13 +85,29 @@ def _hex(value: Any, what: str) -> bytes:
 
 def _number(value: Any, what: str) -> int:
     try:
-        if isinstance(value, str):
-            return int(value, 16)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
+        found = int(value, 16) if isinstance(value, str) else value
     except ValueError:
-        pass
-    raise RpcError(INVALID_PARAMS, f"{what} is not a quantity: {value!r}")
+        found = None
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found < 1 << 256:
+        raise RpcError(INVALID_PARAMS, f"{what} is not a quantity: {value!r}")
+    return found
+
+
+def _hash(value: Any, what: str) -> bytes:
+    raw = _hex(value, what)
+    if len(raw) != 32:
+        raise RpcError(INVALID_PARAMS, f"a {what} has 32 bytes: {value!r}")
+    return raw
+
+
+def _access_list(value: Any) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
+    try:
+        return tuple(
+            (_account(entry["address"]), tuple(_number(key, "key") for key in entry["storageKeys"]))
+            for entry in value or ()
+        )
+    except (TypeError, KeyError) as error:
+        raise RpcError(INVALID_PARAMS, f"not an access list: {value!r}") from error
 
 
 def _account(value: Any) -> bytes:
@@ -159,6 +182,7 @@ class RpcMethods:
         return render.quantity(1)
 
     def eth_feeHistory(self, count: Any, newest: Any, percentiles: Any = None) -> dict[str, Any]:
+        tips = len(percentiles) if isinstance(percentiles, list) else 0
         with self.chain.lock:
             last = self._header(newest).block_number
             first = max(0, last - min(1024, _number(count, "block count")) + 1)
@@ -170,7 +194,7 @@ class RpcMethods:
             "oldestBlock": render.quantity(first),
             "baseFeePerGas": [render.quantity(fee) for fee in fees],
             "gasUsedRatio": [header.gas_used / header.gas_limit for header in headers],
-            "reward": [[render.quantity(PRIORITY_FEE_WEI)] * len(percentiles or []) for _ in headers],
+            "reward": [[render.quantity(PRIORITY_FEE_WEI)] * tips for _ in headers],
         }
 
     def _base_fee(self) -> int:
@@ -188,23 +212,12 @@ class RpcMethods:
         if block == "earliest":
             block = "0x0"
         if isinstance(block, str) and len(block) == 66:
-            header = self._header_by_hash(_hex(block, "block hash"))
+            header = self.chain.header_by_hash(_hash(block, "block hash"))
         else:
             header = self.chain.header(_number(block, "block number"))
         if header is None:
             raise RpcError(SERVER_ERROR, f"block not found: {block}")
         return header
-
-    def _header_by_hash(self, block_hash: bytes) -> Any:
-        from eth.exceptions import HeaderNotFound
-
-        with self.chain.lock:
-            try:
-                header = self.chain.evm.chain.get_block_header_by_hash(block_hash)
-            except HeaderNotFound:
-                return None
-            canonical = self.chain.header(header.block_number)
-            return header if canonical is not None and canonical.hash == block_hash else None
 
     def eth_getBlockByNumber(self, block: Any, full: bool = False) -> dict[str, Any] | None:
         with self.chain.lock:
@@ -220,7 +233,7 @@ class RpcMethods:
 
     def eth_getBlockByHash(self, block_hash: str, full: bool = False) -> dict[str, Any] | None:
         with self.chain.lock:
-            header = self._header_by_hash(_hex(block_hash, "block hash"))
+            header = self.chain.header_by_hash(_hash(block_hash, "block hash"))
             return None if header is None else render.block(self.chain.block(header)[0], bool(full))
 
     def eth_getBlockTransactionCountByNumber(self, block: Any) -> str:
@@ -228,7 +241,7 @@ class RpcMethods:
             return render.quantity(len(self.chain.block(self._header(block))[0].transactions))
 
     def eth_getTransactionByHash(self, transaction_hash: str) -> dict[str, Any] | None:
-        found = self.chain.find(_hex(transaction_hash, "transaction hash"))
+        found = self.chain.find(_hash(transaction_hash, "transaction hash"))
         if found is None:
             return None
         block, _, index = found
@@ -245,7 +258,7 @@ class RpcMethods:
         )
 
     def eth_getTransactionReceipt(self, transaction_hash: str) -> dict[str, Any] | None:
-        raw = _hex(transaction_hash, "transaction hash")
+        raw = _hash(transaction_hash, "transaction hash")
         found = self.chain.find(raw)
         return None if found is None else render.receipt(*found, self.chain.revert_data(raw))
 
@@ -280,11 +293,7 @@ class RpcMethods:
     # -- state ----------------------------------------------------------------------------------
 
     def _state(self, block: Any) -> Any:
-        header = self._header(block)
-        latest = header is self.chain.evm.head
-        return self.chain.evm.state_at(
-            header, max(header.timestamp, self.chain.clock.now()) if latest else None
-        )
+        return self.chain.state(self._header(block))
 
     def eth_getBalance(self, account: str, block: Any = "latest") -> str:
         with self.chain.lock:
@@ -314,29 +323,26 @@ class RpcMethods:
             "to": _account(to) if to else b"",
             "value": _number(transaction.get("value", 0), "value"),
             "data": _hex(transaction.get("input", transaction.get("data", "0x")) or "0x", "data"),
-            "access_list": tuple(
-                (
-                    to_canonical_address(entry["address"]),
-                    tuple(_number(key, "key") for key in entry["storageKeys"]),
-                )
-                for entry in transaction.get("accessList") or ()
-            ),
+            "access_list": _access_list(transaction.get("accessList")),
         }
 
     def eth_call(self, transaction: Any, block: Any = "latest", overrides: Any = None) -> str:
         if overrides:
             raise RpcError(INVALID_PARAMS, "the embedded chain has no state overrides")
         fields = self._fields(transaction)
-        gas = min(_number(transaction.get("gas", _CALL_GAS), "gas"), _CALL_GAS)
+        gas = min(_number(transaction.get("gas", MAX_CALL_GAS), "gas"), MAX_CALL_GAS)
         with self.chain.lock:
             state = self._state(block)
-            computation = self.chain.evm.call(state, self.chain.evm.spoof(state, gas=gas, **fields))
+            try:
+                computation = self.chain.evm.call(state, self.chain.evm.spoof(state, gas=gas, **fields))
+            except ValidationError as error:
+                raise RpcError(SERVER_ERROR, str(error)) from error
         _raise_if_failed(computation)
         return render.data(computation.output)
 
     def eth_estimateGas(self, transaction: Any, block: Any = "latest") -> str:
         fields = self._fields(transaction)
-        most = min(_number(transaction.get("gas", _CALL_GAS), "gas"), _CALL_GAS)
+        most = min(_number(transaction.get("gas", MAX_CALL_GAS), "gas"), MAX_CALL_GAS)
         with self.chain.lock:
             try:
                 gas, computation = self.chain.evm.estimate(self._state(block), most, **fields)
@@ -379,8 +385,10 @@ class RpcMethods:
 
     def eth_sendRawTransaction(self, raw: str) -> str:
         try:
-            transaction = self.chain.admit(_hex(raw, "transaction"))
-        except ValueError as error:
+            transaction = self.chain.evm.decode(_hex(raw, "transaction"))
+            transaction.validate()
+            self.chain.admit(transaction)
+        except (ValidationError, UnrecognizedTransactionType, RLPException, ValueError, IndexError) as error:
             raise RpcError(INVALID_PARAMS, f"not a valid transaction: {error}") from error
         self.chain.submit(transaction)
         return render.data(transaction.hash)
@@ -414,13 +422,22 @@ class RpcMethods:
         return True
 
 
-def _raise_if_failed(computation: Any) -> None:
+def failure_of(computation: Any) -> RpcError | None:
+    """What a node answers for an execution that failed."""
     if not computation.is_error:
-        return
+        return None
     if isinstance(computation.error, Revert):
         output = bytes(computation.output)
-        raise RpcError(REVERTED, f"execution reverted{_reason(output)}", render.data(output))
-    raise RpcError(SERVER_ERROR, f"execution failed: {type(computation.error).__name__}: {computation.error}")
+        return RpcError(REVERTED, f"execution reverted{_reason(output)}", render.data(output))
+    return RpcError(
+        SERVER_ERROR, f"execution failed: {type(computation.error).__name__}: {computation.error}"
+    )
+
+
+def _raise_if_failed(computation: Any) -> None:
+    error = failure_of(computation)
+    if error is not None:
+        raise error
 
 
 def _reason(output: bytes) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_tester import EthereumTester
 from eth_tester.constants import BURN_ADDRESS
@@ -17,10 +18,12 @@ from web3.exceptions import ContractCustomError
 
 from qcrs.chain.abi import Call
 from qcrs.chain.embedded import EmbeddedChain
+from qcrs.chain.evm import OpenBlock
 from qcrs.chain.networks import connect, of_embedded
 from qcrs.chain.provider import EmbeddedProvider
 from qcrs.chain.sender import Sender
-from qcrs.chain.tester import EmbeddedBackend, EmbeddedTester, ethereum_tester, tester_provider
+from qcrs.chain.tester import EmbeddedBackend, EmbeddedTester, ethereum_tester
+from qcrs.errors import AccountError
 
 SUITE_CHAIN_ID = 131277322940537
 """The chain that eth-tester's suite signs for."""
@@ -82,6 +85,30 @@ def test_what_waits_is_mined_together_and_the_impossible_is_left_out(tester: Emb
     assert tester.embedded.height == 1
     places = {hash_: tester.get_transaction_receipt(hash_)["transaction_index"] for hash_ in (first, second)}
     assert places == {first: 0, second: 1}
+
+
+def test_who_cannot_pay_is_told_and_the_others_go_on(embedded: EmbeddedChain) -> None:
+    """Of three that wait for the same block."""
+    first, second = embedded.accounts[:2]
+    fields = {"type": 2, "chainId": embedded.chain_id, "nonce": 0, "gas": 21_000, "maxPriorityFeePerGas": 1}
+    raws = [
+        account.sign_transaction(
+            {**fields, "to": first.address, "value": value, "maxFeePerGas": 10**10}
+        ).raw_transaction
+        for account, value in ((first, 1), (Account.create(), 1), (second, 10**30))
+    ]
+    block = OpenBlock(embedded.evm, embedded.clock.now())
+    block.add(embedded.evm.decode(raws[0]))
+    for raw in raws[1:]:
+        with pytest.raises(ValidationError, match="balance"):
+            block.add(embedded.evm.decode(raw))
+    embedded.append(block)
+    assert embedded.evm.state_at(embedded.evm.head).get_nonce(bytes.fromhex(second.address[2:])) == 0
+    with of_embedded(embedded) as chain:
+        assert len(chain.block(1).transactions) == 1
+        for raw in raws[1:]:
+            with pytest.raises(AccountError, match="cannot pay"):
+                chain.send_raw(raw)
 
 
 def test_an_open_block_keeps_what_was_sent_before_a_refusal(embedded: EmbeddedChain) -> None:
@@ -184,7 +211,7 @@ def test_logs_from_the_first_block_read_only_the_blocks_that_hold_them(
         embedded._blocks.clear()
         embedded.counters.blocks_read = 0
         log = tester.get_logs(0, address=probe.address)[0]
-        assert tester.get_transaction_receipt(log["transaction_hash"])["logs"] == (log,)
+        assert tester.get_transaction_receipt(log["transaction_hash"])["logs"] == [log]
         assert embedded.counters.blocks_read == len(wanted)
 
 
@@ -208,7 +235,7 @@ def test_logs_count_from_their_blocks_first(
 
 @pytest.fixture
 def w3(embedded: EmbeddedChain) -> Web3:
-    return Web3(tester_provider(embedded))
+    return Web3(embedded.provider())
 
 
 def test_web3_meets_the_errors_of_any_node(w3: Web3, embedded: EmbeddedChain, make_probe: Any) -> None:
@@ -247,7 +274,7 @@ def test_web3s_words_for_batches_filters_storage_and_blocks(w3: Web3, embedded: 
 
 
 def test_what_is_no_request_is_an_answer_too(embedded: EmbeddedChain) -> None:
-    provider: EmbeddedProvider = tester_provider(embedded)
+    provider: EmbeddedProvider = embedded.provider()
     requests: list[tuple[str, list[Any]]] = [
         ("eth_getBalance", []),
         ("eth_getBalance", ["0x12"]),
