@@ -171,11 +171,12 @@ contract EntanglementCoordinator is Endings, IEntanglementCoordinator {
         s.feePerParty = r.feePerParty;
         s.partyDeposit = r.partyDeposit;
         s.penalty = _share(r.partyDeposit, p.penaltyBps);
-        for (uint256 i = 0; i < r.parties.length; ++i) s.parties[i] = ProcessorId.unwrap(r.parties[i]);
-        for (uint256 i = 0; i < r.channels.length; ++i) s.channels[i] = ChannelId.unwrap(r.channels[i]);
+        uint256 k = r.parties.length;
+        for (uint256 i = 0; i < k; ++i) s.members[i] = ProcessorId.unwrap(r.parties[i]);
+        for (uint256 i = 0; i < r.channels.length; ++i) s.members[k + i] = ChannelId.unwrap(r.channels[i]);
         bytes32 digest = sessionDigest(r, msg.sender);
         s.trail = digest;
-        _debit(msg.sender, uint256(r.feePerParty) * r.parties.length);
+        _debit(msg.sender, uint256(r.feePerParty) * k);
         emit SessionOpened(id, r.job, msg.sender, r, digest, deadline, seconds_, s.penalty);
     }
 
@@ -204,7 +205,7 @@ contract EntanglementCoordinator is Endings, IEntanglementCoordinator {
         } else if (barrier == head.lastBarrier) {
             head.state = SessionState.Done;
             _setSessionHead(id, head);
-            _release(id, s, head.channels);
+            _release(id, s, head);
             emit SessionCompleted(id, trail);
             _payParties(s, head.parties);
         } else {
@@ -327,9 +328,9 @@ contract EntanglementCoordinator is Endings, IEntanglementCoordinator {
         (view_.lastBarrier, view_.arrived, view_.corrected) = (head.lastBarrier, head.arrived, head.corrected);
         (view_.deadline, view_.barrierSeconds) = (head.deadline, head.barrierSeconds);
         view_.parties = new ProcessorId[](head.parties);
-        for (uint256 i = 0; i < head.parties; ++i) view_.parties[i] = ProcessorId.wrap(s.parties[i]);
+        for (uint256 i = 0; i < head.parties; ++i) view_.parties[i] = ProcessorId.wrap(s.members[i]);
         view_.channels = new ChannelId[](head.channels);
-        for (uint256 i = 0; i < head.channels; ++i) view_.channels[i] = ChannelId.wrap(s.channels[i]);
+        for (uint256 i = 0; i < head.channels; ++i) view_.channels[i] = ChannelId.wrap(s.members[head.parties + i]);
         (view_.feePerParty, view_.partyDeposit, view_.penalty) = (s.feePerParty, s.partyDeposit, s.penalty);
         (view_.trail, view_.correction) = (s.trail, s.correction);
     }
@@ -400,7 +401,7 @@ contract EntanglementCoordinator is Endings, IEntanglementCoordinator {
     /// Pays a completed session: fee and deposit to each party.
     function _payParties(Session storage s, uint256 parties) private {
         uint256 amount = uint256(s.feePerParty) + s.partyDeposit;
-        for (uint256 i = 0; i < parties; ++i) _give(_provider(ProcessorId.wrap(s.parties[i])), amount);
+        for (uint256 i = 0; i < parties; ++i) _give(_provider(ProcessorId.wrap(s.members[i])), amount);
     }
 
     /// The rule of `barrierSeconds`, with the request's lists checked on the way.
@@ -450,9 +451,8 @@ contract EntanglementCoordinator is Endings, IEntanglementCoordinator {
         view
         returns (uint8)
     {
-        uint32[MAX_PARTIES] memory ids = s.parties;
         for (uint256 i = 0; i < parties; ++i) {
-            if (ids[i] == ProcessorId.unwrap(processor)) return uint8(1 << i);
+            if (s.members[i] == ProcessorId.unwrap(processor)) return uint8(1 << i);
         }
         revert CoordinatorNotAParty(id, processor);
     }

@@ -95,8 +95,7 @@ abstract contract CoordinatorBase is IEntanglementBase, AccessManaged {
         uint96 feePerParty;
         uint96 partyDeposit;
         uint96 penalty;
-        uint32[MAX_PARTIES] parties; // one word
-        uint32[MAX_CHANNELS] channels; // one word
+        uint32[MAX_PARTIES + MAX_CHANNELS] members; // parties, then channels: one word up to eight of them, else two
         bytes32 trail;
         bytes32 correction;
     }

@@ -22,12 +22,12 @@ abstract contract Endings is CoordinatorBase {
         head.state = SessionState.Aborted;
         head.code = code;
         _setSessionHead(id, head);
-        _release(id, s, head.channels);
+        _release(id, s, head);
 
         ProcessorId[] memory names = new ProcessorId[](_ones(blamed));
         uint256 n;
         for (uint256 i = 0; i < head.parties; ++i) {
-            if (blamed & (1 << i) != 0) names[n++] = ProcessorId.wrap(s.parties[i]);
+            if (blamed & (1 << i) != 0) names[n++] = ProcessorId.wrap(s.members[i]);
         }
         emit SessionAborted(id, code, barrier, names, penalty);
         _payOut(s, head.parties, bonded, penalty == 0 ? 0 : blamed, waited, penalty);
@@ -48,16 +48,16 @@ abstract contract Endings is CoordinatorBase {
             if (bonded & bit == 0) continue;
             uint256 amount = blamed & bit != 0 ? stake - penalty : stake;
             if (waited & bit != 0) amount += portion;
-            _give(_provider(ProcessorId.wrap(s.parties[i])), amount);
+            _give(_provider(ProcessorId.wrap(s.members[i])), amount);
         }
         _give(s.client, toClient);
     }
 
     /// Takes an ending session out of its channels.
-    function _release(SessionId id, Session storage s, uint256 count) internal {
-        uint32[MAX_CHANNELS] memory channels = s.channels;
-        for (uint256 i = 0; i < count; ++i) {
-            uint64[MAX_SESSIONS_PER_CHANNEL] storage running = _channels[ChannelId.wrap(channels[i])].sessions;
+    function _release(SessionId id, Session storage s, SessionHead memory head) internal {
+        for (uint256 i = 0; i < head.channels; ++i) {
+            ChannelId channel = ChannelId.wrap(s.members[head.parties + i]);
+            uint64[MAX_SESSIONS_PER_CHANNEL] storage running = _channels[channel].sessions;
             for (uint256 j = 0; j < MAX_SESSIONS_PER_CHANNEL; ++j) {
                 if (running[j] == SessionId.unwrap(id)) running[j] = 0;
             }
