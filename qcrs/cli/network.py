@@ -52,7 +52,13 @@ def demo(
     raise typer.Exit(0 if summary.ok else 1)
 
 
-def up(home: HomeOption = None, as_json: Json = False) -> None:
+def up(
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Of a new chain. Default: a free one.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
     """Start a local network, or what is missing of it; its state survives kills and restarts."""
     from qcrs.config.home import Home
     from qcrs.network.local import LocalNetwork
@@ -60,7 +66,7 @@ def up(home: HomeOption = None, as_json: Json = False) -> None:
 
     network = LocalNetwork(Home.find(home), say=say)
     with network.processes.exclusive():
-        network.up(local_plan())
+        network.up(network.plan() or local_plan(), port=port)
     rows = network.status()
     hint = "\n\nsubmit a circuit:  qcrs submit examples/circuits/ghz_8.qasm"
     human = table([tuple(r.values()) for r in rows], list(rows[0])) + hint
@@ -68,15 +74,26 @@ def up(home: HomeOption = None, as_json: Json = False) -> None:
 
 
 def status(home: HomeOption = None, as_json: Json = False) -> None:
-    """Which processes of the network run, and what the chain says of it."""
+    """Which processes of the network run; exit 1 where one has ended, 3 where none runs."""
     from qcrs.config.home import Home
+    from qcrs.errors import NetworkError
     from qcrs.network.local import LocalNetwork
 
     found = Home.find(home)
     found.load()
     rows = LocalNetwork(found, say=say).status()
-    emit(rows, as_json=as_json, human=table([tuple(r.values()) for r in rows], list(rows[0]) if rows else []))
-    raise typer.Exit(0 if rows and all(r["state"] == "running" for r in rows) else 1)
+    if not rows:
+        raise NetworkError(
+            "no process of this network runs here",
+            field="home",
+            value=str(found.root),
+            solution="start them with `qcrs up`",
+        )
+    ended = [str(row["name"]) for row in rows if row["state"] != "running"]
+    emit(rows, as_json=as_json, human=table([tuple(r.values()) for r in rows], list(rows[0])))
+    if ended:
+        say(f"✗ ended: {', '.join(ended)}\n  → `qcrs up` starts them again")
+        raise typer.Exit(1)
 
 
 def down(home: HomeOption = None, as_json: Json = False) -> None:

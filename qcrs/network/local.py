@@ -3,6 +3,7 @@
     HOME/network.json    where chain, store and contracts are      HOME/chain    the embedded chain
     HOME/keys            plain keys of worthless development credit HOME/store    blobs and mail
     HOME/processes.json  what runs                                  HOME/logs     what it says
+    HOME/plan.json       what the network consists of
 
 `up` does only what is not done yet, so it starts a network, mends one after a kill, and goes on after a
 restart of the machine.
@@ -14,6 +15,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcrs.config.home import Home, NetworkFile
@@ -45,13 +47,21 @@ class LocalNetwork:
         self.processes = Processes(home.root)
         self._say = say
 
+    @property
+    def plan_file(self) -> Path:
+        """Where the plan lies."""
+        return self.home.root / "plan.json"
+
+    def plan(self) -> Plan | None:
+        """What this folder's network was created from; None before that."""
+        return Plan.load(self.plan_file)
+
     # ----------------------------------------------------------------- starting
 
     def up(self, plan: Plan, *, port: int | None = None) -> None:
         """Bring everything up that is not; waits for the processes, not for certificates."""
         self.start_chain(port)
-        if not self.home.network_file.exists() or not self.home.load().contracts:
-            self._create(plan)
+        self.create(plan)
         for name in plan.oracle_names:
             self.start_oracle(name, plan)
         for node in plan.nodes:
@@ -95,12 +105,13 @@ class LocalNetwork:
 
     # ----------------------------------------------------------------- creating
 
-    def _create(self, plan: Plan) -> None:
-        """Deploy, make accounts, give everybody credit, start the first oracle era."""
-        from qcrs.chain.deploy import deploy
-
+    def create(self, plan: Plan) -> None:
+        """Deploy, make accounts, give everybody credit, start the first oracle era, unless that is done."""
+        if self.home.network_file.exists() and self.home.load().contracts:
+            return
         from qcrs.chain import Sender, connect
         from qcrs.chain.accounts import development_accounts
+        from qcrs.chain.deploy import deploy
         from qcrs.client.wallet import Wallet
 
         started = time.monotonic()
@@ -123,6 +134,7 @@ class LocalNetwork:
             )
             self._endow(chain, Sender(chain, accounts[0]), network, plan)
             self._first_era(chain, network, plan)
+        plan.save(self.plan_file)
         self.home.save(network)
         self._say(f"• contracts deployed, {len(names)} accounts endowed ({time.monotonic() - started:.1f} s)")
 

@@ -1,11 +1,16 @@
 """What a local network consists of: its oracles, its processors, its accounts and its money.
 
+A network keeps its plan in its folder, so that it is started again as what it was.
 Amounts are in the credit token's base units (six decimals: 1,000,000 units are one credit).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from qcrs.errors import ConfigError
 
 __all__ = ["CREDIT", "NodePlan", "Plan", "demo_plan", "local_plan"]
 
@@ -45,6 +50,32 @@ class Plan:
     def oracle_names(self) -> tuple[str, ...]:
         """Account and process names of the oracles."""
         return tuple(f"oracle-{i}" for i in range(self.oracles))
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all."""
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Plan | None:
+        """The plan that was saved, None where there is none; `ConfigError` where it is not a plan."""
+        try:
+            raw = json.loads(path.read_text())
+            unknown = set(raw) - {f.name for f in fields(cls)}
+            if unknown:
+                raise ValueError(f"unknown key {sorted(unknown)[0]}")
+            nodes = tuple(NodePlan(**node) for node in raw.pop("nodes"))
+            return cls(nodes=nodes, clients=tuple(raw.pop("clients")), **raw)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ConfigError(
+                f"the network's plan cannot be read: {error}",
+                field="file",
+                value=str(path),
+                solution="undo the last change of the file, or start a network in another --home",
+            ) from error
 
 
 def local_plan() -> Plan:
