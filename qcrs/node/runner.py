@@ -1,9 +1,7 @@
 """Runs one job on the device: the part of a node that touches circuits, always in a limited child.
 
-`run` takes the frames document and returns the result document, both as canonical bytes. The first
-frame of a unit is transpiled freely; the others keep its layout, because two layouts have two noise
-profiles and the frames of a unit are compared with one another. With `physical` the qubit numbers are
-the processor's own: gates are translated, nothing is moved.
+`run` takes the frames document and returns the result document, both as canonical bytes. With `physical`
+the qubit numbers are the processor's own: gates are translated, nothing is moved.
 
 The device is opened once, in the zygote (`preload`); children inherit it.
 """
@@ -11,18 +9,16 @@ The device is opened once, in the zygote (`preload`); children inherit it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp
 from qiskit.quantum_info import Pauli, Statevector
-from qiskit.transpiler import Target, generate_preset_pass_manager
 
-from qcrs.circuits import CircuitDocument, to_qiskit
+from qcrs.circuits import CircuitDocument, Instruction
 from qcrs.client.documents import ExactUnit, FramesDocument, ResultDocument, ResultUnit, SampleUnit
-from qcrs.client.routing import TRANSPILER_LEVEL, TRANSPILER_SEED
 from qcrs.errors import BackendError, CircuitError
+from qcrs.node.compiling import compile_frames, measured_on
 from qcrs.node.devices import Device, calibration, metadata, open_device
 from qcrs.types import Json, canonical_json, cid_of, parse_canonical
 from qcrs.verification.simulate import expectation, statevector
@@ -38,12 +34,12 @@ def _device(spec: str) -> Device:
 def preload(spec: str) -> None:
     """Import Qiskit and open the device before any job needs them; also warms the transpiler's caches."""
     device = _device(spec)
-    probe = QuantumCircuit(min(2, device.qubits), 1)
-    probe.u(0.1, 0.2, 0.3, 0)
-    if device.qubits > 1:
-        probe.cz(0, 1)
-    probe.measure(0, 0)
-    _compiler(device, physical=False, layout=None, circuit=probe)(probe)
+    qubits = min(2, device.qubits)
+    gates = [Instruction("u", (0,), (), (1, 2, 3)), Instruction("measure", (0,), (0,))]
+    if qubits > 1:
+        gates.insert(1, Instruction("cz", (0, 1)))
+    probe = CircuitDocument(qubits, 1, (), tuple(gates))
+    compile_frames([probe, probe], device.backend.target, physical=False)
 
 
 def describe(payload: bytes) -> bytes:
@@ -120,76 +116,10 @@ def run_units(device: Device, document: FramesDocument) -> list[ResultUnit]:
 def _prepared(
     device: Device, unit: SampleUnit, *, physical: bool
 ) -> tuple[list[QuantumCircuit], tuple[int, ...], tuple[int, ...]]:
-    """Transpiled frames, shots of each, and the physical qubit of every clbit (-1 for none)."""
-    circuits = [to_qiskit(CircuitDocument.from_json(frame)) for frame in unit.frames]
-    if any(circuit.num_qubits > device.qubits for circuit in circuits):
-        raise BackendError("the job has more qubits than the processor", field="qubits")
-    first = _compiler(device, physical=physical, layout=None, circuit=circuits[0])(circuits[0])
-    layout = None
-    if not physical and first.layout is not None:
-        layout = first.layout.initial_index_layout(filter_ancillas=True)
-    compiled = _compiler(device, physical=physical, layout=layout, circuit=circuits[0])
-    return [first, *map(compiled, circuits[1:])], unit.shots, _measured_on(first)
-
-
-def _compiler(
-    device: Device, *, physical: bool, layout: Sequence[int] | None, circuit: QuantumCircuit
-) -> Callable[[QuantumCircuit], QuantumCircuit]:
-    """What turns circuits of this width into the device's own gates; one pass manager for many."""
-    target = device.backend.target
-    if physical and _native(circuit, target):
-        return lambda found: found if _native(found, target) else _placed(device, found)
-    if physical:
-        return lambda found: _placed(device, found)
-    manager = generate_preset_pass_manager(
-        optimization_level=TRANSPILER_LEVEL,
-        target=target,
-        initial_layout=layout,
-        seed_transpiler=TRANSPILER_SEED,
-    )
-    return lambda found: manager.run(found, num_processes=1)
-
-
-def _placed(device: Device, circuit: QuantumCircuit) -> QuantumCircuit:
-    """Gates translated, every qubit where it is; a coupling that does not exist is an error."""
-    manager = generate_preset_pass_manager(
-        optimization_level=0,
-        target=device.backend.target,
-        initial_layout=list(range(circuit.num_qubits)),
-        routing_method="none",
-        seed_transpiler=TRANSPILER_SEED,
-    )
-    return manager.run(circuit, num_processes=1)
-
-
-def _native(circuit: QuantumCircuit, target: Target) -> bool:
-    """Whether the device has every gate of the circuit on the very qubits named."""
-    return all(
-        item.operation.name == "barrier"
-        or target.instruction_supported(
-            item.operation.name, tuple(circuit.find_bit(bit).index for bit in item.qubits)
-        )
-        for item in circuit.data
-        if not isinstance(item.operation, ControlFlowOp)
-    ) and not any(isinstance(item.operation, ControlFlowOp) for item in circuit.data)
-
-
-def _measured_on(circuit: QuantumCircuit) -> tuple[int, ...]:
-    """The physical qubit whose measurement wrote each clbit last; -1 where none did."""
-    places = [-1] * circuit.num_clbits
-
-    def walk(block: QuantumCircuit, qubits: Sequence[int], clbits: Sequence[int]) -> None:
-        for item in block.data:
-            q = [qubits[block.find_bit(bit).index] for bit in item.qubits]
-            c = [clbits[block.find_bit(bit).index] for bit in item.clbits]
-            if isinstance(item.operation, ControlFlowOp):
-                for inner in item.operation.blocks:
-                    walk(inner, q, c)
-            elif item.operation.name == "measure":
-                places[c[0]] = q[0]
-
-    walk(circuit, range(circuit.num_qubits), range(circuit.num_clbits))
-    return tuple(places)
+    """Compiled frames, shots of each, and the physical qubit of every clbit (-1 for none)."""
+    documents = [CircuitDocument.from_json(frame) for frame in unit.frames]
+    circuits = compile_frames(documents, device.backend.target, physical=physical)
+    return circuits, unit.shots, measured_on(circuits[0])
 
 
 def _execute(

@@ -1,0 +1,192 @@
+"""Compiling the frames of one unit: laid out and routed once, so that all frames meet the same noise.
+
+Frames of a unit differ in one-qubit angles only. A template carries a symbolic `u` wherever some frame has
+one; it is transpiled once, then each frame's angles are bound and runs of one-qubit gates merged. Were every
+frame transpiled by itself, the router would give some of them more gates, and a test that compares frames
+with one another would blame the device. Frames that do not fit one template share a layout at least.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import ControlFlowOp, ParameterVector
+from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
+from qiskit.transpiler.passes import Optimize1qGatesDecomposition, RemoveIdentityEquivalent
+
+from qcrs.circuits import TURN, CircuitDocument, Instruction, to_qiskit
+from qcrs.client.routing import TRANSPILER_LEVEL, TRANSPILER_SEED
+from qcrs.errors import BackendError
+
+__all__ = ["compile_frames", "is_native", "measured_on"]
+
+Slot = tuple[int, int]
+"""A place for a one-qubit gate: before which of the other instructions, on which qubit."""
+
+_NOTHING = (0, 0, 0)
+
+
+def compile_frames(
+    documents: Sequence[CircuitDocument], target: Target, *, physical: bool
+) -> list[QuantumCircuit]:
+    """The frames in the device's gates. With `physical` every qubit stays where it is.
+
+    `BackendError` where a circuit is wider than the device or, with `physical`, couples what it does not.
+    """
+    if any(document.qubits > int(target.num_qubits or 0) for document in documents):
+        raise BackendError(
+            "the job has more qubits than the processor",
+            field="qubits",
+            value=max(document.qubits for document in documents),
+        )
+    if physical:
+        return [_in_place(to_qiskit(document), target) for document in documents]
+    template = _template(documents) if len(documents) > 1 else None
+    if template is not None:
+        return _bound(documents, *template, target)
+    first = _manager(target, None).run(to_qiskit(documents[0]), num_processes=1)
+    if len(documents) == 1:
+        return [first]
+    layout = None if first.layout is None else first.layout.initial_index_layout(filter_ancillas=True)
+    manager = _manager(target, layout)
+    return [manager.run(to_qiskit(document), num_processes=1) for document in documents]
+
+
+def _manager(target: Target, layout: Sequence[int] | None) -> PassManager:
+    return generate_preset_pass_manager(
+        optimization_level=TRANSPILER_LEVEL,
+        target=target,
+        initial_layout=layout,
+        seed_transpiler=TRANSPILER_SEED,
+    )
+
+
+# --------------------------------------------------------------------------- templates
+
+
+def _slots(document: CircuitDocument) -> tuple[list[Instruction], dict[Slot, tuple[int, ...]]] | None:
+    """The instructions that are no `u`, and the `u` of each slot; None where a slot has two."""
+    others: list[Instruction] = []
+    waiting: dict[int, tuple[int, ...]] = {}
+    slots: dict[Slot, tuple[int, ...]] = {}
+    for item in document.instructions:
+        if item.name == "u":
+            if item.qubits[0] in waiting:
+                return None
+            waiting[item.qubits[0]] = item.params
+            continue
+        for qubit in item.qubits:
+            if qubit in waiting:
+                slots[len(others), qubit] = waiting.pop(qubit)
+        others.append(item)
+    slots.update({(len(others), qubit): params for qubit, params in waiting.items()})
+    return others, slots
+
+
+def _template(
+    documents: Sequence[CircuitDocument],
+) -> tuple[QuantumCircuit, list[Slot], ParameterVector] | None:
+    """One symbolic circuit for all frames, its slots and their parameters; None where there is none."""
+    parts = [_slots(document) for document in documents]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts) or any(part[0] != known[0][0] for part in known):
+        return None
+    slots = sorted({slot for _others, found in known for slot in found})
+    if not slots:
+        return None
+    angles = ParameterVector("a", 3 * len(slots))
+    here: dict[int, list[int]] = {}
+    for number, (place, _qubit) in enumerate(slots):
+        here.setdefault(place, []).append(number)
+    # Registers and control flow come from the document itself; gates are then laid in anew.
+    whole = to_qiskit(
+        CircuitDocument(documents[0].qubits, documents[0].clbits, documents[0].registers, tuple(known[0][0]))
+    )
+    template = whole.copy_empty_like()
+    items = list(whole.data)
+    if len(items) != len(known[0][0]):  # a barrier on no qubits has no place in a circuit
+        return None
+    for place in range(len(items) + 1):
+        for number in here.get(place, ()):
+            template.u(*(angles[3 * number + k] for k in range(3)), slots[number][1])
+        if place < len(items):
+            template.append(items[place])
+    return template, slots, angles
+
+
+def _bound(
+    documents: Sequence[CircuitDocument],
+    template: QuantumCircuit,
+    slots: Sequence[Slot],
+    angles: ParameterVector,
+    target: Target,
+) -> list[QuantumCircuit]:
+    """Transpile the template once, then bind each frame's angles and merge one-qubit gates."""
+    compiled = _manager(target, None).run(template, num_processes=1)
+    used = set(compiled.parameters)
+    merge = PassManager(
+        [Optimize1qGatesDecomposition(target=target), RemoveIdentityEquivalent(target=target)]
+    )
+    out = []
+    for document in documents:
+        parts = _slots(document)
+        found = {} if parts is None else parts[1]
+        values = {
+            angles[3 * number + k]: found.get(slot, _NOTHING)[k] * (2 * math.pi / TURN)
+            for number, slot in enumerate(slots)
+            for k in range(3)
+            if angles[3 * number + k] in used
+        }
+        out.append(merge.run(compiled.assign_parameters(values), num_processes=1))
+    return out
+
+
+# --------------------------------------------------------------------------- physical circuits
+
+
+def is_native(circuit: QuantumCircuit, target: Target) -> bool:
+    """Whether the device has every gate of the circuit on the very qubits named."""
+    return all(
+        not isinstance(item.operation, ControlFlowOp)
+        and (
+            item.operation.name == "barrier"
+            or target.instruction_supported(
+                item.operation.name, tuple(circuit.find_bit(bit).index for bit in item.qubits)
+            )
+        )
+        for item in circuit.data
+    )
+
+
+def _in_place(circuit: QuantumCircuit, target: Target) -> QuantumCircuit:
+    """Gates translated, every qubit where it is; a coupling that does not exist is an error."""
+    if is_native(circuit, target):
+        return circuit
+    manager = generate_preset_pass_manager(
+        optimization_level=0,
+        target=target,
+        initial_layout=list(range(circuit.num_qubits)),
+        routing_method="none",
+        seed_transpiler=TRANSPILER_SEED,
+    )
+    return manager.run(circuit, num_processes=1)
+
+
+def measured_on(circuit: QuantumCircuit) -> tuple[int, ...]:
+    """The physical qubit whose measurement wrote each clbit last; -1 where none did."""
+    places = [-1] * circuit.num_clbits
+
+    def walk(block: QuantumCircuit, qubits: Sequence[int], clbits: Sequence[int]) -> None:
+        for item in block.data:
+            q = [qubits[block.find_bit(bit).index] for bit in item.qubits]
+            c = [clbits[block.find_bit(bit).index] for bit in item.clbits]
+            if isinstance(item.operation, ControlFlowOp):
+                for inner in item.operation.blocks:
+                    walk(inner, q, c)
+            elif item.operation.name == "measure":
+                places[c[0]] = q[0]
+
+    walk(circuit, range(circuit.num_qubits), range(circuit.num_clbits))
+    return tuple(places)
