@@ -1,4 +1,4 @@
-"""Chains for tests: the embedded one and anvil, both through the same class."""
+"""Chains for tests: the embedded one, reached through eth-tester, and anvil, both by the same class."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class EmbeddedBackend(PyEVMBackend):  # type: ignore[misc]  # eth-tester publish
         if not 1 <= block_count <= 1024:
             raise exceptions.ValidationError("block_count must be between 1 and 1024")
         newest = self._header(newest_block).block_number
-        answer = self._rpc.eth_feeHistory(block_count, newest, reward_percentiles)
+        answer = self._rpc.eth_feeHistory(block_count, newest, list(reward_percentiles))
         return {
             "oldest_block": int(answer["oldestBlock"], 16),
             "base_fee_per_gas": [int(fee, 16) for fee in answer["baseFeePerGas"]],

@@ -17,6 +17,7 @@ from web3 import EthereumTesterProvider, Web3
 from web3.exceptions import ContractCustomError
 
 from qcrs.chain.abi import Call
+from qcrs.chain.accounts import development_accounts
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.evm import OpenBlock
 from qcrs.chain.networks import connect, of_embedded
@@ -69,8 +70,13 @@ def test_the_development_network_is_an_eth_tester_chain() -> None:
         tester = chain.w3.provider.ethereum_tester
         assert isinstance(tester, EthereumTester)
         assert isinstance(tester.backend, EmbeddedBackend)
+        tester.disable_auto_mine_transactions()
+        first, second = development_accounts(2)
+        hash_ = Sender(chain, first).send(Call(second.address, b"", 1), gas=21_000)
+        assert chain.height == 0
         tester.mine_blocks(3)
         assert chain.height == 3
+        assert chain.wait(hash_).block == 1
 
 
 def test_what_waits_is_mined_together_and_the_impossible_is_left_out(tester: EmbeddedTester) -> None:
@@ -175,6 +181,26 @@ def test_threads_lose_nothing(tester: EmbeddedTester) -> None:
     assert tester.embedded.height == 120
 
 
+def test_who_waits_for_a_block_holds_nothing(
+    tester: EmbeddedTester, accounts: list[LocalAccount], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise no two threads could ever wait for the same one."""
+    submit = tester.embedded.submit
+    free: list[bool] = []
+
+    def watched(transaction: Any) -> None:
+        other = threading.Thread(target=tester.get_accounts, daemon=True)
+        other.start()
+        other.join(10)
+        free.append(not other.is_alive())
+        submit(transaction)
+
+    monkeypatch.setattr(tester.embedded, "submit", watched)
+    sender = Sender(of_embedded(tester.embedded), accounts[0])
+    sender.send(Call(accounts[1].address, b"", 1), gas=21_000)
+    assert free == [True]
+
+
 def filtered(tester: EmbeddedTester, address: str) -> Any:
     return tester.get_all_filter_logs(tester.create_log_filter(0, address=address))
 
@@ -234,11 +260,12 @@ def test_logs_count_from_their_blocks_first(
 
 
 @pytest.fixture
-def w3(embedded: EmbeddedChain) -> Web3:
+def w3(embedded: EmbeddedChain) -> Any:
+    """`Any`, because web3's types describe requests that no user writes."""
     return Web3(embedded.provider())
 
 
-def test_web3_meets_the_errors_of_any_node(w3: Web3, embedded: EmbeddedChain, make_probe: Any) -> None:
+def test_web3_meets_the_errors_of_any_node(w3: Any, embedded: EmbeddedChain, make_probe: Any) -> None:
     chain = of_embedded(embedded)
     probe = make_probe(Sender(chain, embedded.accounts[0]))
     contract = w3.eth.contract(address=probe.address, abi=probe.artifact.abi)
@@ -253,10 +280,10 @@ def test_web3_meets_the_errors_of_any_node(w3: Web3, embedded: EmbeddedChain, ma
     assert contract.functions.count().call() == 1
 
 
-def test_web3s_words_for_batches_filters_storage_and_blocks(w3: Web3, embedded: EmbeddedChain) -> None:
+def test_web3s_words_for_batches_filters_storage_and_blocks(w3: Any, embedded: EmbeddedChain) -> None:
     first, second = w3.eth.accounts[:2]
     new = w3.eth.filter("latest")
-    hash_ = w3.eth.send_transaction({"from": first, "to": second, "value": 5})  # type: ignore[typeddict-item]
+    hash_ = w3.eth.send_transaction({"from": first, "to": second, "value": 5})
     assert w3.eth.get_transaction(hash_)["value"] == 5
     assert list(new.get_new_entries()) == [w3.eth.get_block(1)["hash"]]
     with w3.batch_requests() as batch:
@@ -270,7 +297,7 @@ def test_web3s_words_for_batches_filters_storage_and_blocks(w3: Web3, embedded: 
     assert w3.eth.get_block("pending")["number"] == 2
     assert w3.eth.chain_id == embedded.chain_id
     assert w3.eth.fee_history(2, "latest")["oldestBlock"] == 0
-    assert w3.eth.get_block(1, full_transactions=True)["transactions"][0]["to"] == second  # type: ignore[index]
+    assert w3.eth.get_block(1, full_transactions=True)["transactions"][0]["to"] == second
 
 
 def test_what_is_no_request_is_an_answer_too(embedded: EmbeddedChain) -> None:
@@ -287,6 +314,6 @@ def test_what_is_no_request_is_an_answer_too(embedded: EmbeddedChain) -> None:
     ]
     for method, params in requests:
         answer = provider.make_request(method, params)  # type: ignore[arg-type]
-        assert answer["error"]["message"], method  # type: ignore[index]
+        assert answer["error"]["message"], method
     assert provider.make_request("eth_getBlockByNumber", [hex(99), False])["result"] is None  # type: ignore[arg-type]
     assert embedded.height == 0
