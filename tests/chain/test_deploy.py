@@ -15,8 +15,9 @@ from qcrs.chain import bindings
 from qcrs.chain.abi import selector_of
 from qcrs.chain.accounts import create_keystore
 from qcrs.chain.anvil import Anvil
+from qcrs.chain.bindings_gen import DEPLOYED
 from qcrs.chain.compile import artifacts
-from qcrs.chain.deploy import CREDIT, GOVERNED, ROLES, Deployment, DeployParameters, deploy
+from qcrs.chain.deploy import CREDIT, GOVERNED, ORDER, ROLES, Deployment, DeployParameters, deploy
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.networks import Chain, of_embedded
 from qcrs.chain.sender import Sender
@@ -81,6 +82,10 @@ def test_every_restricted_function_in_the_sources_is_governed() -> None:
         function for roles in GOVERNED.values() for functions in roles.values() for function in functions
     }
     assert restricted == governed
+
+
+def test_what_is_deployed_has_bindings() -> None:
+    assert sorted(ORDER) == sorted(DEPLOYED) == sorted(bindings.CONTRACTS)
 
 
 def test_roles_are_those_of_the_contracts() -> None:
