@@ -5,6 +5,7 @@ They are real nodes: `qcrs node run --backend "qcrs.node.attackers:uniform_on_us
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, JobV1, Options
 from qiskit.transpiler import Target
 
+from qcrs.node.clifford import is_clifford
 from qcrs.node.devices import open_device
-from qcrs.node.simulator import FinishedJob, as_clifford, merged
+from qcrs.node.simulator import FinishedJob, merged, row
 
 __all__ = ["UniformOnUserCircuits", "uniform_on_user_circuits"]
 
@@ -49,7 +51,7 @@ class UniformOnUserCircuits(BackendV2):  # type: ignore[misc]  # Qiskit's classe
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> JobV1:
         """Run Clifford circuits, make up the rest."""
         circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
-        real = [index for index, circuit in enumerate(circuits) if as_clifford(circuit) is not None]
+        real = [index for index, circuit in enumerate(circuits) if is_clifford(circuit)]
         rows: dict[int, dict[str, Any]] = {}
         if real:
             found = self._honest.run([circuits[index] for index in real], **options).result().to_dict()
@@ -70,11 +72,10 @@ class UniformOnUserCircuits(BackendV2):  # type: ignore[misc]  # Qiskit's classe
             if item.operation.name == "measure"
         ]
         draws = stream.integers(0, 2, size=(shots, len(bits)))
-        counts: dict[str, int] = {}
-        for row in draws:
-            key = hex(sum(int(value) << bit for value, bit in zip(row, bits, strict=True)))
-            counts[key] = counts.get(key, 0) + 1
-        return {"shots": shots, "success": True, "data": {"counts": counts}, "header": {}}
+        counts: Counter[int] = Counter(
+            sum(int(value) << bit for value, bit in zip(draw, bits, strict=True)) for draw in draws
+        )
+        return row(circuit, counts, shots)
 
 
 def uniform_on_user_circuits(base: str = "aer:noisy-a", qubits: int = 20, **options: object) -> BackendV2:
