@@ -32,6 +32,7 @@ contract ComputationAllocator is AllocatorViews {
         Ledger(credit, registry, verifier, unit)
         Flows(authority_)
     {
+        _bound("unit", unit, 1, type(uint64).max);
         DESK = new AllocatorDesk(authority_, credit, registry, verifier, unit);
         _initialise();
     }
@@ -170,17 +171,19 @@ contract ComputationAllocator is AllocatorViews {
         Case memory k = _loadAll(id);
         processor = _judge(k, index, round, outcome);
         _step(k, STEP_JUDGED, index, reportHash);
-        int256 odds;
-        (provider, odds) = _record(processor, outcome, weak, k.terms.lifeOf());
+        provider = _record(processor, outcome, weak, k.terms.lifeOf());
         if (outcome == Outcome.Accept) {
             uint256 fee = _feeOf(k);
-            _balances[provider] += fee;
-            k.p = k.p.withPaid(k.p.paidOf() + 1);
+            // At most five executions; sums of balances stay below the token's supply.
+            unchecked {
+                _balances[provider] += fee;
+                k.p = k.p.withPaid(k.p.paidOf() + 1);
+            }
             emit ExecutionPaid(id, provider, fee);
         } else if (outcome == Outcome.Fraud) {
             _slash(k, processor, _feeOf(k) * _policy.fraudMultipleOf(), address(0));
         }
-        if (k.p.isOpen()) _advance(k, index, odds);
+        if (k.p.isOpen()) _advance(k);
         _store(k);
     }
 
@@ -349,15 +352,17 @@ contract ComputationAllocator is AllocatorViews {
     function _submit(JobRequest calldata request) private returns (JobId) {
         Clock c = _clock;
         if (c.isPaused()) revert ComputationAllocatorPaused();
-        _check(request, c);
-        uint256 units = uint256(request.qubits) * request.declaredSeconds * request.redundancy;
+        JobRequest memory r = request;
+        _check(r, c);
         Case memory k;
-        uint256 class;
-        (k.id, class) = _enqueue(k, request, c, units);
-        k.terms = packTerms(msg.sender, _rateOf(c, class), request.flow, request.trust, c.halfLifeOf());
+        uint256 class = _enqueue(k, r, c);
+        k.terms = packTerms(msg.sender, _rateOf(c, class), r.flow, r.trust, c.halfLifeOf());
         k.trail = bytes32(uint256(JobId.unwrap(k.id)));
         uint256 fee = _feeOf(k);
-        _debit(msg.sender, fee * request.maxExecutions);
+        // At most 126 bits, and a factor of at most 5.
+        unchecked {
+            _debit(msg.sender, fee * r.maxExecutions);
+        }
         _log(k, fee, class != 0, request);
         _jobs[k.id].terms = k.terms;
         _store(k);
@@ -389,38 +394,37 @@ contract ComputationAllocator is AllocatorViews {
     }
 
     /// @dev Tags a job, charges its flow and puts it into its queue; the class granted.
-    function _enqueue(Case memory k, JobRequest calldata request, Clock c, uint256 units)
-        private
-        returns (JobId id, uint256 class)
-    {
-        uint256 flow_ = request.flow;
+    function _enqueue(Case memory k, JobRequest memory r, Clock c) private returns (uint256 class) {
+        uint256 flow_ = r.flow;
         Queue q = _flow(flow_);
-        if (!(q.isOpenFlow() || _isMember(flow_, msg.sender))) {
+        if (!q.isOpenFlow() && !_isMember(flow_, msg.sender)) {
             revert ComputationAllocatorNotMember(uint16(flow_), msg.sender);
         }
-        if (request.class != 0) class = _spendQuota(flow_, request.class, units);
-        uint256 tag = c.timeOf() > c.creditOf() ? c.timeOf() - c.creditOf() : 0;
-        if (q.finishOf() > tag) tag = q.finishOf();
-        {
-            uint256 finish = tag + _increment(units, q);
-            if (finish > type(uint40).max) revert ComputationAllocatorTagOverflow(uint16(flow_));
-            q = q.withFinish(finish);
-        }
-        k.p = _pack(request, tag, class, c.graceOf());
-        if (ProcessorId.unwrap(request.target) == 0) {
-            uint256 place = q.addedOf() + 1;
-            _queues[flow_] = q.withAdded(place);
-            id = jobAt(flow_, place);
-            if (q.returnedHeadOf() == 0 && q.removedOf() + 1 == place) _setLane(flow_, _laneFor(k.p));
-        } else {
-            _queues[flow_] = q;
-            id = _enqueueDirect(request.target, request.qubits);
+        // Factors of 12, 18 and 3 bits; tags of at most 40 bits, checked before they are packed.
+        unchecked {
+            uint256 units = uint256(r.qubits) * r.declaredSeconds * r.redundancy;
+            if (r.class != 0) class = _spendQuota(flow_, r.class, units);
+            uint256 tag = c.timeOf() > c.creditOf() ? c.timeOf() - c.creditOf() : 0;
+            if (q.finishOf() > tag) tag = q.finishOf();
+            units = tag + _increment(units, q);
+            if (units > type(uint40).max) revert ComputationAllocatorTagOverflow(uint16(flow_));
+            q = q.withFinish(units);
+            k.p = _pack(r, tag, class, c.graceOf());
+            if (ProcessorId.unwrap(r.target) == 0) {
+                uint256 place = q.addedOf() + 1;
+                _queues[flow_] = q.withAdded(place);
+                k.id = jobAt(flow_, place);
+                if (q.returnedHeadOf() == 0 && q.removedOf() + 1 == place) _setLane(flow_, _laneFor(k.p));
+            } else {
+                _queues[flow_] = q;
+                k.id = _enqueueDirect(r.target, r.qubits);
+            }
         }
     }
 
-    function _check(JobRequest calldata r, Clock c) private view {
+    function _check(JobRequest memory r, Clock c) private view {
         uint256 earliest;
-        // Sums of words of at most 40 bits.
+        // Sums of words of at most 40 bits; where a range starts at 1, zero wraps around and fails.
         unchecked {
             earliest = block.timestamp + r.declaredSeconds + c.graceOf() + c.marginOf();
             if (
@@ -443,7 +447,7 @@ contract ComputationAllocator is AllocatorViews {
         revert ComputationAllocatorBadDeadline(r.deadline, earliest, block.timestamp + MOST_LIFE);
     }
 
-    function _pack(JobRequest calldata r, uint256 tag, uint256 class, uint256 grace) private pure returns (Progress) {
+    function _pack(JobRequest memory r, uint256 tag, uint256 class, uint256 grace) private pure returns (Progress) {
         return Progress.wrap(
             tag | uint256(r.qubits) << 40 | uint256(r.quality) << 52 | class << 64 | uint256(r.declaredSeconds) << 66
                 | uint256(r.deadline) << 90 | uint256(r.redundancy) << 122 | uint256(r.maxExecutions) << 125
@@ -470,7 +474,7 @@ contract ComputationAllocator is AllocatorViews {
     function _judge(Case memory k, uint8 index, uint8 round, Outcome outcome) private returns (ProcessorId) {
         Execution e = _executionAt(k, index);
         ExecutionState from = e.executionStateOf();
-        if (!(round == e.reportsOf() && round < 3)) {
+        if (round != e.reportsOf() || round == 3) {
             revert ComputationAllocatorBadRound(k.id, index, round, uint8(e.reportsOf()));
         }
         ExecutionState to;
@@ -483,14 +487,24 @@ contract ComputationAllocator is AllocatorViews {
             to = ExecutionState.Fraudulent;
         }
         if (to == ExecutionState.None) revert ComputationAllocatorBadOutcome(k.id, index, from, outcome);
-        if (round == 0 && e.usedOf() != USED_STEPS) {
-            // The flow gets back the time that was declared and not used.
-            uint256 flow_ = k.terms.flowOf();
-            uint256 unused = k.p.qubitsOf() * k.p.declaredOf() * TAG_SCALE * (USED_STEPS - e.usedOf());
-            _lowerFinish(flow_, unused / (USED_STEPS * _queues[flow_].weightOf()));
+        // All words here have at most 24 bits.
+        unchecked {
+            if (round == 0) _creditFlow(k.terms.flowOf(), k.p, USED_STEPS - e.usedOf());
+            _put(k, index, packExecution(e.processorOf(), to, round + 1, block.timestamp, e.usedOf()));
         }
-        _put(k, index, packExecution(e.processorOf(), to, round + 1, block.timestamp, e.usedOf()));
         return ProcessorId.wrap(uint32(e.processorOf()));
+    }
+
+    /// @dev Returns to the flow the steps of the declared time that an execution did not use.
+    function _creditFlow(uint256 flow_, Progress p, uint256 unused) private {
+        if (unused == 0) return;
+        Queue q = _queues[flow_];
+        // Factors of 12, 18, 7 and 5 bits; the finish tag does not fall below 0.
+        unchecked {
+            uint256 by = p.qubitsOf() * p.declaredOf() * TAG_SCALE * unused / (USED_STEPS * q.weightOf());
+            uint256 finish = q.finishOf();
+            _queues[flow_] = q.withFinish(finish > by ? finish - by : 0);
+        }
     }
 
     /// @dev Whether a job that just got an execution wants one more beside it.

@@ -24,29 +24,16 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     uint256 private constant MOST_QUBITS = 4095;
     uint256 private constant MOST_QUALITY = 4095;
     uint256 private constant MOST_BOND_UNITS = type(uint40).max;
+    uint256 private constant LEAST_BOND_AT = 32;
+    uint256 private constant DELAY_AT = 72;
+    uint256 private constant TOLERANCE_AT = 112;
+    uint256 private constant PERMILLE_AT = 128;
+    uint256 private constant LIFE_AT = 208;
 
     /// @dev Bond on its way out, in units.
     struct Release {
         uint40 amount;
         uint40 availableAt;
-    }
-
-    /// @dev One word.
-    struct Settings {
-        uint32 count;
-        uint40 leastBond;
-        uint40 unbondDelay;
-        uint16 tolerance;
-        uint16 slashPermille;
-    }
-
-    /// @dev The adopted signer set, and what else a certificate needs: one word.
-    struct Era {
-        address pointer;
-        uint32 number;
-        uint8 count;
-        uint8 threshold;
-        uint32 certificateLife;
     }
 
     /// @notice The exchange's allocator, which holds all tokens.
@@ -58,10 +45,13 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     /// @notice Base units of the credit token in one bond unit.
     uint256 public immutable UNIT;
 
-    Settings private _settings;
+    /// @dev count 32 | least bond 40 | unbonding delay 40 | claim tolerance 16 | its price 16, lowest bits first.
+    uint256 private _settings;
     /// @inheritdoc IProcessorRegistry
     address public treasury;
-    Era private _era;
+    /// @dev The adopted signer set, and what else a certificate needs: pointer 160 | number 32 | count 8 | threshold 8 |
+    /// certificate life 32, lowest bits first.
+    uint256 private _era;
     /// @dev The last certificate: epoch 32 | quality 16 | ghzWidth 16 | t2 32 | t1 32 | readoutError 32 | layersPerSecond 32 |
     /// errorPerLayeredGate 32 | log2QuantumVolume 16 | widthTested 16, lowest bits first.
     mapping(ProcessorId id => uint256) private _certified;
@@ -82,8 +72,8 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         treasury = treasury_;
         // bonds from 1 unit, unbonding 14 days, claims more than 256 units (a factor of two in error) too high cost a tenth of
         // the bond; certificates for at most 30 days
-        _settings = Settings(0, 1, 14 days, 256, 100);
-        _era.certificateLife = 30 days;
+        _settings = 1 << LEAST_BOND_AT | 14 days << DELAY_AT | 256 << TOLERANCE_AT | 100 << PERMILLE_AT;
+        _era = 30 days << LIFE_AT;
     }
 
     modifier onlyProvider(ProcessorId id) {
@@ -103,29 +93,21 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
 
     /// @inheritdoc IProcessorRegistry
     function register(ProcessorSpec calldata spec) external returns (ProcessorId id) {
-        if (!(spec.qubits != 0 && spec.qubits <= MOST_QUBITS && spec.claimedQuality <= MOST_QUALITY)) {
-            revert ProcessorRegistryBadSpec(spec.qubits, spec.claimedQuality);
-        }
-        uint256 number = uint256(_settings.count) + 1;
+        uint256 qubits = spec.qubits;
+        uint256 claimed = spec.claimedQuality;
+        if (qubits == 0 || qubits > MOST_QUBITS || claimed > MOST_QUALITY) revert ProcessorRegistryBadSpec(qubits, claimed);
+        uint256 settings = _settings;
+        uint256 number = uint32(settings) + 1;
         if (number > MOST_PROCESSORS) revert ProcessorRegistryFull();
-        uint256 least = _settings.leastBond;
+        uint256 least = uint40(settings >> LEAST_BOND_AT);
         if (_units(spec.bond) < least) revert ProcessorRegistryBadBond(spec.bond, least * UNIT, MOST_BOND_UNITS * UNIT);
-        // Below 2^22, as just checked.
-        _settings.count = uint32(number);
+        // The lowest field, which stays below 2^22.
+        unchecked {
+            _settings = settings + 1;
+        }
         id = ProcessorId.wrap(uint32(number));
         address operator = spec.operator == address(0) ? msg.sender : spec.operator;
-        emit ProcessorRegistered(
-            id,
-            msg.sender,
-            operator,
-            spec.qubits,
-            spec.claimedQuality,
-            spec.bond,
-            spec.profile,
-            spec.metadata,
-            spec.identity
-        );
-        ALLOCATOR.enroll(id, operator, spec.qubits, spec.claimedQuality, msg.sender, spec.bond);
+        _enroll(spec, number, operator);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -157,7 +139,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     function unbond(ProcessorId id, uint256 amount) external onlyProvider(id) {
         uint256 units = _units(amount);
         _checkRest(id, units);
-        uint40 availableAt = uint40(block.timestamp) + _settings.unbondDelay;
+        uint40 availableAt = uint40(block.timestamp) + unbondDelay();
         _releases[id] = Release(uint40(units), availableAt);
         emit BondReleaseStarted(id, amount, availableAt);
     }
@@ -189,19 +171,25 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
 
     /// @inheritdoc IProcessorRegistry
     function certify(Certification calldata c, uint256 bitmap, bytes calldata signatures) external {
-        Era memory e = _era;
-        if (!(c.era == e.number && e.number != 0)) revert IOracleQuorum.OracleQuorumStaleEra(c.era, e.number);
-        Quorum.check(certificationDigest(c), e.pointer, e.count, e.threshold, bitmap, signatures);
-        uint40 latest = uint40(block.timestamp) + e.certificateLife;
-        if (!(c.validUntil > block.timestamp && c.validUntil <= latest)) {
-            revert ProcessorRegistryBadValidity(c.validUntil, latest);
+        uint256 word = _era;
+        uint32 current = uint32(word >> 160);
+        if (c.era != current || current == 0) revert IOracleQuorum.OracleQuorumStaleEra(c.era, current);
+        Quorum.check(
+            certificationDigest(c), address(uint160(word)), uint8(word >> 192), uint8(word >> 200), bitmap, signatures
+        );
+        // Both terms have at most 40 bits.
+        unchecked {
+            uint40 latest = uint40(block.timestamp + (word >> LIFE_AT));
+            if (c.validUntil <= block.timestamp || c.validUntil > latest) {
+                revert ProcessorRegistryBadValidity(c.validUntil, latest);
+            }
         }
         ProcessorId id = c.processor;
         {
             uint32 last = uint32(_certified[id]);
             if (c.epoch <= last) revert ProcessorRegistryStaleEpoch(c.epoch, last);
         }
-        _certified[id] = _pack(c.capability, c.epoch);
+        _certified[id] = _pack(c);
         _emitCertified(c);
         uint16 measured = c.capability.quality;
         (uint16 claimed, uint40 before, uint16 qubits) = ALLOCATOR.setCertificate(id, measured, c.validUntil);
@@ -235,7 +223,8 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     /// @inheritdoc IEraConsumer
     function eraStarted(uint32 number, address pointer, uint8 count, uint8 threshold) external {
         if (msg.sender != VERIFIER) revert ProcessorRegistryUnauthorized(msg.sender);
-        _era = Era(pointer, number, count, threshold, _era.certificateLife);
+        _era = uint256(uint160(pointer)) | uint256(number) << 160 | uint256(count) << 192 | uint256(threshold) << 200
+            | _era >> LIFE_AT << LIFE_AT;
     }
 
     /* ------------------------------ exchange contracts only ------------------------------ */
@@ -262,15 +251,14 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     /// @inheritdoc IProcessorRegistry
     function setCertificateLife(uint40 lifeSeconds) external restricted {
         _bound("certificateLife", lifeSeconds, 1 hours, 365 days);
-        // At most a year, as just checked.
-        _era.certificateLife = uint32(lifeSeconds);
+        _era = _era & (1 << LIFE_AT) - 1 | uint256(lifeSeconds) << LIFE_AT;
         emit ParameterSet("certificateLife", lifeSeconds);
     }
 
     /// @inheritdoc IProcessorRegistry
     function setLeastBond(uint256 amount) external restricted {
         _bound("leastBond", amount, UNIT, MOST_BOND_UNITS * UNIT);
-        _settings.leastBond = uint40(_units(amount));
+        _set(LEAST_BOND_AT, 40, _units(amount));
         emit ParameterSet("leastBond", amount);
     }
 
@@ -286,7 +274,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         (uint24 challengeWindow, uint24 rulingWindow) = IResultVerifier(VERIFIER).windows();
         (,, uint24 verdictWindow) = ALLOCATOR.times();
         _bound("unbondDelay", delaySeconds, uint256(challengeWindow) + rulingWindow + verdictWindow + 1, 90 days);
-        _settings.unbondDelay = delaySeconds;
+        _set(DELAY_AT, 40, delaySeconds);
         emit ParameterSet("unbondDelay", delaySeconds);
     }
 
@@ -294,7 +282,8 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     function setClaimTolerance(uint16 tolerance, uint16 slashPermille) external restricted {
         _bound("tolerance", tolerance, 64, 4095);
         _bound("slashPermille", slashPermille, 0, 500);
-        (_settings.tolerance, _settings.slashPermille) = (tolerance, slashPermille);
+        _set(TOLERANCE_AT, 16, tolerance);
+        _set(PERMILLE_AT, 16, slashPermille);
         emit ParameterSet("tolerance", tolerance);
         emit ParameterSet("slashPermille", slashPermille);
     }
@@ -363,17 +352,17 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
 
     /// @inheritdoc IProcessorRegistry
     function processorCount() external view returns (uint256) {
-        return _settings.count;
+        return uint32(_settings);
     }
 
     /// @inheritdoc IProcessorRegistry
     function certificateLife() external view returns (uint40) {
-        return _era.certificateLife;
+        return uint40(_era >> LIFE_AT);
     }
 
     /// @inheritdoc IProcessorRegistry
     function leastBond() external view returns (uint256) {
-        return _settings.leastBond * UNIT;
+        return uint40(_settings >> LEAST_BOND_AT) * UNIT;
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -382,13 +371,13 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     }
 
     /// @inheritdoc IProcessorRegistry
-    function unbondDelay() external view returns (uint40) {
-        return _settings.unbondDelay;
+    function unbondDelay() public view returns (uint40) {
+        return uint40(_settings >> DELAY_AT);
     }
 
     /// @inheritdoc IProcessorRegistry
-    function claimTolerance() external view returns (uint16 tolerance, uint16 slashPermille) {
-        return (_settings.tolerance, _settings.slashPermille);
+    function claimTolerance() public view returns (uint16 tolerance, uint16 slashPermille) {
+        return (uint16(_settings >> TOLERANCE_AT), uint16(_settings >> PERMILLE_AT));
     }
 
     /* ------------------------------ internals ------------------------------ */
@@ -398,30 +387,71 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         if (provider == address(0)) revert ProcessorRegistryUnknown(id);
     }
 
-    function _pack(Capability calldata m, uint256 epoch) private pure returns (uint256) {
-        return epoch | uint256(m.quality) << 32 | uint256(m.ghzWidth) << 48 | uint256(m.t2Nanoseconds) << 64
-            | uint256(m.t1Nanoseconds) << 96 | uint256(m.readoutError) << 128 | uint256(m.layersPerSecond) << 160
-            | uint256(m.errorPerLayeredGate) << 192 | uint256(m.log2QuantumVolume) << 224 | uint256(m.widthTested) << 240;
+    function _set(uint256 offset, uint256 bits, uint256 value) private {
+        _settings = _settings & ~((1 << bits) - 1 << offset) | value << offset;
+    }
+
+    /// @dev ProcessorRegistered, whose data are the specification's words with the operator filled in, and
+    /// `ALLOCATOR.enroll(id, operator, qubits, claimedQuality, provider, bond)`.
+    function _enroll(ProcessorSpec calldata spec, uint256 id, address operator) private {
+        bytes32 topic = ProcessorRegistered.selector;
+        address target = address(ALLOCATOR);
+        bytes4 selector = IComputationAllocator.enroll.selector;
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            calldatacopy(buffer, spec, 224)
+            mstore(add(buffer, 96), operator)
+            log3(buffer, 224, topic, id, caller())
+            let qubits := mload(buffer)
+            let claimed := mload(add(buffer, 160))
+            let bond := mload(add(buffer, 192))
+            mstore(buffer, selector)
+            mstore(add(buffer, 4), id)
+            mstore(add(buffer, 36), operator)
+            mstore(add(buffer, 68), qubits)
+            mstore(add(buffer, 100), claimed)
+            mstore(add(buffer, 132), caller())
+            mstore(add(buffer, 164), bond)
+            if iszero(call(gas(), target, 0, buffer, 196, 0, 0)) {
+                returndatacopy(buffer, 0, returndatasize())
+                revert(buffer, returndatasize())
+            }
+        }
+    }
+
+    /// @dev A certificate's capability and epoch in one word. Stray bits were refused with the signatures.
+    function _pack(Certification calldata c) private pure returns (uint256 word) {
+        Capability calldata m = c.capability;
+        assembly ("memory-safe") {
+            word := calldataload(add(c, 64))
+            word := or(word, shl(32, calldataload(add(m, 256))))
+            word := or(word, shl(48, calldataload(add(m, 224))))
+            word := or(word, shl(64, calldataload(add(m, 192))))
+            word := or(word, shl(96, calldataload(add(m, 160))))
+            word := or(word, shl(128, calldataload(add(m, 128))))
+            word := or(word, shl(160, calldataload(add(m, 96))))
+            word := or(word, shl(192, calldataload(add(m, 64))))
+            word := or(word, shl(224, calldataload(add(m, 32))))
+            word := or(word, shl(240, calldataload(m)))
+        }
     }
 
     /// @dev ProcessorCertified: its data are the certificate's words without processor and epoch, which are topics.
     function _emitCertified(Certification calldata c) private {
         bytes32 topic = ProcessorCertified.selector;
-        uint256 id = ProcessorId.unwrap(c.processor);
-        uint256 epoch = c.epoch;
         assembly ("memory-safe") {
             let buffer := mload(0x40)
             calldatacopy(buffer, add(c, 32), 32)
             calldatacopy(add(buffer, 32), add(c, 96), 352)
-            log3(buffer, 384, topic, id, epoch)
+            log3(buffer, 384, topic, calldataload(c), calldataload(add(c, 64)))
         }
     }
 
     /// @dev The first certificate checks what the provider claimed.
     function _checkClaim(ProcessorId id, uint16 claimed, uint16 measured) private {
-        Settings memory s = _settings;
-        if (claimed <= uint256(measured) + s.tolerance) return;
-        uint256 taken = _slash(id, bondOf(id) * s.slashPermille / 1000, treasury, "claim");
+        (uint16 tolerance, uint16 slashPermille) = claimTolerance();
+        if (claimed <= uint256(measured) + tolerance) return;
+        uint256 taken = _slash(id, bondOf(id) * slashPermille / 1000, treasury, "claim");
         emit ClaimRefuted(id, claimed, measured, taken);
     }
 
@@ -432,7 +462,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
 
     /// @dev What stays after a release must reach the least bond, or the processor must be retired and idle.
     function _checkRest(ProcessorId id, uint256 units) private view {
-        uint256 least = _settings.leastBond;
+        uint256 least = uint40(_settings >> LEAST_BOND_AT);
         uint256 held = bondOf(id) / UNIT;
         if (!(units != 0 && units <= held)) revert ProcessorRegistryBadBond(units * UNIT, UNIT, held * UNIT);
         if (held - units >= least) return;

@@ -20,14 +20,6 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     uint8 private constant STEP_RULED = 9;
     uint256 private constant MOST_WINDOW = 7 days;
 
-    /// @dev The adopted signer set: one word.
-    struct Era {
-        address pointer;
-        uint32 number;
-        uint8 count;
-        uint8 threshold;
-    }
-
     /// @dev One word.
     struct Settings {
         uint24 challengeWindow;
@@ -43,7 +35,8 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     /// @notice The oracle quorum.
     IOracleQuorum public immutable QUORUM;
 
-    Era private _era;
+    /// @dev The adopted signer set: pointer 160 | number 32 | count 8 | threshold 8, lowest bits first.
+    uint256 private _era;
     Settings private _settings;
     /// @inheritdoc IResultVerifier
     uint256 public openBonds;
@@ -69,18 +62,17 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     /// @inheritdoc IResultVerifier
     function reportVerdict(Report calldata report, uint256 bitmap, bytes calldata signatures) external {
         uint256 outcome = report.outcome;
-        if (!(outcome != 0 && outcome <= uint256(Outcome.Fraud))) revert ResultVerifierBadOutcome(report.outcome);
-        Era memory e = _era;
-        if (!(report.era == e.number && e.number != 0)) revert ResultVerifierStaleEra(report.era, e.number);
+        if (outcome == 0 || outcome > uint256(Outcome.Fraud)) revert ResultVerifierBadOutcome(report.outcome);
         bytes32 hash = reportHash(report);
-        bytes memory signers =
-            Quorum.check(_hashTypedDataV4(hash), e.pointer, e.count, e.threshold, bitmap, signatures);
+        uint256 word = _era;
+        uint32 current = uint32(word >> 160);
+        if (report.era != current || current == 0) revert ResultVerifierStaleEra(report.era, current);
+        bytes memory signers = Quorum.check(
+            _hashTypedDataV4(hash), address(uint160(word)), uint8(word >> 192), word >> 200, bitmap, signatures
+        );
         if (outcome == uint256(Outcome.Fraud)) _checkWindow(report.job, report.execution);
         _emitVerdict(report, bitmap);
-        (, address provider) = ALLOCATOR.settle(
-            report.job, report.execution, report.round, Outcome(outcome), report.flags & 1 == 1, hash
-        );
-        _refuse(signers, bitmap, provider);
+        _refuse(signers, bitmap, _settle(report, hash));
     }
 
     /// @inheritdoc IResultVerifier
@@ -103,7 +95,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     /// @inheritdoc IEraConsumer
     function eraStarted(uint32 number, address pointer, uint8 count, uint8 threshold) external {
         if (msg.sender != address(QUORUM)) revert ResultVerifierUnauthorized(msg.sender);
-        _era = Era(pointer, number, count, threshold);
+        _era = uint256(uint160(pointer)) | uint256(number) << 160 | uint256(count) << 192 | uint256(threshold) << 200;
         emit EraAdopted(number, pointer);
         IEraConsumer(address(REGISTRY)).eraStarted(number, pointer, count, threshold);
     }
@@ -233,7 +225,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /// @inheritdoc IResultVerifier
     function era() external view returns (uint32) {
-        return _era.number;
+        return uint32(_era >> 160);
     }
 
     /// @inheritdoc IResultVerifier
@@ -243,15 +235,33 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /* ------------------------------ internals ------------------------------ */
 
+    /// @dev `ALLOCATOR.settle(job, execution, round, outcome, weak, hash)`; the first four are the report's first words, and the
+    /// allocator's decoder checks them.
+    function _settle(Report calldata report, bytes32 hash) private returns (address provider) {
+        address target = address(ALLOCATOR);
+        bytes4 selector = IComputationAllocator.settle.selector;
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, selector)
+            calldatacopy(add(buffer, 4), report, 128)
+            mstore(add(buffer, 132), and(calldataload(add(report, 128)), 1))
+            mstore(add(buffer, 164), hash)
+            if iszero(call(gas(), target, 0, buffer, 196, buffer, 64)) {
+                returndatacopy(buffer, 0, returndatasize())
+                revert(buffer, returndatasize())
+            }
+            provider := mload(add(buffer, 32))
+        }
+    }
+
     /// @dev VerdictReported: its data are the report's words after the job, and the bitmap.
     function _emitVerdict(Report calldata report, uint256 bitmap) private {
         bytes32 topic = VerdictReported.selector;
-        uint256 job = JobId.unwrap(report.job);
         assembly ("memory-safe") {
             let buffer := mload(0x40)
             calldatacopy(buffer, add(report, 32), 256)
             mstore(add(buffer, 256), bitmap)
-            log2(buffer, 288, topic, job)
+            log2(buffer, 288, topic, calldataload(report))
         }
     }
 

@@ -40,7 +40,9 @@ contract AllocatorDesk is JobBook {
         }
         if (count == 0) {
             uint256 flow_ = k.terms.flowOf();
-            _lowerFinish(flow_, _increment(k.p.qubitsOf() * k.p.declaredOf() * k.p.redundancyOf(), _queues[flow_]));
+            Queue q = _queues[flow_];
+            uint256 by = _increment(k.p.qubitsOf() * k.p.declaredOf() * k.p.redundancyOf(), q);
+            _queues[flow_] = q.withFinish(q.finishOf() > by ? q.finishOf() - by : 0);
         }
         _close(k, JobState.Cancelled);
         _store(k);
@@ -57,7 +59,7 @@ contract AllocatorDesk is JobBook {
         else revert ComputationAllocatorBadExecutionState(id, index, state);
         if (block.timestamp <= until) revert ComputationAllocatorTooEarly(id, uint40(until));
         _end(k, index, e);
-        _advance(k, index, 0);
+        _advance(k);
         _store(k);
     }
 
@@ -99,7 +101,7 @@ contract AllocatorDesk is JobBook {
             );
             if (accepted) {
                 _move(k, index, e, ExecutionState.Fraudulent);
-                if (k.p.isOpen()) _advance(k, index, 0);
+                if (k.p.isOpen()) _advance(k);
             }
         }
         _store(k);

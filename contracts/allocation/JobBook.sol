@@ -45,12 +45,11 @@ abstract contract JobBook is FairQueue {
     }
 
     /// @dev Settles, fails or requeues an open job after one of its executions changed.
-    /// @param index the execution that changed, whose log2-odds, if Accepted, are `odds`
-    function _advance(Case memory k, uint256 index, int256 odds) internal {
+    function _advance(Case memory k) internal {
         (uint256 accepted, uint256 running, uint256 undecided) = _tally(k);
         if (accepted >= k.p.redundancyOf()) {
             if (running + undecided != 0) return;
-            if (_isConfident(k, index, odds)) return _close(k, JobState.Settled);
+            if (_isConfident(k)) return _close(k, JobState.Settled);
         } else if (accepted + running >= k.p.redundancyOf()) {
             return;
         }
@@ -67,15 +66,17 @@ abstract contract JobBook is FairQueue {
         _requeue(k);
     }
 
-    function _isConfident(Case memory k, uint256 index, int256 odds) internal view returns (bool) {
+    /// @dev Whether the accepted processors' log2-odds sum to what the client's trust asks for.
+    function _isConfident(Case memory k) internal view returns (bool) {
         uint256 count = k.p.countOf();
         int256 sum;
         for (uint256 i; i < count; ++i) {
             Execution e = _executionIn(k.p, k.more, i);
             if (e.executionStateOf() != ExecutionState.Accepted) continue;
-            sum += i == index
-                ? odds
-                : _oddsOf(_standings[ProcessorId.wrap(uint32(e.processorOf()))], k.terms.lifeOf());
+            (uint256 a, uint256 b) = _decayed(_standings[ProcessorId.wrap(uint32(e.processorOf()))], k.terms.lifeOf());
+            // One execution, no more evidence against than for, and a trust that asks for even odds: nothing to compute.
+            if (count == 1 && a >= b && k.terms.trustOf() == 2) return true;
+            sum += Reputation.log2Odds(a, b);
         }
         return sum >= Confidence.required(k.terms.trustOf());
     }
@@ -84,8 +85,15 @@ abstract contract JobBook is FairQueue {
 
     /// @dev Closes an open job and returns what is left of its escrow.
     function _close(Case memory k, JobState state) internal {
-        uint256 refund = _feeOf(k) * (k.p.mostOf() - k.p.paidOf());
-        if (refund != 0) _balances[k.terms.clientOf()] += refund;
+        uint256 refund;
+        // Paid executions are at most the most; sums of balances stay below the token's supply.
+        unchecked {
+            uint256 left = k.p.mostOf() - k.p.paidOf();
+            if (left != 0) {
+                refund = _feeOf(k) * left;
+                _balances[k.terms.clientOf()] += refund;
+            }
+        }
         k.p = k.p.withState(state);
         _step(k, STEP_CLOSED, uint8(k.p.countOf()), bytes32(uint256(state) << 248 | refund));
         emit JobClosed(k.id, state, refund);
@@ -100,23 +108,15 @@ abstract contract JobBook is FairQueue {
 
     /* ------------------------------ standing ------------------------------ */
 
-    /// @dev Puts a verdict into the reputation of a processor.
-    function _record(ProcessorId processor, Outcome outcome, bool weak, uint256 halfLife)
-        internal
-        returns (address provider, int256 odds)
-    {
+    /// @dev Puts a verdict into the reputation of a processor; its provider.
+    function _record(ProcessorId processor, Outcome outcome, bool weak, uint256 halfLife) internal returns (address) {
         Standing s = _standings[processor];
-        provider = s.providerOf();
-        if (outcome == Outcome.Undecided) return (provider, 0);
-        (uint256 a, uint256 b) = _decayed(s, halfLife);
-        (a, b) = Reputation.record(a, b, outcome, weak);
-        _standings[processor] = s.withEvidence(a, b, block.timestamp >> Reputation.TICK_BITS);
-        if (outcome == Outcome.Accept) odds = Reputation.log2Odds(a, b);
-    }
-
-    function _oddsOf(Standing s, uint256 halfLife) internal view returns (int256) {
-        (uint256 a, uint256 b) = _decayed(s, halfLife);
-        return Reputation.log2Odds(a, b);
+        if (outcome != Outcome.Undecided) {
+            (uint256 a, uint256 b) = _decayed(s, halfLife);
+            (a, b) = Reputation.record(a, b, outcome, weak);
+            _standings[processor] = s.withEvidence(a, b, block.timestamp >> Reputation.TICK_BITS);
+        }
+        return s.providerOf();
     }
 
     /// @dev Evidence for and against, decayed up to now.
@@ -193,16 +193,16 @@ abstract contract JobBook is FairQueue {
     }
 
     function _increment(uint256 units, Queue q) internal pure returns (uint256) {
-        return (units * TAG_SCALE + q.weightOf() - 1) / q.weightOf();
-    }
-
-    function _lowerFinish(uint256 flow_, uint256 by) internal {
-        Queue q = _queues[flow_];
-        uint256 finish = q.finishOf();
-        _queues[flow_] = q.withFinish(finish > by ? finish - by : 0);
+        // At most 40 bits, and a weight of at least 10.
+        unchecked {
+            return (units * TAG_SCALE + q.weightOf() - 1) / q.weightOf();
+        }
     }
 
     function _feeOf(Case memory k) internal view returns (uint256) {
-        return k.terms.rateOf() * k.p.qubitsOf() * k.p.declaredOf() * _unit;
+        // 32, 12, 18 and at most 64 bits.
+        unchecked {
+            return k.terms.rateOf() * k.p.qubitsOf() * k.p.declaredOf() * _unit;
+        }
     }
 }

@@ -27,13 +27,13 @@ interface IProcessorRegistry {
     event ProcessorRegistered(
         ProcessorId indexed processor,
         address indexed provider,
-        address operator,
         uint16 qubits,
-        uint16 claimedQuality,
-        uint256 bond,
         bytes32 profile,
         bytes32 metadata,
-        bytes32 identity
+        address operator,
+        bytes32 identity,
+        uint16 claimedQuality,
+        uint256 bond
     );
     /// @notice A certificate took effect.
     event ProcessorCertified(

@@ -23,14 +23,8 @@ library Quorum {
         uint256 bitmap,
         bytes calldata signatures
     ) internal view returns (bytes memory signers) {
-        uint256 given;
-        // At most 256 bits.
-        unchecked {
-            for (uint256 rest = bitmap; rest != 0; rest &= rest - 1) ++given;
-        }
-        if (!(given >= threshold && bitmap >> count == 0)) {
-            revert IOracleQuorum.OracleQuorumNotReached(given, threshold);
-        }
+        uint256 given = _bits(bitmap);
+        if (given < threshold || bitmap >> count != 0) revert IOracleQuorum.OracleQuorumNotReached(given, threshold);
         if (signatures.length != given * 64) revert IOracleQuorum.OracleQuorumBadLength(signatures.length, given * 64);
         signers = load(pointer, count);
         uint256 wrong;
@@ -85,11 +79,26 @@ library Quorum {
         }
     }
 
+    /// @dev Bits set among the lowest 32.
+    function _bits(uint256 x) private pure returns (uint256) {
+        // Sums of at most 32.
+        unchecked {
+            x = (x & 0x55555555) + (x >> 1 & 0x55555555);
+            x = (x & 0x33333333) + (x >> 2 & 0x33333333);
+            x = (x & 0x0F0F0F0F) + (x >> 4 & 0x0F0F0F0F);
+            return (x * 0x01010101 & 0xFFFFFFFF) >> 24;
+        }
+    }
+
     /// @notice The signer list behind a pointer.
     function load(address pointer, uint256 count) internal view returns (bytes memory signers) {
-        signers = new bytes(count * 20);
+        // A list of at most 31 addresses.
         assembly ("memory-safe") {
-            extcodecopy(pointer, add(signers, 32), 1, mul(count, 20))
+            let size := mul(count, 20)
+            signers := mload(0x40)
+            mstore(signers, size)
+            extcodecopy(pointer, add(signers, 32), 1, size)
+            mstore(0x40, add(signers, and(add(size, 63), not(31))))
         }
     }
 
