@@ -42,6 +42,7 @@ TrustOption = Annotated[
     typer.Option("--trust", help="Odds that the accepted executions' reputations must reach; at least 2."),
 ]
 ClassOption = Annotated[int, typer.Option("--class", help="Priority class: 0, 1 or 2.")]
+FlowOption = Annotated[int, typer.Option("--flow", help="The consortium's share that is charged.")]
 QualityOption = Annotated[
     int, typer.Option("--quality", help="Least certified quality; 256 a halving of errors, 2551 is 1e-3.")
 ]
@@ -155,6 +156,7 @@ def _options(
     max_executions: int | None,
     trust: int,
     class_: int,
+    flow: int,
     quality: int,
     deadline: int | None,
     seconds: int | None,
@@ -164,6 +166,7 @@ def _options(
 
     return JobOptions(
         target=_processor(exchange, processor),
+        flow=flow,
         quality=quality,
         class_=class_,
         redundancy=redundancy,
@@ -201,6 +204,7 @@ def quote(
     max_executions: ExecutionsOption = None,
     trust: TrustOption = 2,
     class_: ClassOption = 0,
+    flow: FlowOption = 0,
     quality: QualityOption = 0,
     qubits_limit: QubitsOption = None,
     deadline: DeadlineOption = None,
@@ -222,6 +226,7 @@ def quote(
         max_executions=max_executions,
         trust=trust,
         class_=class_,
+        flow=flow,
         quality=quality,
         deadline=deadline,
         seconds=seconds,
@@ -250,6 +255,7 @@ def submit(
     max_executions: ExecutionsOption = None,
     trust: TrustOption = 2,
     class_: ClassOption = 0,
+    flow: FlowOption = 0,
     quality: QualityOption = 0,
     qubits_limit: QubitsOption = None,
     deadline: DeadlineOption = None,
@@ -276,6 +282,7 @@ def submit(
         max_executions=max_executions,
         trust=trust,
         class_=class_,
+        flow=flow,
         quality=quality,
         deadline=deadline,
         seconds=seconds,

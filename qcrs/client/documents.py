@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from qcrs.client.fields import Reader, address_text, hex_text, read_items
+from qcrs.client.mails import HandOver, Opening, Release
 from qcrs.errors import InputError
 from qcrs.types import ContentId, Json
 
@@ -384,93 +385,3 @@ class ResultDocument:
         )
         read.close()
         return document
-
-
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    """Body of the mail in `result/<job>/<execution>`: opens the commitment and names the result."""
-
-    salt: bytes
-    root: bytes
-    result: ContentId
-    envelopes: Mapping[str, bytes]
-
-    def as_json(self) -> Json:
-        """The canonical value."""
-        return {
-            "salt": self.salt.hex(),
-            "root": self.root.hex(),
-            "result": self.result,
-            "envelopes": {who: b64encode(data).decode() for who, data in self.envelopes.items()},
-        }
-
-    @classmethod
-    def from_json(cls, raw: Json) -> HandOver:
-        """Read an untrusted value; `InputError` names the first field that is wrong."""
-        read = Reader(raw, None)
-        envelopes = Reader(read.table("envelopes"), None, "envelopes")
-        body = cls(
-            salt=bytes.fromhex(hex_text(read.text("salt"), 32, "salt")),
-            root=bytes.fromhex(hex_text(read.text("root"), 32, "root")),
-            result=read.cid("result"),
-            envelopes={address_text(who, "envelopes"): envelopes.base64(who) for who in envelopes.names()},
-        )
-        read.close()
-        return body
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Body of the mail in `release/<job>/<execution>`: the frames key, sealed to the processor."""
-
-    processor: int
-    envelope: bytes
-
-    def as_json(self) -> Json:
-        """The canonical value."""
-        return {"processor": self.processor, "envelope": b64encode(self.envelope).decode()}
-
-    @classmethod
-    def from_json(cls, raw: Json) -> Release:
-        """Read an untrusted value; `InputError` names the first field that is wrong."""
-        read = Reader(raw, None)
-        body = cls(processor=read.integer("processor", 0, 2**32 - 1), envelope=read.base64("envelope"))
-        read.close()
-        return body
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Body of the mail in `opening/<job>`: the content keys, so that anyone can check the job.
-
-    `results` maps an execution's index to its result key. Keys have 32 bytes.
-    """
-
-    frames: bytes
-    secret: bytes
-    results: Mapping[int, bytes]
-
-    def as_json(self) -> Json:
-        """The canonical value."""
-        return {
-            "frames": self.frames.hex(),
-            "secret": self.secret.hex(),
-            "results": {str(execution): key.hex() for execution, key in self.results.items()},
-        }
-
-    @classmethod
-    def from_json(cls, raw: Json) -> Opening:
-        """Read an untrusted value; `InputError` names the first field that is wrong."""
-        read = Reader(raw, None)
-        results: dict[int, bytes] = {}
-        for name, key in read.table("results").items():
-            if not name.isdecimal() or str(int(name)) != name or not isinstance(key, str):
-                raise InputError("results are keyed by execution", field="results", value=name)
-            results[int(name)] = bytes.fromhex(hex_text(key, 32, f"results.{name}"))
-        body = cls(
-            frames=bytes.fromhex(hex_text(read.text("frames"), 32, "frames")),
-            secret=bytes.fromhex(hex_text(read.text("secret"), 32, "secret")),
-            results=results,
-        )
-        read.close()
-        return body

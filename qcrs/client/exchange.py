@@ -126,8 +126,15 @@ class Exchange(Ledger):
 
     def candidates(self, units: Sequence[Unit], options: JobOptions) -> list[ProcessorInfo]:
         """Processors that could run the units; `InputError` naming the reason when there is none."""
-        qubits = width_of(units)
+        qubits = max(unit.circuit.qubits for unit in units) if options.physical else width_of(units)
         exact = units[0].exact
+        if options.physical and not options.target:
+            raise InputError(
+                "physical qubit numbers are those of one processor",
+                field="physical",
+                value=True,
+                solution="choose the processor that the circuit was laid out for",
+            )
         known = [one for one in self.processors() if one.operational]
         if options.target:
             chosen = [one for one in known if one.id == options.target]

@@ -21,6 +21,7 @@ from qcrs.chain.bindings import (
     ResourceCredit,
     ResultVerifier,
 )
+from qcrs.client.failure import failure_of
 from qcrs.client.history import Execution, History, Job, Processor, Verdict
 from qcrs.client.identities import OracleIdentity, read_identities
 from qcrs.client.source import EventSource
@@ -32,6 +33,8 @@ from qcrs.types import Json, cid_to_digest, digest_to_cid, parse_canonical
 
 if TYPE_CHECKING:
     from qcrs.chain.networks import Chain
+    from qcrs.client.audit import AuditReport
+    from qcrs.client.verify import VerifyReport
 
 __all__ = ["Contracts", "Reader", "parse_job_id"]
 
@@ -237,6 +240,20 @@ class Reader:
             metadata_cid=digest_to_cid(entry.metadata),
         )
 
+    # ----------------------------------------------------------------- checking
+
+    def verify(self, number: int | str) -> VerifyReport:
+        """Make a closed job's verdicts again from chain and store alone."""
+        from qcrs.client.verify import verify_job
+
+        return verify_job(self, number)
+
+    def audit(self) -> AuditReport:
+        """Replay every trail and the whole ledger from events and compare with the contracts' state."""
+        from qcrs.client.audit import audit_exchange
+
+        return audit_exchange(self)
+
     # ----------------------------------------------------------------- jobs
 
     def jobs(
@@ -276,7 +293,7 @@ class Reader:
     def _job(self, history: History, job: Job, now: int, *, gas: bool = False) -> JobInfo:
         request = job.request
         status = self._status(job, now)
-        error, solution = self._failure(job, status)
+        error, solution = failure_of(job, self._verdict) if status is Status.ERROR else (None, None)
         return JobInfo(
             id=job.id,
             client=job.client,
@@ -388,43 +405,6 @@ class Reader:
             transaction=verdict.transaction,
             time=verdict.time,
         )
-
-    def _failure(self, job: Job, status: Status) -> tuple[str | None, str | None]:
-        """Why a job has no result, and what to do about it."""
-        if status is not Status.ERROR:
-            return None, None
-        runs = "; ".join(
-            f"execution {run.index} on processor {run.processor}: {self._ended(run)}"
-            for run in job.executions
-        )
-        if not job.executions:
-            where = f"processor {job.request.target}" if job.request.target else "any certified processor"
-            return (
-                f"nobody took the job before its deadline: it waited for {where} until the end",
-                "look whether a node runs (`qcrs processor list`), choose another processor or none, or "
-                "allow more time with --deadline; the escrow is refunded when the job is expired",
-            )
-        if job.state == JobState.FAILED:
-            return (
-                f"all {len(job.executions)} executions ended without acceptance: {runs}",
-                "submit it again, with more executions or a higher least quality; unpaid fees were refunded",
-            )
-        return (
-            f"the deadline came first: {runs}",
-            "allow more time with --deadline, or choose a faster processor; unpaid fees are refunded",
-        )
-
-    def _ended(self, run: Execution) -> str:
-        if run.state in (ExecutionState.REJECTED, ExecutionState.FRAUDULENT) and run.verdicts:
-            verdict = self._verdict(run.verdicts[-1])
-            word = "fraudulent" if run.state == ExecutionState.FRAUDULENT else "rejected"
-            by = f" by {verdict.decided_by}" if verdict.decided_by else ""
-            return f"{word}{by}, score {verdict.score:.3f} against {verdict.threshold:.3f}"
-        if run.state == ExecutionState.ENDED:
-            return "missed its deadline" if not run.commitment else "got no verdict in time"
-        if run.state == ExecutionState.UNDECIDED:
-            return "undecided"
-        return run.state.name.lower()
 
 
 def _interval(evidence: Mapping[str, Json]) -> tuple[float, float] | None:

@@ -338,3 +338,35 @@ def test_wide_circuits_are_refused_before_anything_is_paid(provider: QCRSProvide
     for run in (provider.backend("alice").run, provider.backend().run, Sampler(mode=provider).run):
         with pytest.raises(InputError, match="13 qubits"):
             run([wide])
+
+
+def test_physical_jobs_keep_their_numbers_and_need_a_processor(provider: QCRSProvider) -> None:
+    laid_out = QuantumCircuit(8, 2)
+    laid_out.h(5)
+    laid_out.cx(5, 2)
+    laid_out.measure([5, 2], [0, 1])
+    backend = provider.backend("alice")
+    job = backend.run(laid_out, shots=100, physical=True)
+    assert set(job.result(timeout=60).get_counts()) <= {"00", "11"}
+    assert job.info.qubits == 2
+    secret = provider.exchange.results.secret(provider.exchange.entry(job.job_id()))
+    assert secret.physical
+    assert secret.units[0].circuit["qubits"] == 8
+    with pytest.raises(InputError, match="of one processor"):
+        provider.backend().run(laid_out, physical=True)
+    wide = QuantumCircuit(12, 1)
+    wide.measure(11, 0)
+    with pytest.raises(InputError, match="12 qubits"):
+        backend.run(wide, physical=True)
+
+
+def test_dynamic_circuits_run(provider: QCRSProvider) -> None:
+    circuit = QuantumCircuit(2, 2)
+    circuit.h(0)
+    circuit.measure(0, 0)
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.x(1)
+    circuit.measure(1, 1)
+    counts = provider.backend("bob").run(circuit, shots=200).result(timeout=60).get_counts()
+    assert set(counts) <= {"00", "11"}
+    assert len(counts) == 2
