@@ -291,9 +291,9 @@ contract EntanglementCoordinator is Endings, IEntanglementCoordinator {
 
     /// @inheritdoc IEntanglementCoordinator
     function setParameters(Parameters calldata parameters) external restricted {
-        bool paused = _parameters.paused;
-        _setParameters(parameters);
-        _parameters.paused = paused;
+        Parameters memory p = parameters;
+        p.paused = _parameters.paused;
+        _setParameters(p);
     }
 
     /* ------------------------------------------------- views ------------------------------------------------- */

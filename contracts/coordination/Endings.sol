@@ -71,5 +71,4 @@ abstract contract Endings is CoordinatorBase {
     function _ones(uint256 bits) internal pure returns (uint256 count) {
         for (; bits != 0; bits &= bits - 1) ++count;
     }
-
 }

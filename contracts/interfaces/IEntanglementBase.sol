@@ -62,7 +62,7 @@ interface IEntanglementBase {
         uint40 deadline; // no new epoch and no session after it
         uint96 pairPrice; // for one delivered pair, both ends together
         uint96 deposit; // what the opener locks; `topUp` adds to it
-        uint96 endBond; // what each end locks on acceptance
+        uint96 endBond; // what each end locks on acceptance; it answers for pay and penalty as far as it reaches
     }
 
     /// One end's signed view of one epoch. `testRounds == 0` with `pairs == 0` says "I have nothing of this epoch".
@@ -98,7 +98,7 @@ interface IEntanglementBase {
 
     /// What a client asks for. The lists are strictly ascending.
     struct SessionRequest {
-        JobId job;
+        JobId job; // the client's; attempts are kept by client and job, so nobody can take those of another
         uint8 attempt; // 0 first; the next one only after an abort
         bytes32 planHash; // identity of the plan document: slices, links, circuits
         ProcessorId[] parties; // 2 to 8
@@ -187,7 +187,9 @@ interface IEntanglementBase {
 
     event Deposited(address indexed account, uint256 amount);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
-    /// Credit that an ending channel, dispute or session gave to an account's balance.
+    /// Credit that a channel, dispute or session gave to an account's balance. What they lock is in their own events:
+    /// `terms.deposit` when opened, `terms.endBond` on acceptance, `amount` of a top-up, `stake` of a dispute, `feePerParty`
+    /// for each party of a session, and `partyDeposit` on an arrival at barrier 0.
     event Credited(address indexed account, uint256 amount);
 
     event ChannelOpened(ChannelId indexed channel, address indexed opener, ChannelTerms terms, uint96 penalty);

@@ -39,23 +39,55 @@ picks = st.integers(0, 11)
 parties = st.sampled_from([(1, 2), (1, 3), (2, 3), (3, 4), (1, 2, 3), (1, 2, 3, 4)])
 
 
+class Ledger:
+    """Balances rebuilt from events alone."""
+
+    def __init__(self, providers: dict[int, str]) -> None:
+        self.providers = providers
+        self.balances: Counter[str] = Counter()
+        self.terms: dict[int, tuple[str, int]] = {}
+        self.stakes: dict[int, int] = {}
+
+    def take(self, events: tuple[tuple[str, dict[str, Any]], ...]) -> None:
+        for name, e in events:
+            if name in ("Deposited", "Credited"):
+                self.balances[e["account"]] += e["amount"]
+            elif name == "Withdrawn":
+                self.balances[e["account"]] -= e["amount"]
+            elif name == "ChannelOpened":
+                self.balances[e["opener"]] -= e["terms"]["deposit"]
+                self.terms[e["channel"]] = (e["opener"], e["terms"]["endBond"])
+            elif name == "ChannelAccepted":
+                self.balances[e["provider"]] -= self.terms[e["channel"]][1]
+            elif name == "ChannelToppedUp":
+                self.balances[self.terms[e["channel"]][0]] -= e["amount"]
+            elif name == "DisputeOpened":
+                self.balances[e["disputer"]] -= e["stake"]
+            elif name == "SessionOpened":
+                request = e["request"]
+                self.balances[e["client"]] -= request["feePerParty"] * len(request["parties"])
+                self.stakes[e["session"]] = request["partyDeposit"]
+            elif name == "PartyArrived" and e["barrier"] == 0:
+                self.balances[self.providers[e["processor"]]] -= self.stakes[e["session"]]
+
+
 class CoordinatorMachine(RuleBasedStateMachine):
     """One run. `stage` is the deployed contract, set by the test."""
 
     stage: ClassVar[Any]
-    start: ClassVar[list[tuple[Model, dict[int, Terms]]]]
+    start: ClassVar[list[tuple[Model, dict[int, Terms], Ledger]]]
     outcomes: ClassVar[Counter[tuple[str, str]]]
 
     @initialize()
     def begin(self) -> None:
         self.model: Model
         self.terms: dict[int, Terms]
+        self.ledger: Ledger
         self.users = [self.stage.client, *self.stage.providers]
         if not self.start:
             self.prepare()
-            self.start.append((self.model, self.terms))
-        model, terms = self.start[0]
-        self.model, self.terms = copy.deepcopy(model), dict(terms)
+            self.start.append((self.model, self.terms, self.ledger))
+        self.model, self.terms, self.ledger = copy.deepcopy(self.start[0])
         self.requests: dict[int, Request] = {}
         self.snapshot = self.stage.tester.take_snapshot()
 
@@ -74,6 +106,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
             }
         )
         self.terms = {}
+        self.ledger = Ledger({n: p.provider for n, p in self.model.processors.items()})
         for user in self.users:
             self.put_in(user, 700_000)
         for ends, bond in (((1, 2), 10_000), ((2, 3), 33_333), ((3, 4), 10_000)):
@@ -103,9 +136,10 @@ class CoordinatorMachine(RuleBasedStateMachine):
             if outcome != f"Coordinator{refusal}":
                 raise AssertionError((name, args, f"model: {refusal}", f"contract: {found}")) from refusal
             return False
-        contract.send(name, *args, by=by)
+        self.ledger.take(contract.send(name, *args, by=by).events)
         for user in self.users:
-            assert contract.read("balanceOf", user) == self.model.balance(user), (name, args)
+            held = contract.read("balanceOf", user)
+            assert held == self.model.balance(user) == self.ledger.balances[user], (name, args)
         self.check_conservation()
         self.outcomes[name, "done"] += 1
         return True
