@@ -1510,7 +1510,7 @@ class EntanglementCoordinator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class Credited(Event):
-        """Credit that an ending channel, dispute or session gave to an account's balance."""
+        """Credit that a channel, dispute or session gave to an account's balance. What they lock is in their own events: `terms.deposit` when opened, `terms.endBond` on acceptance, `amount` of a top-up, `stake` of a dispute, `feePerParty` for each party of a session, and `partyDeposit` on an arrival at barrier 0."""
 
         account: str
         amount: int
