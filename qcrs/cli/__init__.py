@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from qcrs.cli.output import fail
+from qcrs.cli.output import fail, misused
 
 __all__ = ["main"]
 
@@ -43,10 +43,9 @@ def main() -> None:
         import_module(f"qcrs.cli.{name}").register(root)
     with fail(as_json="--json" in sys.argv):
         try:
-            code = root(standalone_mode=False)
+            code = root(prog_name="qcrs", standalone_mode=False)
         except usage_error as error:
-            error.show()  # type: ignore[attr-defined]  # typer carries its own click, which it does not name
-            raise SystemExit(2) from None
+            raise misused(error) from None
         except typer.Abort:
             raise KeyboardInterrupt from None
     if isinstance(code, int) and code:  # what a command ended with by `typer.Exit`

@@ -10,13 +10,19 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
-from qcrs.errors import QCRSError
+from qcrs.errors import InputError, QCRSError
 
-__all__ = ["emit", "fail", "say", "table"]
+__all__ = ["emit", "fail", "misused", "say", "table"]
+
+INTERRUPTED = 130
+"""Exit code of a command that was ended by Ctrl-C, as shells count it."""
+
+UNEXPECTED = 70
+"""Exit code of a failure that no command foresaw (`EX_SOFTWARE` of sysexits.h)."""
 
 
 def say(text: str) -> None:
@@ -46,21 +52,49 @@ def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
     return "\n".join([line(headers), line(["─" * w for w in widths]), *map(line, cells)])
 
 
+def misused(error: Any) -> InputError:
+    """Wrong words on the command line (typer's usage error) as one of our errors; prints the right form."""
+    context = error.ctx
+    command = "qcrs" if context is None else context.command_path
+    if context is not None:
+        say(context.get_usage())
+    reason = error.format_message().rstrip(".") or "a command is missing"
+    return InputError(reason, solution=f"read `{command} --help`")
+
+
 @contextmanager
 def fail(*, as_json: bool) -> Iterator[None]:
     """Turn any failure inside into one message and an exit code."""
     try:
         yield
     except QCRSError as error:
-        if os.environ.get("QCRS_DEBUG"):
-            traceback.print_exc()
-        if as_json:
-            emit(error.as_json(), as_json=True)
-        say(f"✗ {error.message()}")
+        _tell(error.as_json(), error.message(), as_json=as_json)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        say("✗ interrupted; what was sent to the chain goes on, see `qcrs job list`")
-        raise SystemExit(130) from None
+        reason, solution = "interrupted", "what was sent to the chain goes on: see `qcrs job list`"
+        _end("Interrupted", reason, solution, INTERRUPTED, as_json=as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        reason = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        solution = "check that this file or folder exists and may be read and written"
+        _end(type(error).__name__, reason, solution, 1, as_json=as_json)
+    except Exception as error:  # what nobody foresaw is still told in one message
+        reason = f"an error of this program: {type(error).__name__}: {error}"
+        solution = "run it again with QCRS_DEBUG=1 and report what that shows"
+        _end(type(error).__name__, reason, solution, UNEXPECTED, as_json=as_json)
+
+
+def _end(kind: str, reason: str, solution: str, code: int, *, as_json: bool) -> NoReturn:
+    value = {"error": kind, "reason": reason, "field": None, "value": None, "solution": solution}
+    _tell(value, f"{reason}\n  → {solution}", as_json=as_json)
+    raise SystemExit(code) from None
+
+
+def _tell(value: Mapping[str, object], text: str, *, as_json: bool) -> None:
+    if os.environ.get("QCRS_DEBUG"):
+        traceback.print_exc()
+    if as_json:
+        emit(value, as_json=True)
+    say(f"✗ {text}")

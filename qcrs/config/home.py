@@ -36,9 +36,28 @@ class NetworkFile:
     handover_seconds: int = 30
 
     def __post_init__(self) -> None:
-        for name in ("beacon_blocks", "handover_seconds"):
-            if getattr(self, name) < 1:
-                raise ConfigError("must be at least 1", field=name, value=getattr(self, name))
+        def refuse(name: str, reason: str) -> ConfigError:
+            return ConfigError(
+                reason, field=name, value=getattr(self, name), solution=f"correct {name} in network.json"
+            )
+
+        for name in ("rpc", "store"):
+            if not isinstance(getattr(self, name), str):
+                raise refuse(name, "has to be a text")
+        for name, least in (
+            ("chain_id", 1),
+            ("beacon_blocks", 1),
+            ("handover_seconds", 1),
+            ("confirmations", 0),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int:
+                raise refuse(name, "has to be a whole number")
+            if value < least:
+                raise refuse(name, f"must be at least {least}")
+        places = self.contracts
+        if not isinstance(places, dict) or not all(isinstance(one, str) for one in places.values()):
+            raise refuse("contracts", "has to map contracts' names to addresses")
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class _Run:
             if time.monotonic() > end:
                 raise JobTimeoutError(
                     f"after {seconds:.0f} s these are not done: {', '.join(open_jobs + unproven)}",
-                    solution=f"read the logs in {self.network.home.path('logs', '.').parent}",
+                    solution=f"read the logs in {self.network.home.root / 'logs'}",
                 )
             time.sleep(0.1)
 

@@ -127,7 +127,7 @@ class LocalNetwork:
             network = NetworkFile(
                 rpc=rpc,
                 chain_id=chain.chain_id,
-                store=str(self.home.path("store", ".").parent),
+                store=str(self.home.root / "store"),
                 contracts=deployment.addresses,
                 beacon_blocks=plan.beacon_blocks,
                 handover_seconds=plan.handover_s,

@@ -151,17 +151,25 @@ class Processes:
             time.sleep(0.05)
 
     def _living(self, process: Process) -> bool:
-        child = self._children.get(process.pid)
-        if child is not None:
-            child.poll()  # reaps it, so that it does not stay a zombie of this command
+        self._reap()
         return process.alive
+
+    def _await_end(self, processes: Sequence[Process]) -> None:
+        """Wait until none of them lives and those that are children of this command are reaped."""
+        while any(self._living(p) or p.pid in self._children for p in processes):
+            time.sleep(0.02)
+
+    def _reap(self) -> None:
+        """Take note of children that have ended, so that none stays a zombie of this command."""
+        for pid, child in list(self._children.items()):
+            if child.poll() is not None:
+                del self._children[pid]
 
     def kill(self, name: str) -> None:
         """End a process at once, as a crash would; it stays on record for `status`."""
         process = self.all()[name]
         process.signal(signal.SIGKILL)
-        while self._living(process):
-            time.sleep(0.01)
+        self._await_end([process])
 
     def stop(self, names: Sequence[str] | None = None, patience_s: float = 10.0) -> list[str]:
         """Ask processes to end, then end them; returns the names of those that ran."""
@@ -177,7 +185,6 @@ class Processes:
             waiting = [p for p in waiting if self._living(p)]
         for process in waiting:
             process.signal(signal.SIGKILL)
-        while any(self._living(p) for p in waiting):
-            time.sleep(0.02)
+        self._await_end(running)
         self._save({n: p for n, p in known.items() if p not in chosen})
         return [p.name for p in running]
