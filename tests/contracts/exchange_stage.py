@@ -7,7 +7,8 @@ clock. Oracles are keys of this file; everyone else is an account of the chain.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,6 +163,19 @@ class Contract:
         done = Done(receipt["gas_used"], self.stage.decode_logs(receipt["logs"]), self.stage.time)
         self.stage.history.extend((event, values, done.time) for event, values in done.events)
         return done
+
+
+@contextmanager
+def refuses(name: str, **expected: Any) -> Iterator[None]:
+    """The block must be refused with that error, and those arguments."""
+    try:
+        yield
+    except ContractError as error:
+        assert error.name == name, (error.name, error.arguments)
+        found = {key: error.arguments[key] for key in expected}
+        assert found == expected, found
+        return
+    raise AssertionError(f"not refused; expected {name}")
 
 
 @dataclass(slots=True)
