@@ -53,15 +53,19 @@ def _logged(row: EventRow) -> Logged:
 
 
 class Participant:
-    """A daemon's connection. One process a name: the outbox refuses a second one."""
+    """A daemon's connection. One process a name: the outbox refuses a second one.
 
-    def __init__(self, home: Home, account: LocalAccount, name: str) -> None:
+    `chain` is given where it runs in this process; then it stays open when the participant closes.
+    """
+
+    def __init__(self, home: Home, account: LocalAccount, name: str, *, chain: Chain | None = None) -> None:
         self.home = home
         self.account = account
         self.address: str = account.address
         self.name = name
         self.network: NetworkFile = home.load()
-        self.chain: Chain = connect(self.network.rpc)
+        self._own_chain = chain is None
+        self.chain: Chain = connect(self.network.rpc) if chain is None else chain
         if self.chain.chain_id != self.network.chain_id:
             raise ConfigError(
                 "the chain is another one than this network's",
@@ -176,4 +180,5 @@ class Participant:
         """Release files and connection."""
         self.outbox.close()
         self.index.close()
-        self.chain.close()
+        if self._own_chain:
+            self.chain.close()

@@ -21,6 +21,9 @@ from qcrs.node.worker import NodeSettings, Worker
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+    from qcrs.chain.networks import Chain
+    from qcrs.sandbox import Sandbox
+
 __all__ = ["Node", "run_node"]
 
 
@@ -28,13 +31,22 @@ class Node:
     """A node with everything it owns. `serve` blocks; `stop` may be called from anywhere."""
 
     def __init__(
-        self, home: Home, account: LocalAccount, registration: Registration, settings: NodeSettings
+        self,
+        home: Home,
+        account: LocalAccount,
+        registration: Registration,
+        settings: NodeSettings,
+        *,
+        chain: Chain | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
+        """`chain` and `sandbox` are given where they are shared within one process."""
         name = f"node-{registration.name}"
         self.journal = Journal(home.path("logs", f"{name}.jsonl"), name)
-        self.sandbox = node_sandbox(registration.spec)
+        self._own_sandbox = sandbox is None
+        self.sandbox = node_sandbox(registration.spec) if sandbox is None else sandbox
         self.sandbox.start()
-        self.party = Participant(home, account, name)
+        self.party = Participant(home, account, name, chain=chain)
         self.ledger = Ledger(home.path("state", f"{name}.runs.db"))
         self._registration = registration
         self._settings = replace(settings, spec=registration.spec)
@@ -47,19 +59,26 @@ class Node:
         if self.worker is not None:
             self.worker.stop.set()
 
-    def serve(self) -> None:
-        """Register if new, then work until stopped."""
+    def prepare(self) -> Worker:
+        """Register the processor if it is new, and make its worker."""
         processor = register(self.party, self.sandbox, self._registration)
         self.journal.write("started", processor=processor, account=self.party.address)
         self.worker = Worker(self.party, self.ledger, self.sandbox, processor, self._settings, self.journal)
         if self._stop.is_set():
             self.worker.stop.set()
-        self.worker.run()
-        self.journal.write("stopped", processor=processor)
+        return self.worker
+
+    def serve(self) -> None:
+        """Prepare, then work until stopped."""
+        self.prepare().run()
+        self.journal.write("stopped")
 
     def close(self) -> None:
         """End children, release files."""
-        self.sandbox.close()
+        if self.worker is not None:
+            self.worker.close()
+        if self._own_sandbox:
+            self.sandbox.close()
         self.ledger.close()
         self.party.close()
         self.journal.close()

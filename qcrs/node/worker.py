@@ -102,12 +102,12 @@ class Worker:
         self._readers: dict[Key, MailReader] = {}
         self._asked = 0.0
         self._withdrawn = time.monotonic()
+        self._look_at(party.history.jobs.values())
 
     # ----------------------------------------------------------------- the loop
 
     def run(self) -> None:
         """Work until `stop` is set. Errors of network and chain are logged and survived."""
-        self._notice(self.party.refresh())
         while not self.stop.is_set():
             try:
                 self.tick()
@@ -115,6 +115,9 @@ class Worker:
                 self.journal.error("tick failed", error)
                 self.stop.wait(1.0)
             self.stop.wait(self.settings.poll)
+
+    def close(self) -> None:
+        """Start no further run; one that goes on ends with the sandbox."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def tick(self) -> None:
@@ -141,10 +144,11 @@ class Worker:
     def _notice(self, events: Iterable[Logged]) -> None:
         """Keep the set of executions of this processor that are not over."""
         touched = {getattr(logged.event, "job", None) for logged in events}
-        for number in touched:
-            job = None if number is None else self.party.history.jobs.get(number)
-            if job is None:
-                continue
+        jobs = self.party.history.jobs
+        self._look_at(jobs[number] for number in touched if number in jobs)
+
+    def _look_at(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
             for execution in job.executions:
                 key = (job.id, execution.index)
                 if execution.processor == self.processor and self._pending(job, execution):

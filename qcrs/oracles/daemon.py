@@ -28,6 +28,9 @@ from qcrs.oracles.ledger import Ledger
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+    from qcrs.chain.networks import Chain
+    from qcrs.sandbox import Sandbox
+
 __all__ = ["Oracle", "run_oracle"]
 
 
@@ -35,14 +38,23 @@ class Oracle:
     """An oracle with everything it owns. `serve` blocks; `stop` may be called from anywhere."""
 
     def __init__(
-        self, home: Home, name: str, account: LocalAccount, settings: OracleSettings | None = None
+        self,
+        home: Home,
+        name: str,
+        account: LocalAccount,
+        settings: OracleSettings | None = None,
+        *,
+        chain: Chain | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
+        """`chain` and `sandbox` are given where they are shared within one process."""
         self.settings = settings or OracleSettings()
         self.journal = Journal(home.path("logs", f"{name}.jsonl"), name)
-        self.sandbox = bench_sandbox()
+        self._own_sandbox = sandbox is None
+        self.sandbox = bench_sandbox() if sandbox is None else sandbox
         self.sandbox.start()
         self.keys = OracleKeys.open(home, name, account)
-        self.party = Participant(home, account, name)
+        self.party = Participant(home, account, name, chain=chain)
         self.ledger = Ledger(home.path("state", f"{name}.oracle.db"))
         self.bench = Bench(self.sandbox, self.journal.write)
         self.certifier = Certifier(
@@ -118,7 +130,8 @@ class Oracle:
         """End children, release files."""
         self.bench.close()
         self.certifier.close()
-        self.sandbox.close()
+        if self._own_sandbox:
+            self.sandbox.close()
         self.ledger.close()
         self.party.close()
         self.journal.close()
