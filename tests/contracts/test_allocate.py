@@ -1,0 +1,269 @@
+"""Who gets what: the fair queue's rule on the contract."""
+
+from __future__ import annotations
+
+import pytest
+from exchange_stage import ACCEPT, ALLOCATION, CERTIFICATION, REJECT, SECURITY, Processor, Stage, refuses
+
+EMPTY, UNSUITABLE, BUSY, DRAINING, NO_CERTIFICATE, SUSPENDED, PAUSED, BACKLOG = range(1, 9)
+
+
+@pytest.fixture
+def flows(stage: Stage) -> Stage:
+    """Four open flows of equal weight."""
+    for _ in range(3):
+        stage.allocator.send("openFlow", stage.admin, 100, True, by=stage.who.committee[ALLOCATION])
+    return stage
+
+
+def ready(stage: Stage, index: int = 0, qubits: int = 27, quality: int = 2000) -> Processor:
+    p = stage.register(index, qubits=qubits)
+    stage.certify(p.id, quality=quality)
+    return p
+
+
+def given(stage: Stage, p: Processor) -> int:
+    expected = stage.allocator.read("nextFor", p.id)
+    job = stage.allocate(p).one("JobAllocated")["job"]
+    assert expected == (job, 0)
+    return int(job)
+
+
+def nothing(stage: Stage, p: Processor, reason: int, job: int = 0) -> None:
+    assert stage.allocator.read("nextFor", p.id) == (job, reason)
+    with refuses("ComputationAllocatorNothingEligible", reason=reason, job=job):
+        stage.allocate(p)
+
+
+def test_flows_take_turns_by_weight_of_their_work(flows: Stage) -> None:
+    p = ready(flows, qubits=4095)
+    heavy = [flows.submit(flow=0, qubits=10, seconds=60) for _ in range(3)]
+    light = [flows.submit(flow=1, qubits=5, seconds=60) for _ in range(6)]
+    order = [given(flows, p) for _ in range(9)]
+    assert order == [heavy[0], light[0], light[1], heavy[1], light[2], light[3], heavy[2], light[4], light[5]]
+    assert flows.allocator.read("virtualTime") == 960  # of light[5]: five jobs of 192 before it
+    nothing(flows, p, EMPTY)
+
+
+def test_only_operator_and_provider_ask(stage: Stage) -> None:
+    p = ready(stage)
+    stage.submit()
+    with refuses("ComputationAllocatorNotOperator", processor=p.id, caller=stage.who.stranger):
+        stage.allocator.send("allocate", p.id, by=stage.who.stranger)
+    with refuses("ComputationAllocatorUnknownProcessor", processor=9):
+        stage.allocator.send("allocate", 9, by=p.operator)
+    with refuses("ComputationAllocatorUnknownProcessor", processor=9):
+        stage.allocator.read("nextFor", 9)
+    stage.allocator.send("allocate", p.id, by=p.provider)
+
+
+def test_reasons_for_nothing(stage: Stage) -> None:
+    p = stage.register()
+    nothing(stage, p, NO_CERTIFICATE)
+    stage.certify(p.id, quality=1000)
+    nothing(stage, p, EMPTY)
+    wide = stage.submit(qubits=28)
+    nothing(stage, p, UNSUITABLE)
+    stage.allocator.send("cancel", wide, by=stage.who.clients[0])
+    better = stage.submit(quality=1001)
+    nothing(stage, p, UNSUITABLE)
+    stage.allocator.send("cancel", better, by=stage.who.clients[0])
+    stage.submit(qubits=20, quality=1000)
+    stage.submit(qubits=20)
+    given(stage, p)
+    nothing(stage, p, BUSY)
+    stage.registry.send("setSuspended", p.id, True, by=stage.who.committee[CERTIFICATION])
+    nothing(stage, p, SUSPENDED)
+    stage.registry.send("setSuspended", p.id, False, by=stage.who.committee[CERTIFICATION])
+    stage.allocator.send("setPaused", True, by=stage.who.committee[SECURITY])
+    nothing(stage, p, PAUSED)
+    stage.allocator.send("setPaused", False, by=stage.who.committee[SECURITY])
+    stage.wait(30 * 86_400)
+    nothing(stage, p, NO_CERTIFICATE)
+
+
+def test_processors_share_their_qubits_and_never_more(stage: Stage) -> None:
+    p = ready(stage, qubits=10)
+    for _ in range(4):
+        stage.submit(qubits=4)
+    jobs = [given(stage, p), given(stage, p)]
+    assert stage.allocator.read("dispatch", p.id)[1:3] == (10, 2)
+    nothing(stage, p, BUSY)
+    stage.commit(p, jobs[1])
+    given(stage, p)
+    nothing(stage, p, BUSY)
+
+
+def test_direct_jobs_need_no_certificate_and_block_no_one(stage: Stage) -> None:
+    p, q = stage.register(), ready(stage, 1)
+    stage.submit(flow=0)
+    direct = stage.submit(target=p.id, most=1)
+    assert given(stage, p) == direct
+    assert given(stage, q) == 1
+    nothing(stage, p, NO_CERTIFICATE)
+    waiting = stage.submit(target=p.id, most=1, quality=5)
+    nothing(stage, p, UNSUITABLE)
+    stage.certify(p.id, quality=5)
+    assert given(stage, p) == waiting
+
+
+def test_direct_jobs_compete_by_their_flows_tags(flows: Stage) -> None:
+    p = ready(flows)
+    flows.submit(flow=0, qubits=20, seconds=60)
+    direct = flows.submit(flow=0, target=p.id, most=1, qubits=1)
+    other = flows.submit(flow=1, qubits=1)
+    assert [given(flows, p) for _ in range(3)] == [1, other, direct]
+
+
+def test_drain_keeps_wide_jobs_from_starving(flows: Stage) -> None:
+    flows.allocator.send("setQueueing", 300, 0, by=flows.who.committee[ALLOCATION])
+    p = ready(flows, qubits=10)
+    small = [flows.submit(flow=0, qubits=5, seconds=60) for _ in range(8)]
+    running = given(flows, p)
+    wide = flows.submit(flow=1, qubits=10, seconds=60)
+    passed = 0
+    while flows.allocator.read("nextFor", p.id)[1] != DRAINING:
+        job = given(flows, p)
+        flows.commit(p, job)
+        passed += 1
+    assert flows.allocator.read("virtualTime") - flows.job(wide)["tag"] > 300
+    assert 0 < passed < len(small) - 1
+    nothing(flows, p, DRAINING, wide)
+    flows.commit(p, running)
+    assert given(flows, p) == wide
+
+
+def test_returned_job_keeps_its_place_and_avoids_its_providers(stage: Stage) -> None:
+    first, second = ready(stage), ready(stage, 1)
+    job, later = stage.submit(), stage.submit()
+    tag = stage.job(job)["tag"]
+    assert given(stage, first) == job
+    stage.commit(first, job)
+    stage.judge(job, 0, REJECT)
+    assert (stage.job(job)["state"], stage.job(job)["tag"]) == (1, tag)
+    assert stage.allocator.read("queue", 0) == (2, 3, 1, 1)
+    assert given(stage, first) == later
+    assert given(stage, second) == job
+    assert stage.allocator.read("queue", 0) == (3, 3, 0, 0)
+    nothing(stage, first, EMPTY)
+
+
+def test_all_processors_of_a_provider_are_avoided(stage: Stage) -> None:
+    first, other = ready(stage), ready(stage, 0)
+    assert first.provider == other.provider
+    job = stage.submit(redundancy=2)
+    assert given(stage, first) == job
+    nothing(stage, other, EMPTY)
+    assert given(stage, ready(stage, 1)) == job
+
+
+def test_redundant_jobs_run_side_by_side(stage: Stage) -> None:
+    ps = [ready(stage, i) for i in range(3)]
+    job = stage.submit(redundancy=2, most=2)
+    assert stage.allocate(ps[0]).names == ["JobAllocated", "JobRequeued"]
+    assert stage.job(job)["state"] == 1
+    assert stage.allocate(ps[1]).names == ["JobAllocated"]
+    assert stage.job(job)["state"] == 2
+    nothing(stage, ps[2], EMPTY)
+
+
+def test_returned_jobs_are_a_queue_of_their_own(stage: Stage) -> None:
+    """Three return in another order than they came; another provider gets them in the order of return."""
+    first, second = ready(stage, qubits=100), ready(stage, 1, qubits=100)
+    jobs = [stage.submit() for _ in range(5)]
+    for job in jobs[:3]:
+        assert given(stage, first) == job
+        stage.commit(first, job)
+    order = [jobs[1], jobs[2], jobs[0]]
+    for job in order:
+        stage.judge(job, 0, REJECT)
+    assert given(stage, first) == jobs[3]  # all three are passed over
+    assert [given(stage, second) for _ in range(4)] == [*order, jobs[4]]
+
+
+def test_unlinking_from_the_middle_keeps_the_list(stage: Stage) -> None:
+    """The middle one of three returned jobs goes to a provider that had the first; then the list still holds."""
+    a, b, c = (ready(stage, i, qubits=100) for i in range(3))
+    jobs = [stage.submit() for _ in range(3)]
+    for p, job in zip((a, b, a), jobs, strict=True):
+        assert given(stage, p) == job
+        stage.commit(p, job)
+    for job in jobs:
+        stage.judge(job, 0, REJECT)
+    assert given(stage, a) == jobs[1]
+    assert stage.allocator.read("queue", 0)[2:] == (1, 3)
+    assert given(stage, b) == jobs[0]
+    assert stage.allocator.read("queue", 0)[2:] == (3, 3)
+    assert given(stage, c) == jobs[2]
+    assert stage.allocator.read("queue", 0)[2:] == (0, 0)
+
+
+def test_dead_entries_are_skipped_and_skimmed(stage: Stage) -> None:
+    p = ready(stage)
+    client = stage.who.clients[0]
+    jobs = [stage.submit() for _ in range(6)]
+    for job in jobs[1:4]:
+        stage.allocator.send("cancel", job, by=client)
+    assert given(stage, p) == jobs[0]
+    assert given(stage, p) == jobs[4]
+    short = stage.submit(deadline=stage.now + 151)
+    stage.allocator.send("cancel", jobs[5], by=client)
+    stage.wait(10)
+    nothing(stage, p, BACKLOG)
+    assert stage.allocator.read("lane", 0) != 0
+    stage.allocator.send("skim", 0, 10, by=stage.who.stranger)
+    assert stage.allocator.read("lane", 0) == 0
+    assert stage.allocator.read("queue", 0)[:2] == (8, 8)
+    assert stage.job(short)["state"] == 1
+    stage.wait(200)
+    stage.allocator.send("expire", short, by=stage.who.stranger)
+
+
+def test_a_long_run_of_dead_entries_is_a_backlog(stage: Stage) -> None:
+    """More dead entries than one call looks at: named as such, and skimmed by anyone."""
+    p = ready(stage)
+    short = stage.now + 400
+    stage.allocator.send(
+        "submitMany", [stage.request(deadline=short, most=1) for _ in range(30)], by=stage.who.clients[0]
+    )
+    alive = stage.submit()
+    stage.wait(400)
+    nothing(stage, p, BACKLOG)
+    assert stage.allocator.send("skim", 0, 20, by=stage.who.stranger).gas < 200_000
+    assert given(stage, p) == alive
+
+
+def test_a_job_that_cannot_end_in_time_is_not_handed_out(stage: Stage) -> None:
+    p = ready(stage)
+    job = stage.submit(deadline=stage.now + 160)
+    assert given(stage, p) == job
+    job = stage.submit(deadline=stage.now + 160)
+    stage.wait_until(stage.job(job)["deadline"] - 149)
+    nothing(stage, p, BACKLOG)
+
+
+def test_settled_job_leaves_the_returned_list_dead(stage: Stage) -> None:
+    p, q = ready(stage), ready(stage, 1)
+    job = stage.submit()
+    given(stage, p)
+    stage.commit(p, job)
+    stage.judge(job, 0, 2)
+    assert stage.job(job)["state"] == 1
+    stage.judge(job, 0, ACCEPT, round=1)
+    assert stage.job(job)["state"] == 3
+    nothing(stage, q, EMPTY)
+    later = stage.submit()
+    assert given(stage, q) == later
+
+
+def test_credit_lets_idle_flows_start_earlier(flows: Stage) -> None:
+    flows.allocator.send("setQueueing", 2000, 100, by=flows.who.committee[ALLOCATION])
+    p = ready(flows, qubits=4095)
+    for _ in range(3):
+        flows.submit(flow=0)
+    for _ in range(3):
+        given(flows, p)
+    v = flows.allocator.read("virtualTime")
+    assert v == 2 * 192
+    assert flows.job(flows.submit(flow=1))["tag"] == v - 100
+    assert flows.job(flows.submit(flow=0))["tag"] == 3 * 192
