@@ -1,7 +1,8 @@
 """Contingency statistics: excess dispersion between two samples, and agreement too good to be chance.
 
 *Dispersion* φ = χ²/df after the stronger side is deflated by the magnitude m (white noise only scales
-p − 1/D). Its excess over 1 grows with the shots, so it is stated as it would be at 4,000 shots.
+p − 1/D). Its excess over 1 grows with the shots, so it is stated as it would be between two samples of
+4,000 shots; against an exact reference the same excess shows at half as many.
 *Copy*: two independent samples differ by at least their own noise; a χ² far in the lower tail, or far more
 coinciding outcomes than two samples can have, means that one was made from the other.
 """
@@ -34,6 +35,7 @@ class ChiSquare:
     statistic: float
     df: int
     shots: int
+    """Shots of each of two samples that would show as much: twice those against an exact reference."""
 
     def __add__(self, other: ChiSquare) -> ChiSquare:
         """Both together."""
@@ -58,7 +60,7 @@ def chi_square_exact(a: Sample, p: Floats, magnitude: float) -> ChiSquare:
     if rest >= LEAST_EXPECTED:
         statistic += (a.shots - float(observed[often].sum()) - rest) ** 2 / rest
         df += 1
-    return ChiSquare(statistic, df, a.shots) if df > 0 else NONE
+    return ChiSquare(statistic, df, 2 * a.shots) if df > 0 else NONE
 
 
 def chi_square_peer(a: Sample, b: Sample, magnitude: float) -> ChiSquare:

@@ -195,7 +195,9 @@ def _qaoa(n: int, seed: int) -> QuantumCircuit:
 def _ising(n: int, seed: int) -> QuantumCircuit:
     rng = np.random.default_rng(seed)
     circuit = QuantumCircuit(n)
-    circuit.x([q for q in range(n) if rng.random() < 0.5])
+    for q in range(n):
+        if rng.random() < 0.5:
+            circuit.x(q)
     for _ in range(4):
         for first in (0, 1):
             for q in range(first, n - 1, 2):

@@ -244,6 +244,12 @@ def test_peaked_outputs(lab) -> None:
     assert lab.judge(job, one_sided).outcome is Outcome.REJECT
 
 
+def test_noise_that_is_not_quite_white_is_no_dispersion(lab) -> None:
+    job = lab.job([lab.family("qaoa", 8, 2)], SHOTS, 3)
+    verdict = lab.judge(job, lab.run(job, lab.B, 16))
+    assert verdict.outcome is Outcome.ACCEPT, verdict
+
+
 def test_a_noiseless_deterministic_output_is_accepted(lab) -> None:
     circuit = QuantumCircuit(3)
     circuit.x(1)
