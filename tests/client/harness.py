@@ -65,7 +65,7 @@ from qcrs.client.wallet import Wallet
 from qcrs.config.home import Home, NetworkFile
 from qcrs.sealing import BeaconKey, HpkeKey, beacon_message
 from qcrs.store import ContentStore, Mailbox
-from qcrs.types import canonical_json, cid_of, cid_to_digest, digest_to_cid, parse_canonical
+from qcrs.types import canonical_json, cid_to_digest, digest_to_cid, parse_canonical
 from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
 
 CREDIT = 10**6
@@ -87,7 +87,7 @@ def ideal_units(document: FramesDocument, seed: int) -> tuple[ResultUnit, ...]:
             continue
         counts = []
         for raw, shots in zip(unit.frames, unit.shots, strict=True):
-            seed += 1
+            seed = (seed + 1_000_003) % 2**31  # Aer seeds shot i with seed + i: neighbours would share shots
             circuit = to_qiskit(CircuitDocument.from_json(raw))
             found = simulator.run(circuit, shots=shots, seed_simulator=seed).result().data()["counts"]
             counts.append({int(key, 16): n for key, n in found.items()})
@@ -264,6 +264,8 @@ class Desk:
     seed: int = 1
     hand_over: bool = True
     publish: bool = True
+    audits: bool = False
+    """Whether the beacons draw audits. Blocks are made anew until they do, so that tests know."""
     _opened: set[int] = field(default_factory=set)
     _results: dict[tuple[int, int], tuple[bytes, ResultDocument, HandOver]] = field(default_factory=dict)
 
@@ -273,6 +275,10 @@ class Desk:
         for job in list(history.jobs.values()):
             for run in job.executions:
                 if run.state == ExecutionState.COMMITTED and not run.verdicts:
+                    self._judge(job, run)
+                    return True
+                peers = [other for other in job.executions if other is not run and other.verdicts]
+                if run.state == ExecutionState.UNDECIDED and len(run.verdicts) == 1 and peers:
                     self._judge(job, run)
                     return True
             if job.final and job.id not in self._opened and self.publish:
@@ -330,7 +336,7 @@ class Desk:
         sealed, salt = seal_result(document), secrets.token_bytes(32)
         commitment = commitment_of(salt, processor.sender.address, job.id, sealed.root)
         processor.sender.transact(allocator.commit_result(job.id, run.index, commitment))
-        self._mine()
+        self._mine(job.id, run.index)
         if not self.hand_over:
             return
         network.store.put(sealed.blob)
@@ -357,11 +363,26 @@ class Desk:
         )
         return network.store.get(document.frames if name == "frames" else document.secret), key
 
-    def _mine(self) -> None:
-        """A block after the commitment, so that there is a beacon."""
-        self.network.deployer.transact(
-            self.network.contracts.credit.approve(self.network.deployer.address, 1)
-        )
+    def _mine(self, job: int, execution: int) -> None:
+        """The block after a commitment, whose hash makes the beacon; made anew until it draws as wanted."""
+        network = self.network
+        for amount in range(1, 1000):
+            before = network.embedded.snapshot()
+            network.deployer.transact(network.contracts.credit.approve(network.deployer.address, amount))
+            entry = network.reader.history().jobs[job]
+            run = entry.executions[execution]
+            if self._draw(entry, run)[1] is self.audits:
+                return
+            network.embedded.revert(before)
+        raise AssertionError("no block draws as wanted")
+
+    def _draw(self, job: Job, run: Execution) -> tuple[int, bool]:
+        """The audit rate in 1e-6, and whether the beacon draws the execution."""
+        block, hash_, proofs = self._beacon(job, run)
+        view = self.network.contracts.registry.processor(run.processor, block=block)
+        bound = reputation_bound_ppm(view.alpha, view.beta)
+        rate = audit_rate_ppm(job.fee, view.bond, REPUTATION_FEES * job.fee, bound)
+        return rate, drawn(beacon_of(hash_, proofs), rate)
 
     # ----------------------------------------------------------------- oracles
 
@@ -383,10 +404,7 @@ class Desk:
         network = self.network
         secret, frames = open_secret(*self._sealed(job, "secret")), open_frames(*self._sealed(job, "frames"))
         block, hash_, proofs = self._beacon(job, run)
-        view = network.contracts.registry.processor(run.processor, block=block)
-        bound = reputation_bound_ppm(view.alpha, view.beta)
-        rate = audit_rate_ppm(job.fee, view.bond, REPUTATION_FEES * job.fee, bound)
-        took = drawn(beacon_of(hash_, proofs), rate)
+        rate, took = self._draw(job, run)
         history = network.reader.history()
         others = [
             other
@@ -494,11 +512,6 @@ class Desk:
         opening = Opening(self._sealed(job, "frames")[1], self._sealed(job, "secret")[1], keys)
         for oracle in self.network.oracles:
             self.network.mailbox.post(opening_topic(job.id), opening.as_json(), oracle.account)
-
-
-def cid(data: bytes) -> str:
-    """A content id."""
-    return cid_of(data)
 
 
 def stranger() -> Any:

@@ -171,6 +171,25 @@ def test_a_withheld_result_is_rejected_and_the_job_runs_elsewhere(
     assert exchange.result(number).execution == 1
 
 
+def test_an_audited_job_waits_for_a_second_provider_and_pays_both(desk: Any, exchange: Any) -> None:
+    number = exchange.submit(ghz())
+    desk.audits = True
+    while not exchange.entry(number).executions or not exchange.entry(number).executions[0].verdicts:
+        assert desk.step()
+    desk.audits = False
+    while desk.step():
+        pass
+    first, second = exchange.job(number).executions
+    assert [verdict.outcome for verdict in first.verdicts] == ["UNDECIDED", "ACCEPT"]
+    assert first.verdicts[0].decided_by == "audit draw"
+    assert (first.state, second.state) == ("ACCEPTED", "ACCEPTED")
+    assert first.processor != second.processor
+    info = exchange.job(number)
+    assert (info.state, info.paid) == ("SETTLED", 2 * info.fee)
+    report = exchange.verify(number)
+    assert report.ok, report.text()
+
+
 def test_results_without_a_verdict_are_read_only_on_request(desk: Any, exchange: Any) -> None:
     while desk.step():
         pass
