@@ -136,16 +136,19 @@ class PauliNoiseSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes 
         circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
         shots = options.get("shots") or self.options.shots
         seed = options.get("seed_simulator", self.options.seed_simulator)
-        groups: dict[str, list[tuple[int, QuantumCircuit]]] = {}
+        groups: dict[tuple[str, bool], list[tuple[int, QuantumCircuit]]] = {}
         rows: dict[int, dict[str, Any]] = {}
         for index, circuit in enumerate(circuits):
             if is_clifford(circuit):
                 stream = np.random.default_rng(None if seed is None else [seed, index])
                 rows[index] = row(circuit, sample_clifford(circuit, shots, self._rates, stream), shots)
             else:
-                groups.setdefault(self._state_method(circuit), []).append((index, circuit))
-        for number, (method, members) in enumerate(sorted(groups.items())):
-            engine = AerSimulator(noise_model=self._noise, method=method, **self._settings(method))
+                dynamic = _dynamic(circuit)
+                key = self._state_method(circuit, dynamic), dynamic
+                groups.setdefault(key, []).append((index, circuit))
+        for number, ((method, dynamic), members) in enumerate(sorted(groups.items(), key=lambda g: g[0])):
+            settings = self._settings(method, dynamic)
+            engine = AerSimulator(noise_model=self._noise, method=method, **settings)
             chosen = None if seed is None else (seed + number) % 2**31
             part = engine.run([c for _, c in members], shots=shots, seed_simulator=chosen).result()
             if not part.success:
@@ -154,7 +157,7 @@ class PauliNoiseSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes 
                 rows[index] = found
         return FinishedJob(self, merged(self, rows))
 
-    def _state_method(self, circuit: QuantumCircuit) -> str:
+    def _state_method(self, circuit: QuantumCircuit, dynamic: bool) -> str:
         """Density matrix or branching state vectors, by the number of qubits that gates touch."""
         touched = {q for item in circuit.data if item.operation.name != "barrier" for q in item.qubits}
         if len(touched) > STATE_QUBITS:
@@ -164,10 +167,11 @@ class PauliNoiseSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes 
                 value=len(touched),
             )
         small = len(touched) <= DENSITY_MATRIX_QUBITS and self._noise is not None
-        return "density_matrix" if small and not _dynamic(circuit) else "statevector"
+        return "density_matrix" if small and not dynamic else "statevector"
 
-    def _settings(self, method: str) -> dict[str, Any]:
-        branching = method == "statevector" and self._noise is not None
+    def _settings(self, method: str, dynamic: bool) -> dict[str, Any]:
+        # Aer 0.18.2 mixes up the classical bits of branches once outcomes steer gates: no branching there.
+        branching = method == "statevector" and self._noise is not None and not dynamic
         return {
             "max_parallel_threads": 1,
             "shot_branching_enable": branching,
