@@ -1,7 +1,6 @@
-"""How many two-qubit gates a circuit has on a device's coupling, routing included.
+"""How nodes compile, and how many two-qubit gates judges expect of it.
 
-Judges predict from it how much of a distribution survives the device's registered errors. Nodes compile
-with the same seed and level, so for the default node the count is the real one.
+Judges predict from the count how much of a distribution survives the device's registered errors.
 """
 
 from __future__ import annotations
@@ -27,34 +26,19 @@ def _shape(instructions: Sequence[Instruction]) -> tuple[object, ...]:
 def routed_gates(
     circuits: Sequence[CircuitDocument], qubits: int, coupling: Sequence[tuple[int, int]]
 ) -> tuple[int, ...]:
-    """Two-qubit gates of each circuit after routing onto `coupling` (undirected pairs, 0 to `qubits` − 1)."""
-    plain = tuple(circuit.count("cz") for circuit in circuits)
-    if len(coupling) >= qubits * (qubits - 1) // 2 or not any(plain):
-        return plain
-    from qiskit import transpile
-    from qiskit.transpiler import CouplingMap
+    """Two-qubit gates of each circuit after routing onto `coupling` (undirected pairs, 0 to `qubits` − 1).
 
-    from qcrs.circuits.convert import to_qiskit
+    Circuits that differ in angles only (the bindings of one program) are routed once.
+    """
+    if len(coupling) >= qubits * (qubits - 1) // 2:
+        return tuple(circuit.count("cz") for circuit in circuits)
+    from qcrs.verification.routing import routed_cz_count
 
-    both = [edge for a, b in coupling for edge in ([a, b], [b, a])]
     known: dict[tuple[object, ...], int] = {}
     counts = []
-    for circuit, direct in zip(circuits, plain, strict=True):
+    for circuit in circuits:
         shape = _shape(circuit.instructions)
         if shape not in known:
-            routed = transpile(
-                to_qiskit(circuit),
-                coupling_map=CouplingMap(both),
-                basis_gates=["u", "cz", "if_else", "for_loop", "while_loop", "switch_case"],
-                optimization_level=TRANSPILER_LEVEL,
-                seed_transpiler=TRANSPILER_SEED,
-                num_processes=1,
-            )
-            flow = any(item.control is not None and item.control.blocks for item in circuit.instructions)
-            known[shape] = (
-                max(direct, int(routed.count_ops().get("cz", 0)))
-                if flow
-                else int(routed.count_ops().get("cz", 0))
-            )
+            known[shape] = routed_cz_count(circuit, coupling, qubits)
         counts.append(known[shape])
     return tuple(counts)
