@@ -1,10 +1,9 @@
 """A simulated processor with Pauli noise: Qiskit Aer behind a clean `BackendV2`, fast at every width.
 
-Aer decides by itself between a density matrix and one state vector a shot; both are slow where most
-shots are free of errors. Measured on 400 shots of ten frames, one core: at five and eight qubits the
-density matrix takes 0.03 s and 0.42 s against 0.6 s and 0.9 s; at ten qubits 7.4 s against 1.2 s for shot
-branching, which follows the error-free shots once. Circuits of Clifford gates alone (GHZ states,
-Bernstein–Vazirani, most of the capability suite) are sampled by Pauli frames at any width.
+Three ways to sample, each for the circuits that it suits: Pauli frames for Clifford circuits at any width
+(GHZ states, Bernstein-Vazirani, most of the capability suite), Pauli trajectories for `u` and `cz` with
+measurements at the end, and Aer, one state a shot, for feed-forward, resets and later gates. Aer's shot
+branching, which would be faster, loses noise and mixes up classical bits (0.18.2; see `trajectories`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp
 from qiskit.providers import BackendV2, JobStatus, JobV1, Options
 from qiskit.result import Result
 from qiskit.transpiler import Target
@@ -24,10 +22,10 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qcrs.errors import BackendError
 from qcrs.node.clifford import is_clifford, sample_clifford
 from qcrs.node.devices import Noise
+from qcrs.node.trajectories import sample_trajectories
 
 __all__ = ["FinishedJob", "PauliNoiseSimulator", "merged", "noise_model", "row"]
 
-DENSITY_MATRIX_QUBITS = 8
 STATE_QUBITS = 24
 
 
@@ -45,18 +43,23 @@ def noise_model(noise: Noise) -> NoiseModel | None:
     return model
 
 
-def _dynamic(circuit: QuantumCircuit) -> bool:
-    """Whether a state depends on outcomes: control flow, resets, or gates after a measurement."""
+def _static(circuit: QuantumCircuit) -> bool:
+    """Whether it is `u`, `cz` and measurements after which nothing happens to their qubits."""
     measured: set[object] = set()
     for item in circuit.data:
         name = item.operation.name
-        if isinstance(item.operation, ControlFlowOp) or name == "reset":
-            return True
-        if name != "barrier" and not measured.isdisjoint(item.qubits):
-            return True
+        if name in ("barrier", "delay"):
+            continue
+        if name not in ("u", "cz", "measure") or not measured.isdisjoint(item.qubits):
+            return False
         if name == "measure":
             measured.update(item.qubits)
-    return False
+    return True
+
+
+def _width(circuit: QuantumCircuit) -> int:
+    """How many qubits anything happens to."""
+    return len({bit for item in circuit.data if item.operation.name != "barrier" for bit in item.qubits})
 
 
 class FinishedJob(JobV1):  # type: ignore[misc]  # Qiskit's classes are untyped
@@ -136,44 +139,38 @@ class PauliNoiseSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes 
         circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
         shots = options.get("shots") or self.options.shots
         seed = options.get("seed_simulator", self.options.seed_simulator)
-        groups: dict[tuple[str, bool], list[tuple[int, QuantumCircuit]]] = {}
+        rest: list[int] = []
         rows: dict[int, dict[str, Any]] = {}
         for index, circuit in enumerate(circuits):
+            stream = np.random.default_rng(None if seed is None else [seed, index])
             if is_clifford(circuit):
-                stream = np.random.default_rng(None if seed is None else [seed, index])
                 rows[index] = row(circuit, sample_clifford(circuit, shots, self._rates, stream), shots)
+            elif _width(circuit) > STATE_QUBITS:
+                raise BackendError(
+                    f"a circuit that is not Clifford may use {STATE_QUBITS} qubits on this simulator",
+                    field="qubits",
+                    value=_width(circuit),
+                )
+            elif _static(circuit):
+                rows[index] = row(circuit, sample_trajectories(circuit, shots, self._rates, stream), shots)
             else:
-                dynamic = _dynamic(circuit)
-                key = self._state_method(circuit, dynamic), dynamic
-                groups.setdefault(key, []).append((index, circuit))
-        for number, ((method, dynamic), members) in enumerate(sorted(groups.items(), key=lambda g: g[0])):
-            settings = self._settings(method, dynamic)
-            engine = AerSimulator(noise_model=self._noise, method=method, **settings)
-            chosen = None if seed is None else (seed + number) % 2**31
-            part = engine.run([c for _, c in members], shots=shots, seed_simulator=chosen).result()
+                rest.append(index)
+        if rest:
+            # Neighbouring seeds of Aer share most of their shots; a hash of the seed keeps calls apart.
+            chosen = (
+                None
+                if seed is None
+                else int(np.random.SeedSequence([seed, len(circuits)]).generate_state(1)[0])
+            )
+            engine = AerSimulator(
+                noise_model=self._noise, method="statevector", max_parallel_threads=1, fusion_enable=False
+            )
+            part = engine.run(
+                [circuits[index] for index in rest],
+                shots=shots,
+                seed_simulator=None if chosen is None else chosen >> 1,
+            ).result()
             if not part.success:
                 raise BackendError(f"Aer failed: {part.status}", field="backend", value=self.name)
-            for (index, _), found in zip(members, part.to_dict()["results"], strict=True):
-                rows[index] = found
+            rows.update(zip(rest, part.to_dict()["results"], strict=True))
         return FinishedJob(self, merged(self, rows))
-
-    def _state_method(self, circuit: QuantumCircuit, dynamic: bool) -> str:
-        """Density matrix or branching state vectors, by the number of qubits that gates touch."""
-        touched = {q for item in circuit.data if item.operation.name != "barrier" for q in item.qubits}
-        if len(touched) > STATE_QUBITS:
-            raise BackendError(
-                f"a circuit that is not Clifford may use {STATE_QUBITS} qubits on this simulator",
-                field="qubits",
-                value=len(touched),
-            )
-        small = len(touched) <= DENSITY_MATRIX_QUBITS and self._noise is not None
-        return "density_matrix" if small and not dynamic else "statevector"
-
-    def _settings(self, method: str, dynamic: bool) -> dict[str, Any]:
-        # Aer 0.18.2 mixes up the classical bits of branches once outcomes steer gates: no branching there.
-        branching = method == "statevector" and self._noise is not None and not dynamic
-        return {
-            "max_parallel_threads": 1,
-            "shot_branching_enable": branching,
-            "shot_branching_sampling_enable": branching,
-        }

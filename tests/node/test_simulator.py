@@ -1,4 +1,4 @@
-"""The simulated device: feed-forward under noise, and branching where it is allowed against no branching."""
+"""The simulated device: feed-forward under noise, and trajectories against the exact noisy distribution."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit, transpile
 from qiskit_aer import AerSimulator
+from scipy.stats import chisquare
 
+from qcrs.node import trajectories
 from qcrs.node.devices import open_device
 from qcrs.node.simulator import PauliNoiseSimulator
+from qcrs.node.trajectories import sample_trajectories
 
 
 def teleport(angle: float) -> QuantumCircuit:
@@ -41,24 +44,74 @@ def test_feed_forward_never_mixes_up_its_bits() -> None:
             assert wrong < 0.3 * right, (index, bell, counts)
 
 
-@pytest.mark.parametrize("qubits", [9])
-def test_branching_samples_the_same_noise_as_one_state_a_shot(qubits: int) -> None:
-    device = open_device(f"aer:noisy-b?qubits={qubits}").backend
-    assert isinstance(device, PauliNoiseSimulator)
+def dense(qubits: int, layers: int, seed: int) -> QuantumCircuit:
+    rng = np.random.default_rng(seed)
     circuit = QuantumCircuit(qubits, qubits)
-    for q in range(qubits):
-        circuit.u(0.3, 0.2, 0.1, q)
-    for q in range(qubits - 1):
-        circuit.cz(q, q + 1)
-    for q in range(qubits):
-        circuit.u(-0.3, -0.1, -0.2, q)
-    circuit.measure(range(qubits), range(qubits))
-    shots = 4000
-    ours = device.run(circuit, shots=shots, seed_simulator=5).result().get_counts()
-    plain = AerSimulator(noise_model=device._noise, method="statevector")
-    theirs = plain.run(circuit, shots=shots, seed_simulator=6).result().get_counts()
-    zeros = np.array([ours.get("0" * qubits, 0), theirs.get("0" * qubits, 0)]) / shots
-    sigma = np.sqrt(2 * zeros.mean() * (1 - zeros.mean()) / shots)
-    assert abs(zeros[0] - zeros[1]) < 5 * sigma
-    ones = [sum(bits.count("1") * n for bits, n in counts.items()) / shots for counts in (ours, theirs)]
-    assert ones[0] == pytest.approx(ones[1], rel=0.08)
+    for layer in range(layers):
+        for q in range(qubits):
+            circuit.u(*(rng.random(3) * 6), q)
+        for q in range(layer % 2, qubits - 1, 2):
+            circuit.cz(q + 1, q) if layer % 3 else circuit.cz(q, q + 1)
+    circuit.measure(range(qubits), rng.permutation(qubits).tolist())
+    return circuit
+
+
+def exact(circuit: QuantumCircuit, device: PauliNoiseSimulator) -> np.ndarray:
+    """Outcome probabilities by Aer's density matrix, without sampling."""
+    bare = circuit.remove_final_measurements(inplace=False)
+    wires = [0] * circuit.num_qubits
+    for item in circuit.data:
+        if item.operation.name == "measure":
+            wires[circuit.find_bit(item.clbits[0]).index] = circuit.find_bit(item.qubits[0]).index
+    bare.save_probabilities(wires)
+    engine = AerSimulator(noise_model=device._noise, method="density_matrix")
+    found = np.asarray(engine.run(bare).result().data(0)["probabilities"])
+    flip = device._rates.readout
+    for bit in range(circuit.num_qubits):
+        view = found.reshape(-1, 2, 1 << bit)
+        found = ((1 - flip) * view + flip * view[:, ::-1]).reshape(-1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("noise", "qubits", "layers"), [("noisy-a", 4, 6), ("noisy-b", 5, 9), ("noisy-b", 3, 20)]
+)
+def test_trajectories_sample_the_exact_noisy_distribution(noise: str, qubits: int, layers: int) -> None:
+    device = open_device(f"aer:{noise}?qubits={qubits}").backend
+    assert isinstance(device, PauliNoiseSimulator)
+    circuit = dense(qubits, layers, seed=qubits)
+    shots = 60_000
+    counts = sample_trajectories(circuit, shots, device._rates, np.random.default_rng(9))
+    expected = exact(circuit, device) * shots
+    observed = np.array([counts.get(outcome, 0) for outcome in range(1 << qubits)])
+    assert observed.sum() == shots
+    assert chisquare(observed, expected * shots / expected.sum()).pvalue > 1e-4
+    # The test has power: without noise the same circuit is far away.
+    clean = open_device(f"aer:ideal?qubits={qubits}").backend
+    ideal = exact(circuit, clean) * shots
+    assert chisquare(observed, ideal * shots / ideal.sum()).pvalue < 1e-9
+
+
+def test_rows_in_several_chunks_sample_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = open_device("aer:noisy-b?qubits=5").backend
+    assert isinstance(device, PauliNoiseSimulator)
+    circuit = dense(5, 9, seed=5)
+    monkeypatch.setattr(trajectories, "CHUNK_BYTES", 8 << 9)
+    shots = 20_000
+    counts = sample_trajectories(circuit, shots, device._rates, np.random.default_rng(3))
+    expected = exact(circuit, device) * shots
+    observed = np.array([counts.get(outcome, 0) for outcome in range(32)])
+    assert chisquare(observed, expected * shots / expected.sum()).pvalue > 1e-4
+
+
+def test_seeded_runs_repeat_and_others_differ() -> None:
+    device = open_device("aer:noisy-a?qubits=5").backend
+    circuits = [dense(5, 5, seed=1), teleport(0.4)]
+    circuits[1] = transpile(circuits[1], device, seed_transpiler=1)
+
+    def counts(seed: int) -> list[dict[str, int]]:
+        result = device.run(circuits, shots=500, seed_simulator=seed).result()
+        return [result.get_counts(index) for index in range(2)]
+
+    assert counts(5) == counts(5)
+    assert all(a != b for a, b in zip(counts(5), counts(6), strict=True))
