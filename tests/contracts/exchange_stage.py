@@ -118,6 +118,8 @@ def _named(item: Mapping[str, Any], value: Any) -> Any:
         return {part["name"]: _named(part, one) for part, one in zip(item["components"], value, strict=True)}
     if item["type"] == "address":
         return to_checksum_address(value)
+    if item["type"] == "address[]":
+        return [to_checksum_address(one) for one in value]
     return value
 
 
@@ -176,7 +178,8 @@ def refuses(name: str, **expected: Any) -> Iterator[None]:
         yield
     except ContractError as error:
         assert error.name == name, (error.name, error.arguments)
-        found = {key: error.arguments[key] for key in expected}
+        plain = {key.replace("_", "").lower(): value for key, value in error.arguments.items()}
+        found = {key: plain[key.lower()] for key in expected}
         assert found == expected, found
         return
     finally:
