@@ -282,7 +282,7 @@ class _Shaped:
         if phi is None:
             return
         estimate, policy = Estimate(*phi), self._policy
-        fails = estimate.above(policy.dispersion_reject, policy.z_reject) and self._white
+        fails = estimate.above(policy.dispersion_reject, 0) and self._white
         condemns = fails and estimate.above(policy.dispersion_reject, policy.z_fraud)
         self._add(
             "dispersion", estimate, policy.dispersion_reject, fails=fails, condemns=condemns, accepts=True
