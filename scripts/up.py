@@ -141,9 +141,9 @@ def test(arguments: list[str]) -> int:
         ).returncode:
             failed.append(name)
     say("• tests")
-    code = subprocess.run(
-        [str(PYTHON), "-m", "pytest", *(arguments or ["-q"])], cwd=ROOT, env=environment(), check=False
-    ).returncode
+    chosen = arguments or ["-q", "-n", "2", "--dist", "loadfile", "--durations", "15"]
+    command = [str(PYTHON), "-m", "pytest", *chosen]
+    code = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
     if failed:
         say(f"✗ lints failed: {', '.join(failed)}")
     return code or (1 if failed else 0)

@@ -355,7 +355,10 @@ class Reader:
         )
 
     def _gas_of(self, job: Job) -> dict[str, int]:
-        """Gas of the transactions that made the job's steps, by the first step of each."""
+        """The job's share of the gas of the transactions that made its steps, by the first step of each.
+
+        Jobs that were submitted in one transaction share it evenly.
+        """
         used: dict[str, int] = {}
         seen: set[str] = set()
         for step in job.steps:
@@ -368,8 +371,13 @@ class Reader:
                     continue
                 self._gas[step.transaction] = receipt.gas_used
             name = step.kind.name.lower()
-            used[name] = used.get(name, 0) + self._gas[step.transaction]
+            used[name] = used.get(name, 0) + self._gas[step.transaction] // self._sharing(step.transaction)
         return used
+
+    def _sharing(self, transaction: str) -> int:
+        """How many jobs were submitted in a transaction; 1 where none was."""
+        jobs = self.history().jobs.values()
+        return max(1, sum(job.steps[0].transaction == transaction for job in jobs))
 
     def _execution(self, history: History, run: Execution) -> ExecutionInfo:
         processor = history.processors.get(run.processor)

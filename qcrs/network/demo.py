@@ -30,7 +30,7 @@ __all__ = ["PROGRAMS", "run_demo"]
 
 CHEAT = "mallory"
 VICTIM = "dave"
-DECLARED_S = 8
+DECLARED_S = 12
 DEADLINE_S = 150
 SHOTS = 4000
 

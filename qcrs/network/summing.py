@@ -116,6 +116,7 @@ def _checks(
     settled = [job for job in jobs if job.status == "settled"]
     exact = [j for j in jobs if j.fee_paid + j.fee_refunded == j.escrow and j.fee_paid % (j.escrow // 3) == 0]
     fakes = [run for job in jobs for run in job.executions if run.processor_name == cheat]
+    frauds = [run for run in fakes if run.outcome == "fraud"]
     moved = next((job for job in jobs if job.id == killed_job), None)
     elsewhere = [r.processor_name for r in moved.executions if r.outcome == "accepted"] if moved else []
     kept = moved is not None and exchange.contracts.allocator.job(moved.id).tag == moved.tag
@@ -130,11 +131,12 @@ def _checks(
             f"{sum(j.fee_paid for j in jobs):,} units paid",
         ),
         (
-            f"{cheat} never paid, and slashed",
-            bool(fakes)
-            and all(r.fee_paid == 0 and r.outcome == "fraud" for r in fakes)
+            f"what {cheat} invented was rejected unpaid, and its bond slashed",
+            bool(frauds)
+            and all(run.fee_paid == 0 for run in fakes if run.outcome != "accepted")
             and slashes.get(cheat, 0) > 0,
-            f"{len(fakes)} executions, {slashes.get(cheat, 0):,} units slashed",
+            f"{len(frauds)} executions, {slashes.get(cheat, 0):,} units; "
+            f"{len(fakes) - len(frauds)} Clifford circuits run honestly",
         ),
         (
             f"{victim}'s job finished elsewhere with its place in line kept",
