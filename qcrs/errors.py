@@ -70,7 +70,7 @@ class QCRSError(Exception):
     def message(self) -> str:
         """The whole error in one or two lines: reason, field and value, remedy."""
         text = self.reason
-        if self.field is not None:
+        if self.field is not None and self.value is not None:
             text += f" [{self.field}={self.value!r}]"
         if self.solution:
             text += f"\n  → {self.solution}"

@@ -147,9 +147,12 @@ def encode_values(parameters: Sequence[Parameter], values: Sequence[Any], what: 
                 encode([item.kind], [value])
             except Exception as reason:
                 raise InputError(
-                    f"{what} does not take this value: {reason}", field=item.name, value=value
+                    f"{what} does not take this value: {reason}",
+                    field=item.name,
+                    value=value,
+                    solution=f"give a value of type {item.kind}, as the contract declares it",
                 ) from error
-        raise InputError(f"{what}: {error}") from error
+        raise InputError(f"{what}: {error}", solution="give the values that the contract declares") from error
 
 
 def decode_values(parameters: Sequence[Parameter], data: bytes) -> list[Any]:

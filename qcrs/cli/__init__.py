@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from qcrs.cli.output import fail, misused
+from qcrs.cli.output import INTERRUPTED, fail, misused
 
 __all__ = ["main"]
 
@@ -48,5 +48,7 @@ def main() -> None:
             raise misused(error) from None
         except typer.Abort:
             raise KeyboardInterrupt from None
+        if code == INTERRUPTED:  # typer's word for Ctrl-C
+            raise KeyboardInterrupt
     if isinstance(code, int) and code:  # what a command ended with by `typer.Exit`
         raise SystemExit(code)

@@ -44,22 +44,27 @@ TrustOption = Annotated[
 ClassOption = Annotated[int, typer.Option("--class", help="Priority class: 0, 1 or 2.")]
 FlowOption = Annotated[int, typer.Option("--flow", help="The consortium's share that is charged.")]
 QualityOption = Annotated[
-    int, typer.Option("--quality", help="Least certified quality; 256 a halving of errors, 2551 is 1e-3.")
+    int,
+    typer.Option(
+        "--quality", min=0, max=65535, help="Least certified quality; 256 a halving of errors, 2551 is 1e-3."
+    ),
 ]
 QubitsOption = Annotated[
-    int | None, typer.Option("--qubits-limit", help="Refuse wider circuits. Default: the widest processor.")
+    int | None,
+    typer.Option("--qubits-limit", min=1, help="Refuse wider circuits. Default: the widest processor."),
 ]
 DeadlineOption = Annotated[
-    int | None, typer.Option("--deadline", help="Seconds after which everything unsettled comes back.")
+    int | None, typer.Option("--deadline", min=1, help="Seconds after which everything unsettled comes back.")
 ]
 SecondsOption = Annotated[
-    int | None, typer.Option("--seconds", help="Time limit of one execution. Default: estimated.")
+    int | None, typer.Option("--seconds", min=1, help="Time limit of one execution. Default: estimated.")
 ]
 ProcessorOption = Annotated[
     str | None, typer.Option("--processor", help="Run on this processor only: its name or number.")
 ]
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", help="Repeat the same random numbers on simulators.")
+    int | None,
+    typer.Option("--seed", min=0, max=2**63 - 1, help="Repeat the same random numbers on simulators."),
 ]
 
 STDIN = Path("-")

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from qcrs.errors import InputError, QCRSError
 
-__all__ = ["emit", "fail", "misused", "say", "table"]
+__all__ = ["INTERRUPTED", "emit", "fail", "misused", "say", "table"]
 
 INTERRUPTED = 130
 """Exit code of a command that was ended by Ctrl-C, as shells count it."""

@@ -118,7 +118,9 @@ def oracle_run(
     from qcrs.oracles.daemon import run_oracle
 
     if suite not in ("quick", "full"):
-        raise ConfigError("a suite is quick or full", field="suite", value=suite)
+        raise ConfigError(
+            "there is no such capability suite", field="suite", value=suite, solution="choose quick or full"
+        )
     found, chosen, key = _key(home, account)
     say(f"• oracle {chosen} {key.address}; log: {found.path('logs', f'{chosen}.jsonl')}")
     run_oracle(found, chosen, key, OracleSettings(suite=suite))

@@ -107,6 +107,13 @@ class Exchange(Ledger):
         grace, margin, _window = self.contracts.allocator.times()
         longest = self.contracts.allocator.request_bounds()[2]
         seconds = options.declared_seconds or min(estimate_seconds(units), longest)
+        if not 1 <= seconds <= longest:
+            raise InputError(
+                "the time limit of one execution is out of range",
+                field="seconds",
+                value=seconds,
+                solution=f"ask for 1 to {longest} seconds, or for none: then they are estimated",
+            )
         deadline_s = options.deadline_seconds
         if deadline_s is None:
             deadline_s = max(600, 2 * most * (seconds + grace) + 2 * margin)
@@ -209,14 +216,15 @@ class Exchange(Ledger):
             self._seal(units, options, note, nonce, oracles, era)
             for (units, options, note), nonce in zip(jobs, nonces, strict=True)
         ]
-        for one in sealed:
-            for blob in (one.frames, one.secret, one.job):
-                self.store.put(blob)
         filled = tuple(
             replace(request, payload=one.payload) for request, one in zip(requests, sealed, strict=True)
         )
         allocator = self.contracts.allocator
         call = allocator.submit(filled[0]) if len(filled) == 1 else allocator.submit_many(filled)
+        self.chain.call(call, sender=self.address)  # what the contract refuses leaves nothing in the store
+        for one in sealed:
+            for blob in (one.frames, one.secret, one.job):
+                self.store.put(blob)
         receipt = self._post(f"submit/{filled[0].payload.hex()}", call)
         topic = ComputationAllocator.JobSubmitted.TOPIC
         submitted = [

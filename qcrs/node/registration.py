@@ -56,12 +56,23 @@ def find_own(party: Participant, name: str | None = None) -> Processor | None:
 
 
 def register(party: Participant, sandbox: Sandbox, wanted: Registration) -> int:
-    """The number of the processor on the exchange. Bonds from the account's balance and credit."""
+    """The number of the processor on the exchange. Bonds from the account's balance and credit.
+
+    `BackendError` where the device cannot be opened or is not the size of the registered one.
+    """
     party.refresh()
+    metadata, calibration = describe_device(party, sandbox, wanted.name, wanted.spec)
     known = find_own(party, wanted.name)
     if known is not None:
+        if known.qubits != metadata["qubits"]:
+            raise BackendError(
+                f"processor {known.id} was registered as {wanted.name} with {known.qubits} qubits, "
+                f"and this device has {metadata['qubits']}",
+                field="backend",
+                value=wanted.spec,
+                solution="start it with the device that it was registered with, or give another --name",
+            )
         return known.id
-    metadata, calibration = describe_device(party, sandbox, wanted.name, wanted.spec)
     party.store.put(canonical_json(calibration))
     document = canonical_json(metadata)
     digest = cid_to_digest(party.store.put(document))

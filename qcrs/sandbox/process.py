@@ -106,7 +106,8 @@ class _Zygote:
                 raise SandboxError(
                     f"a limited process cannot start: {answer['failed']}",
                     field="zygote",
-                    solution="check that the modules it preloads are installed and import without threads",
+                    solution=answer.get("solution")
+                    or "check that the modules it preloads are installed and import without threads",
                 )
             self._isolation = Isolation(**answer)
             return self._isolation

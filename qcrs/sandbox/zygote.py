@@ -250,7 +250,8 @@ def main(descriptor: int) -> NoReturn:
             "dies_with_parent": linux.become_subreaper(),
         }
     except BaseException as error:
-        answer = {"failed": f"{type(error).__name__}: {error}"[:_TAIL_BYTES]}
+        reason = getattr(error, "reason", None) or f"{type(error).__name__}: {error}"
+        answer = {"failed": str(reason)[:_TAIL_BYTES], "solution": getattr(error, "solution", None)}
     signal.setitimer(signal.ITIMER_REAL, 0)
     import gc
 
