@@ -150,8 +150,8 @@ def refused(qcrs: Command, home: Path, folder: Path) -> dict[str, Any]:
     before = world(home)
 
     def run(bad: Bad) -> Any:
-        form = () if bad.words[0] in NO_JSON else ("--json",)
-        form += ("--no-wait",) if bad.words[0] == "submit" else ()
+        form = [] if bad.words[0] in NO_JSON else ["--json"]
+        form += ["--no-wait"] if bad.words[0] == "submit" else []
         return qcrs(*bad.words, *form, cwd=folder, home=home)
 
     with ThreadPoolExecutor(2) as pool:

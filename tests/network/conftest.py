@@ -30,6 +30,7 @@ PLAN = Plan(
         NodePlan("cyd", "aer:noisy-b?qubits=5", 1500),
     ),
     clients=("client", "second", "third"),
+    grace_s=5,
 )
 
 
