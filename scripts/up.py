@@ -103,7 +103,7 @@ def ensure_toolchain() -> None:
         return
     npm = shutil.which("npm") if shutil.which("node") else None
     if npm:
-        command = [npm, "ci"]
+        command = [npm]
     else:
         step(
             "Node (from its wheel)",
