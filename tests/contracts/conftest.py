@@ -12,7 +12,7 @@ from qcrs.chain.compile import LIBRARY_CONTRACTS, Artifact, compile_sources
 from qcrs.config import load_config
 
 sys.path.append(str(Path(__file__).parent))  # the tests import the stage and the model beside them
-from exchange_stage import Stage  # noqa: E402
+from exchange_stage import Stage
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +20,13 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def artifacts() -> Mapping[str, Artifact]:
     config = load_config(ROOT / "brownie-config.yaml")
-    domains = ("ComputationAllocator", "OracleQuorum", "ProcessorRegistry", "ResourceCredit", "ResultVerifier")
+    domains = (
+        "ComputationAllocator",
+        "OracleQuorum",
+        "ProcessorRegistry",
+        "ResourceCredit",
+        "ResultVerifier",
+    )
     names = [f"contracts/{name}.sol" for name in domains]
     return compile_sources(ROOT, names, config.compiler, LIBRARY_CONTRACTS)
 

@@ -47,10 +47,15 @@ NONE, QUEUED, ACTIVE, SETTLED, FAILED, CANCELLED, EXPIRED = range(7)
 ALLOCATED, COMMITTED, UNDECIDED, ACCEPTED, REJECTED, FRAUDULENT, ENDED = range(1, 8)
 TO = {1: ACCEPTED, 2: UNDECIDED, 3: REJECTED, 4: FRAUDULENT}
 LEGAL = {
-    (ALLOCATED, COMMITTED), (ALLOCATED, ENDED), (COMMITTED, ENDED), (UNDECIDED, ENDED), (UNDECIDED, UNDECIDED),
-    (REJECTED, FRAUDULENT), (ACCEPTED, FRAUDULENT),
+    (ALLOCATED, COMMITTED),
+    (ALLOCATED, ENDED),
+    (COMMITTED, ENDED),
+    (UNDECIDED, ENDED),
+    (UNDECIDED, UNDECIDED),
+    (REJECTED, FRAUDULENT),
+    (ACCEPTED, FRAUDULENT),
     *((start, end) for start in (COMMITTED, UNDECIDED) for end in TO.values()),
-}  # fmt: skip
+}
 """Transitions of an execution; the last but one pair is the Dispute Council's alone."""
 GRACE, MARGIN, VERDICT_WINDOW, CHALLENGE_WINDOW, RULING_WINDOW = 30, 60, 3600, 86_400, 3 * 86_400
 HALF_LIFE = 90 * 86_400 >> 8
@@ -134,7 +139,7 @@ def required(trust: int) -> int:
 
 
 class Model:
-    """Money, jobs, executions, bonds and reputations. Each operation raises `Refused` as the contract would revert."""
+    """Money, jobs, executions, bonds and reputations. Operations raise `Refused` as contracts revert."""
 
     def __init__(self, treasury: str) -> None:
         self.treasury = treasury
@@ -239,7 +244,7 @@ class Model:
         pending = running + job.count(UNDECIDED)
         if accepted >= job.redundancy:
             if pending:
-                return
+                return None
             places = [e.processor for e in job.executions if e.state == ACCEPTED]
             if sum(log2_odds(*self.processors[p].at(now)) for p in places) >= required(job.trust):
                 return self.close(job, SETTLED)

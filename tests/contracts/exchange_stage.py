@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_abi import decode, encode
-from eth_keys import keys
+from eth_abi.abi import decode, encode
+from eth_keys.datatypes import PrivateKey
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
-from eth_utils import function_abi_to_4byte_selector, keccak, to_checksum_address
-from rlp import encode as rlp_encode
+from eth_utils.abi import function_abi_to_4byte_selector
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+from rlp import encode as rlp_encode  # type: ignore[import-untyped]  # rlp ships no types
 
 from qcrs.chain.compile import Artifact
 from qcrs.chain.errors import ErrorDecoder
@@ -56,8 +58,9 @@ REPORT = (
     "bytes32 evidence,uint32 era)"
 )
 CAPABILITY = (
-    "Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,uint32 layersPerSecond,"
-    "uint32 readoutError,uint32 t1Nanoseconds,uint32 t2Nanoseconds,uint16 ghzWidth,uint16 quality)"
+    "Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,"
+    "uint32 layersPerSecond,uint32 readoutError,"
+    "uint32 t1Nanoseconds,uint32 t2Nanoseconds,uint16 ghzWidth,uint16 quality)"
 )
 CERTIFICATION_TYPE = (
     "Certification(uint32 processor,uint32 era,uint32 epoch,uint40 validUntil,Capability capability,"
@@ -74,7 +77,7 @@ class Oracle:
 
     @classmethod
     def number(cls, n: int) -> Oracle:
-        key = keys.PrivateKey(keccak(text=f"oracle {n}"))
+        key = PrivateKey(keccak(text=f"oracle {n}"))
         return cls(key, key.public_key.to_checksum_address())
 
     def sign(self, digest: bytes) -> bytes:
@@ -174,17 +177,18 @@ _doubtful: list[bool] = []
 def refuses(name: str, **expected: Any) -> Iterator[None]:
     """The block must be refused with that error, and those arguments."""
     _doubtful.append(True)
+    refusal: ContractError | None = None
     try:
         yield
     except ContractError as error:
-        assert error.name == name, (error.name, error.arguments)
-        plain = {key.replace("_", "").lower(): value for key, value in error.arguments.items()}
-        found = {key: plain[key.lower()] for key in expected}
-        assert found == expected, found
-        return
+        refusal = error
     finally:
         _doubtful.pop()
-    raise AssertionError(f"not refused; expected {name}")
+    assert refusal is not None, f"not refused; expected {name}"
+    assert refusal.name == name, (refusal.name, refusal.arguments)
+    plain = {key.replace("_", "").lower(): value for key, value in refusal.arguments.items()}
+    found = {key: plain[key.lower()] for key in expected}
+    assert found == expected, found
 
 
 @dataclass(slots=True)
@@ -231,12 +235,17 @@ class Stage:
         self.history: list[tuple[str, dict[str, Any], int]] = []
         self.artifacts = artifacts
         self.unit = unit
-        accounts = [to_checksum_address(a) for a in self.tester.get_accounts()]
+        accounts = [str(to_checksum_address(a)) for a in self.tester.get_accounts()]
         self.admin = accounts[0]
         self.who = Named(
-            accounts[0], accounts[1:5], accounts[5:10], accounts[10:15], accounts[15], accounts[16],
+            accounts[0],
+            accounts[1:5],
+            accounts[5:10],
+            accounts[10:15],
+            accounts[15],
+            accounts[16],
             {role: accounts[16 + role] for role in (1, 2, 3, 4, 5)},
-        )  # fmt: skip
+        )
         self.oracles = [Oracle.number(n) for n in range(oracles)]
         self.f = (oracles - 1) // 3
         self._deploy_all()
@@ -259,7 +268,12 @@ class Stage:
             "ComputationAllocator", authority, self.credit.address, at.registry, at.verifier, self.unit
         )
         self.verifier = self.deploy("ResultVerifier", authority, at.allocator, at.registry, at.quorum)
-        assert [self.quorum.address, self.registry.address, self.allocator.address, self.verifier.address] == places
+        assert [
+            self.quorum.address,
+            self.registry.address,
+            self.allocator.address,
+            self.verifier.address,
+        ] == places
         named = {
             "ComputationAllocator": self.allocator,
             "ProcessorRegistry": self.registry,
@@ -269,7 +283,9 @@ class Stage:
         for name, roles in GUARDED.items():
             for role, functions in roles.items():
                 selectors = [named[name].selectors[function] for function in functions]
-                self.manager.send("setTargetFunctionRole", named[name].address, selectors, role, by=self.admin)
+                self.manager.send(
+                    "setTargetFunctionRole", named[name].address, selectors, role, by=self.admin
+                )
         for role, account in self.who.committee.items():
             self.manager.send("grantRole", role, account, 0, by=self.admin)
         self.rotate(self.oracles)
@@ -280,7 +296,7 @@ class Stage:
 
     def deploy(self, name: str, *args: Any) -> Contract:
         artifact = self.artifacts[name]
-        inputs = next((e["inputs"] for e in artifact.abi if e["type"] == "constructor"), [])
+        inputs: list[Any] = next((e["inputs"] for e in artifact.abi if e["type"] == "constructor"), [])
         data = artifact.bytecode + encode([item["type"] for item in inputs], args).hex()
         digest = self.tester.send_transaction({"from": self.admin, "data": data, "gas": 25_000_000})
         receipt = self.tester.get_transaction_receipt(digest)
@@ -353,13 +369,26 @@ class Stage:
     # -- oracles ----------------------------------------------------------------------------------
 
     def domain(self, contract: Contract, name: str) -> bytes:
-        kind = keccak(text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+        kind = keccak(
+            text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+        )
         chain_id = self.tester.backend.chain.chain_id
         parts = [kind, keccak(text=name), keccak(text="1"), chain_id, contract.address]
         return keccak(encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], parts))
 
     def report_hash(self, report: tuple[Any, ...]) -> bytes:
-        kinds = ["bytes32", "uint64", "uint8", "uint8", "uint8", "uint8", "int64", "int64", "bytes32", "uint32"]
+        kinds = [
+            "bytes32",
+            "uint64",
+            "uint8",
+            "uint8",
+            "uint8",
+            "uint8",
+            "int64",
+            "int64",
+            "bytes32",
+            "uint32",
+        ]
         return keccak(encode(kinds, [keccak(text=REPORT), *report]))
 
     def report_digest(self, report: tuple[Any, ...]) -> bytes:
@@ -367,9 +396,7 @@ class Stage:
         return keccak(b"\x19\x01" + domain + self.report_hash(report))
 
     def certification_digest(self, c: tuple[Any, ...]) -> bytes:
-        capability = keccak(
-            encode(["bytes32"] + ["uint256"] * 9, [keccak(text=CAPABILITY), *c[4]])
-        )
+        capability = keccak(encode(["bytes32"] + ["uint256"] * 9, [keccak(text=CAPABILITY), *c[4]]))
         kinds = ["bytes32", "uint32", "uint32", "uint32", "uint40", "bytes32", "bytes32"]
         body = keccak(encode(kinds, [keccak(text=CERTIFICATION_TYPE), *c[:4], capability, c[5]]))
         return keccak(b"\x19\x01" + self.domain(self.registry, "QCRS ProcessorRegistry") + body)
@@ -389,7 +416,9 @@ class Stage:
 
     # -- acts -------------------------------------------------------------------------------------
 
-    def register(self, index: int = 0, qubits: int = 27, claim: int = 0, bond: int = 50 * CREDIT) -> Processor:
+    def register(
+        self, index: int = 0, qubits: int = 27, claim: int = 0, bond: int = 50 * CREDIT
+    ) -> Processor:
         provider, operator = self.who.providers[index], self.who.operators[index]
         spec = (qubits, keccak(text="profile"), keccak(text="meta"), operator, keccak(text="id"), claim, bond)
         done = self.registry.send("register", spec, by=provider)
@@ -408,9 +437,18 @@ class Stage:
 
     def request(self, **changes: Any) -> tuple[Any, ...]:
         fields: dict[str, Any] = {
-            "flow": 0, "target": 0, "qubits": 5, "quality": 0, "class": 0, "redundancy": 1, "most": 3,
-            "trust": 2, "seconds": 60, "deadline": self.now + 86_400, "payload": keccak(text="job"),
-        }  # fmt: skip
+            "flow": 0,
+            "target": 0,
+            "qubits": 5,
+            "quality": 0,
+            "class": 0,
+            "redundancy": 1,
+            "most": 3,
+            "trust": 2,
+            "seconds": 60,
+            "deadline": self.now + 86_400,
+            "payload": keccak(text="job"),
+        }
         unknown = changes.keys() - fields.keys()
         assert not unknown, unknown
         return tuple((fields | changes).values())
@@ -429,9 +467,16 @@ class Stage:
 
     def report(self, job: int, execution: int, outcome: int, **changes: Any) -> tuple[Any, ...]:
         fields: dict[str, Any] = {
-            "job": job, "execution": execution, "round": 0, "outcome": outcome, "flags": 0, "score": 968_000,
-            "threshold": 800_000, "evidence": keccak(text=f"evidence {job} {execution}"), "era": self.era,
-        }  # fmt: skip
+            "job": job,
+            "execution": execution,
+            "round": 0,
+            "outcome": outcome,
+            "flags": 0,
+            "score": 968_000,
+            "threshold": 800_000,
+            "evidence": keccak(text=f"evidence {job} {execution}"),
+            "era": self.era,
+        }
         assert changes.keys() <= fields.keys()
         return tuple((fields | changes).values())
 

@@ -182,7 +182,7 @@ def test_returned_jobs_are_a_queue_of_their_own(stage: Stage) -> None:
 
 
 def test_unlinking_from_the_middle_keeps_the_list(stage: Stage) -> None:
-    """The middle one of three returned jobs goes to a provider that had the first; then the list still holds."""
+    """The middle one of three returned jobs goes to a provider that had the others; the list still holds."""
     a, b, c = (ready(stage, i, qubits=100) for i in range(3))
     jobs = [stage.submit() for _ in range(3)]
     for p, job in zip((a, b, a), jobs, strict=True):

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 from exchange_stage import (
-    ACCEPT, CREDIT, DISPUTE, FRAUD, REJECT, STANDARDS, UNDECIDED, Oracle, Processor, Stage, refuses,
-)  # fmt: skip
+    ACCEPT,
+    CREDIT,
+    DISPUTE,
+    FRAUD,
+    REJECT,
+    STANDARDS,
+    UNDECIDED,
+    Oracle,
+    Processor,
+    Stage,
+    refuses,
+)
 
 FEE = 1000 * 5 * 60
 OPEN, UPHELD, OVERTURNED, LAPSED = range(1, 5)
@@ -23,7 +33,11 @@ def judged(stage: Stage, outcome: int, most: int = 3) -> tuple[Processor, int]:
 
 
 def opened(stage: Stage, job: int, by: str) -> int:
-    return int(stage.verifier.send("challenge", job, 0, keccak(text="why"), by=by).one("ChallengeOpened")["challenge"])
+    return int(
+        stage.verifier.send("challenge", job, 0, keccak(text="why"), by=by).one("ChallengeOpened")[
+            "challenge"
+        ]
+    )
 
 
 def test_hashes_are_the_standards(stage: Stage) -> None:
@@ -79,7 +93,12 @@ def test_words_with_stray_bits_are_refused(stage: Stage) -> None:
     for index in (0, 1, 2, 3, 4, 5, 8):
         dirty = bytearray(data)
         dirty[4 + 32 * index] ^= 0x40
-        call = {"from": stage.who.stranger, "to": stage.verifier.address, "data": "0x" + dirty.hex(), "gas": 10**6}
+        call = {
+            "from": stage.who.stranger,
+            "to": stage.verifier.address,
+            "data": "0x" + dirty.hex(),
+            "gas": 10**6,
+        }
         with pytest.raises(Exception):  # noqa: B017, PT011 - a bare revert of the decoder or a bad signature
             stage.tester.call(call, block_number="pending")
     call["data"] = "0x" + data.hex()

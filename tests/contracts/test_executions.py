@@ -67,8 +67,12 @@ def test_missed_deadline_costs_bond_and_reputation_and_moves_the_job_on(stage: S
     stage.wait_until(deadline + 1)
     done = stage.allocator.send("expireExecution", job, 0, by=stage.who.stranger)
     assert done.one("ExecutionEnded") == {
-        "job": job, "processor": p.id, "execution": 0, "from": 1, "penalty": FEE // 10,
-    }  # fmt: skip
+        "job": job,
+        "processor": p.id,
+        "execution": 0,
+        "from": 1,
+        "penalty": FEE // 10,
+    }
     assert done.one("Slashed")["amount"] == FEE // 10
     assert stage.balance(client) == before + FEE // 10
     assert stage.registry.read("bondOf", p.id) == bond - FEE // 10
@@ -79,8 +83,11 @@ def test_missed_deadline_costs_bond_and_reputation_and_moves_the_job_on(stage: S
     with refuses("ComputationAllocatorBadExecutionState", state=7):
         stage.commit(p, job)
     assert stage.allocate(q).one("JobAllocated") | {"deadline": 0} == {
-        "job": job, "processor": q.id, "execution": 1, "deadline": 0,
-    }  # fmt: skip
+        "job": job,
+        "processor": q.id,
+        "execution": 1,
+        "deadline": 0,
+    }
     stage.check_ledger([job])
 
 
@@ -149,9 +156,11 @@ def test_fraud_takes_a_multiple_of_the_fee_for_the_treasury(stage: Stage) -> Non
     bond = stage.registry.read("bondOf", p.id)
     done = stage.judge(job, 0, FRAUD)
     assert done.one("Slashed") == {
-        "processor": p.id, "beneficiary": stage.who.treasury, "amount": 3 * FEE,
+        "processor": p.id,
+        "beneficiary": stage.who.treasury,
+        "amount": 3 * FEE,
         "cause": job.to_bytes(32, "big"),
-    }  # fmt: skip
+    }
     assert stage.balance(stage.who.treasury) == 3 * FEE
     assert stage.registry.read("bondOf", p.id) == bond - 3 * FEE
     assert stage.registry.read("reputation", p.id) == (256, 256 + 8 * 256)

@@ -11,13 +11,13 @@ import os
 from pathlib import Path
 
 import pytest
+from eth_utils.crypto import keccak
 from exchange_stage import ACCEPT, ALLOCATION, CREDIT, Stage
-from eth_utils import keccak
 
 FILE = Path(__file__).parents[1] / "gas.json"
 LIMITS = {
     "register": 100_000,
-    "register next": 87_000,  # the design asks for 85,000: two words, the bond, the counter and the log cost more
+    "register next": 87_000,  # two words, bond, counter and log; the design asks for 85,000
     "certify 5 of 7, first": 95_000,
     "certify 5 of 7, repeat": 78_000,
     "submit": 120_000,

@@ -8,13 +8,28 @@ import pytest
 from exchange_stage import GUARDED, ZERO, Stage, refuses
 
 ARGS: dict[str, tuple[Any, ...]] = {
-    "openFlow": (ZERO, 100, True), "setFlowWeight": (0, 100), "setFlowOwner": (0, ZERO, True),
-    "setClass": (1, 10, 0), "setQuota": (0, 1, 10, 10), "setQueueing": (100, 0), "setTimes": (30, 60, 3600),
-    "setPenalties": (100, 3), "setRequestBounds": (2, 5, 600), "setPaused": (True,), "setSuspended": (1, True),
-    "setCertificateLife": (86_400,), "setLeastBond": (5,), "setUnbondDelay": (14 * 86_400,),
-    "setClaimTolerance": (256, 100), "setHalfLife": (86_400,), "setWindows": (3600, 3600),
-    "setChallengeBond": (1, 1), "rule": (1, 2), "rotate": ([], bytes(32)), "setTreasury": (ZERO,),
-}  # fmt: skip
+    "openFlow": (ZERO, 100, True),
+    "setFlowWeight": (0, 100),
+    "setFlowOwner": (0, ZERO, True),
+    "setClass": (1, 10, 0),
+    "setQuota": (0, 1, 10, 10),
+    "setQueueing": (100, 0),
+    "setTimes": (30, 60, 3600),
+    "setPenalties": (100, 3),
+    "setRequestBounds": (2, 5, 600),
+    "setPaused": (True,),
+    "setSuspended": (1, True),
+    "setCertificateLife": (86_400,),
+    "setLeastBond": (5,),
+    "setUnbondDelay": (14 * 86_400,),
+    "setClaimTolerance": (256, 100),
+    "setHalfLife": (86_400,),
+    "setWindows": (3600, 3600),
+    "setChallengeBond": (1, 1),
+    "rule": (1, 2),
+    "rotate": ([], bytes(32)),
+    "setTreasury": (ZERO,),
+}
 
 DOMAINS = {
     "ComputationAllocator": "allocator",
@@ -44,12 +59,26 @@ def test_treasuries_are_the_administrators(stage: Stage) -> None:
 
 
 def test_no_body_has_a_function_that_moves_balances_or_escrow(stage: Stage) -> None:
-    """I9: the functions that touch money are not guarded by roles but by the caller's own contract or account."""
+    """I9: functions that touch money are guarded by the calling contract or account, never by a role."""
     guarded = {f for roles in GUARDED["ComputationAllocator"].values() for f in roles}
     assert not guarded & {
-        "withdraw", "deposit", "takeBond", "giveBond", "addBond", "releaseBond", "slashBond", "cancel", "expire",
-        "expireExecution", "settle", "recordChallenge", "commitResult", "allocate", "submit", "skim",
-    }  # fmt: skip
+        "withdraw",
+        "deposit",
+        "takeBond",
+        "giveBond",
+        "addBond",
+        "releaseBond",
+        "slashBond",
+        "cancel",
+        "expire",
+        "expireExecution",
+        "settle",
+        "recordChallenge",
+        "commitResult",
+        "allocate",
+        "submit",
+        "skim",
+    }
 
 
 BOUNDS: list[tuple[str, str, int, tuple[Any, ...], tuple[Any, ...]]] = [
@@ -96,9 +125,15 @@ BOUNDS: list[tuple[str, str, int, tuple[Any, ...], tuple[Any, ...]]] = [
 
 
 @pytest.mark.parametrize(("domain", "name", "role", "bad", "good"), BOUNDS)
-def test_bounds(stage: Stage, domain: str, name: str, role: int, bad: tuple[Any, ...], good: tuple[Any, ...]) -> None:
+def test_bounds(
+    stage: Stage, domain: str, name: str, role: int, bad: tuple[Any, ...], good: tuple[Any, ...]
+) -> None:
     contract, by = getattr(stage, domain), stage.who.committee[role]
-    prefix = {"allocator": "ComputationAllocator", "registry": "ProcessorRegistry", "verifier": "ResultVerifier"}
+    prefix = {
+        "allocator": "ComputationAllocator",
+        "registry": "ProcessorRegistry",
+        "verifier": "ResultVerifier",
+    }
     with refuses(prefix[domain] + "OutOfBounds"):
         contract.send(name, *bad, by=by)
     contract.send(name, *good, by=by)
@@ -123,15 +158,20 @@ def test_parameters_read_back(stage: Stage) -> None:
     assert a.read("halfLife") == 90 * 86_400
     with refuses("ComputationAllocatorOutOfBounds"):
         a.send("setQueueing", 1109, 0, by=body[1])
-    names = [(name, v) for name, v, _ in stage.history if name in ("ParameterSet", "ClassSet", "FlowWeightSet")]
+    names = [
+        (name, v) for name, v, _ in stage.history if name in ("ParameterSet", "ClassSet", "FlowWeightSet")
+    ]
     assert len(names) == 2 + 3 + 3 + 2 + 3 + 1
 
 
 def test_contracts_know_each_other(stage: Stage) -> None:
     a = stage.allocator
     assert (a.read("CREDIT"), a.read("REGISTRY"), a.read("VERIFIER"), a.read("UNIT")) == (
-        stage.credit.address, stage.registry.address, stage.verifier.address, 1,
-    )  # fmt: skip
+        stage.credit.address,
+        stage.registry.address,
+        stage.verifier.address,
+        1,
+    )
     for contract, names in (
         (stage.registry, {"ALLOCATOR": a, "QUORUM": stage.quorum, "VERIFIER": stage.verifier}),
         (stage.verifier, {"ALLOCATOR": a, "QUORUM": stage.quorum, "REGISTRY": stage.registry}),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from eth_keys import keys
-from eth_utils import keccak, to_checksum_address
-from eth_abi import encode
+from eth_abi.abi import encode
+from eth_keys.datatypes import PrivateKey
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 from exchange_stage import CREDIT, Stage, refuses
 
 
@@ -33,7 +34,7 @@ def test_nothing_and_too_much_are_refused(stage: Stage) -> None:
         a.send("deposit", stage.who.stranger, 1, by=stage.who.stranger)
 
 
-def permit(stage: Stage, key: keys.PrivateKey, owner: str, amount: int, deadline: int) -> tuple[int, bytes, bytes]:
+def permit(stage: Stage, key: PrivateKey, owner: str, amount: int, deadline: int) -> tuple[int, bytes, bytes]:
     kind = keccak(text="Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
     kinds = ["bytes32", "address", "address", "uint256", "uint256", "uint256"]
     nonce = stage.credit.read("nonces", owner)
@@ -44,7 +45,7 @@ def permit(stage: Stage, key: keys.PrivateKey, owner: str, amount: int, deadline
 
 
 def test_deposit_with_permit_needs_no_approval_and_survives_a_front_run(stage: Stage) -> None:
-    key = keys.PrivateKey(keccak(text="holder"))
+    key = PrivateKey(keccak(text="holder"))
     owner = to_checksum_address(key.public_key.to_checksum_address())
     stage.tester.add_account(key.to_hex())
     stage.tester.send_transaction({"from": stage.admin, "to": owner, "value": 10**18, "gas": 21_000})
@@ -54,7 +55,9 @@ def test_deposit_with_permit_needs_no_approval_and_survives_a_front_run(stage: S
     stage.allocator.send("depositWithPermit", 4 * CREDIT, deadline, v, r, s, by=owner)
     assert stage.balance(owner) == 4 * CREDIT
     v, r, s = permit(stage, key, owner, CREDIT, deadline)
-    stage.credit.send("permit", owner, stage.allocator.address, CREDIT, deadline, v, r, s, by=stage.who.stranger)
+    stage.credit.send(
+        "permit", owner, stage.allocator.address, CREDIT, deadline, v, r, s, by=stage.who.stranger
+    )
     stage.allocator.send("depositWithPermit", CREDIT, deadline, v, r, s, by=owner)
     assert stage.balance(owner) == 5 * CREDIT
     with refuses("ERC20InsufficientAllowance"):

@@ -86,9 +86,9 @@ def test_every_malformed_quorum_is_refused(stage: Stage) -> None:
         (0b11111, [*signed[:4], bytes(64)], "OracleQuorumBadSignature"),
         (0b11111, [*signed[:4], b"\xff" * 64], "OracleQuorumBadSignature"),
     ]
-    for bitmap, signatures, error in cases:
+    for bitmap, parts, error in cases:
         with refuses(error):
-            stage.verifier.send("reportVerdict", report, bitmap, b"".join(signatures), by=stage.who.stranger)
+            stage.verifier.send("reportVerdict", report, bitmap, b"".join(parts), by=stage.who.stranger)
     for chosen in (range(7), range(2, 7), (0, 2, 3, 4, 6)):
         bitmap, signatures = stage.sign(digest, list(chosen))
         data = stage.verifier.data("reportVerdict", (report, bitmap, signatures))
@@ -202,7 +202,13 @@ def test_equivocation_is_slashed_once_and_rewards_the_prover(stage: Stage) -> No
 
 def test_what_is_no_equivocation(stage: Stage) -> None:
     job, by = committed(stage), stage.who.stranger
-    for second in ({"outcome": ACCEPT}, {"outcome": ACCEPT, "score": 5}, {"round": 1}, {"execution": 1}, {"era": 9}):
+    for second in (
+        {"outcome": ACCEPT},
+        {"outcome": ACCEPT, "score": 5},
+        {"round": 1},
+        {"execution": 1},
+        {"era": 9},
+    ):
         with refuses("ResultVerifierNoEquivocation"):
             stage.verifier.send("proveEquivocation", *equivocation(stage, job, **second), by=by)
     a, sa, b, sb = equivocation(stage, job)

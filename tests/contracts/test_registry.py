@@ -5,20 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 from exchange_model import decayed, log2_odds
 from exchange_stage import (
-    ACCEPT, CERTIFICATION, CREDIT, REJECT, STANDARDS, ZERO, Processor, Stage, refuses,
-)  # fmt: skip
+    ACCEPT,
+    CERTIFICATION,
+    CREDIT,
+    REJECT,
+    STANDARDS,
+    ZERO,
+    Processor,
+    Stage,
+    refuses,
+)
 
 PROFILE, META, IDENTITY = (keccak(text=name) for name in ("profile", "meta", "identity"))
 
 
 def spec(**changes: Any) -> tuple[Any, ...]:
     fields = {
-        "qubits": 27, "profile": PROFILE, "metadata": META, "operator": ZERO, "identity": IDENTITY, "claim": 0,
+        "qubits": 27,
+        "profile": PROFILE,
+        "metadata": META,
+        "operator": ZERO,
+        "identity": IDENTITY,
+        "claim": 0,
         "bond": 50 * CREDIT,
-    }  # fmt: skip
+    }
     return tuple((fields | changes).values())
 
 
@@ -27,16 +40,32 @@ def test_registration_bonds_from_the_balance(stage: Stage) -> None:
     before = stage.balance(provider)
     done = stage.registry.send("register", spec(claim=1234), by=provider)
     assert done.one("ProcessorRegistered") == {
-        "processor": 1, "provider": provider, "qubits": 27, "profile": PROFILE, "metadata": META,
-        "operator": provider, "identity": IDENTITY, "claimedQuality": 1234, "bond": 50 * CREDIT,
-    }  # fmt: skip
+        "processor": 1,
+        "provider": provider,
+        "qubits": 27,
+        "profile": PROFILE,
+        "metadata": META,
+        "operator": provider,
+        "identity": IDENTITY,
+        "claimedQuality": 1234,
+        "bond": 50 * CREDIT,
+    }
     assert stage.balance(provider) == before - 50 * CREDIT
     view = stage.registry.read("processor", 1)
     expected = {
-        "provider": provider, "operator": provider, "qubits": 27, "freeQubits": 27, "quality": 1234,
-        "certifiedUntil": 0, "suspended": False, "retired": False, "bond": 50 * CREDIT, "alpha": 256, "beta": 256,
+        "provider": provider,
+        "operator": provider,
+        "qubits": 27,
+        "freeQubits": 27,
+        "quality": 1234,
+        "certifiedUntil": 0,
+        "suspended": False,
+        "retired": False,
+        "bond": 50 * CREDIT,
+        "alpha": 256,
+        "beta": 256,
         "epoch": 0,
-    }  # fmt: skip
+    }
     assert {key: view[key] for key in expected} == expected
     assert (stage.registry.read("ownerOf", 1), stage.registry.read("operatorOf", 1)) == (provider, provider)
     assert stage.registry.read("processorCount") == 1
@@ -66,9 +95,14 @@ def test_unknown_processors_are_named(stage: Stage) -> None:
     assert stage.registry.read("ownerOf", 3) == ZERO
     assert stage.registry.read("operatorOf", 3) == ZERO
     calls: dict[str, tuple[Any, ...]] = {
-        "setOperator": (3, ZERO), "setMetadata": (3, META), "setIdentity": (3, META), "addBond": (3, 1),
-        "unbond": (3, 1), "withdrawBond": (3,), "retire": (3,),
-    }  # fmt: skip
+        "setOperator": (3, ZERO),
+        "setMetadata": (3, META),
+        "setIdentity": (3, META),
+        "addBond": (3, 1),
+        "unbond": (3, 1),
+        "withdrawBond": (3,),
+        "retire": (3,),
+    }
     for name, args in calls.items():
         with refuses("ProcessorRegistryUnknown", processor=3):
             stage.registry.send(name, *args, by=stage.who.stranger)
@@ -137,7 +171,12 @@ def test_certificates_need_the_quorum(stage: Stage) -> None:
 def test_a_refuted_claim_costs_bond_once(stage: Stage) -> None:
     p = stage.register(claim=2257)
     done = stage.certify(p.id, quality=2000)
-    assert done.one("ClaimRefuted") == {"processor": p.id, "claimed": 2257, "measured": 2000, "slashed": 5 * CREDIT}
+    assert done.one("ClaimRefuted") == {
+        "processor": p.id,
+        "claimed": 2257,
+        "measured": 2000,
+        "slashed": 5 * CREDIT,
+    }
     assert stage.balance(stage.who.treasury) == 5 * CREDIT
     assert stage.registry.read("bondOf", p.id) == 45 * CREDIT
     assert not stage.certify(p.id, quality=100, epoch=2).of("ClaimRefuted")
@@ -281,8 +320,10 @@ def test_parameters_are_kept(stage: Stage) -> None:
     stage.registry.send("setTreasury", stage.who.stranger, by=stage.admin)
     r = stage.registry
     assert (r.read("certificateLife"), r.read("leastBond"), r.read("treasury")) == (
-        7200, 77 * CREDIT, stage.who.stranger,
-    )  # fmt: skip
+        7200,
+        77 * CREDIT,
+        stage.who.stranger,
+    )
     assert r.read("claimTolerance") == (64, 500)
     with refuses("ProcessorRegistryBadBond"):
         stage.register()

@@ -1,32 +1,69 @@
 """Random sequences of calls, done to the contracts and to the model; both must agree after each.
 
-I1 money is conserved, I2 an execution settles once, I3 qubits are freed once and never overdrawn, I4 only legal
-transitions, I6 trails only grow (and are what the log says), I7 eras and rounds increase, I10 reputation follows
-verdicts alone, I11 no slash above the bond, I12 quorums, I13 escrow always comes back, I14 nobody blocks another.
+I1 money is conserved, I2 an execution settles once, I3 qubits are freed once and never overdrawn, I4 only
+legal transitions, I6 trails only grow (and are what the log says), I7 eras and rounds increase, I10
+reputation follows verdicts alone, I11 no slash above the bond, I12 quorums, I13 escrow always comes back,
+I14 nobody blocks another.
 """
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from exchange_model import ALLOCATED, COMMITTED, EXPIRED, Job, Machine, Model, Refused
+from exchange_model import (
+    ACCEPTED,
+    ALLOCATED,
+    COMMITTED,
+    EXPIRED,
+    FRAUDULENT,
+    REJECTED,
+    UNDECIDED,
+    Job,
+    Machine,
+    Model,
+    Refused,
+)
 from exchange_stage import CREDIT, DISPUTE, Processor, Stage, refuses
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from test_trail import trails
-
 
 EMPTY, DRAINING = 1, 4
 UPHELD, OVERTURNED = 2, 3
-picks = st.integers(0, 10**6)
+WEIGHTS = {
+    "submit": 5,
+    "allocate": 8,
+    "commit": 7,
+    "judge": 8,
+    "expire_execution": 2,
+    "expire": 1,
+    "cancel": 1,
+    "challenge": 5,
+    "rule_on_challenge": 4,
+    "move_bond": 2,
+    "wait": 2,
+    "withdraw": 1,
+    "rotate": 1,
+}
+OPERATIONS = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
 
 
 class Exchange(RuleBasedStateMachine):
     """The contracts and the model side by side."""
 
     stage: Stage
+    done: Counter[str]
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +93,7 @@ class Exchange(RuleBasedStateMachine):
             return False
         contract()
         assert self.stage.time == now
+        self.done.update(name for name, _, time in self.stage.history[self.known :] if time == now)
         return True
 
     @initialize(widths=st.tuples(*[st.integers(5, 12)] * 4))
@@ -67,79 +105,90 @@ class Exchange(RuleBasedStateMachine):
             self.stage.certify(p.id)
             self.machines[p.id] = p
             self.model.debit(p.provider, 2 * CREDIT)
-            self.model.processors[p.id] = Machine(p.provider, qubits, 2 * CREDIT, qubits, tick=self.stage.time >> 8)
+            self.model.processors[p.id] = Machine(
+                p.provider, qubits, 2 * CREDIT, qubits, tick=self.stage.time >> 8
+            )
 
     # -- picking ----------------------------------------------------------------------------------
 
-    def any_job(self, pick: int) -> int:
-        numbers = sorted(self.model.jobs)
-        # The most recent ones, mostly: they are the ones in which something can happen.
-        return numbers[-1 - pick % min(len(numbers), 5)]
+    def any_job(self, rng: random.Random) -> int:
+        """One of the most recent: in those something can still happen."""
+        return rng.choice(sorted(self.model.jobs)[-5:])
 
-    def any_execution(self, pick: int, *states: int) -> tuple[int, int]:
+    def any_execution(self, rng: random.Random, *states: int) -> tuple[int, int]:
+        """Mostly one in the given states, now and then any, or one that does not exist."""
         found = [
             (number, index)
-            for number, job in sorted(self.model.jobs.items())
+            for number, job in self.model.jobs.items()
             for index, e in enumerate(job.executions)
             if e.state in states
         ]
-        if found and pick % 8:
-            return found[pick % len(found)]
-        number = self.any_job(pick // 8)
-        return number, pick % (len(self.model.jobs[number].executions) + 1)
+        if found and rng.random() < 0.85:
+            return rng.choice(found)
+        number = self.any_job(rng)
+        return number, rng.randint(0, len(self.model.jobs[number].executions))
 
     # -- rules ------------------------------------------------------------------------------------
 
-    @rule(who=st.integers(0, 3), amount=st.integers(1, 10**12))
-    def withdraw(self, who: int, amount: int) -> None:
-        client = self.stage.who.clients[who]
+    @precondition(lambda self: self.machines)
+    @rule(name=st.sampled_from(OPERATIONS), seed=st.integers(0, 2**32 - 1))
+    def act(self, name: str, seed: int) -> None:
+        """One operation, drawn so that lives go on more often than they end."""
+        getattr(self, name)(random.Random(seed))
+
+    def withdraw(self, rng: random.Random) -> None:
+        client, amount = rng.choice(self.stage.who.clients), rng.choice((1, 10**6, 10**12))
         self.both(
             lambda: self.stage.allocator.send("withdraw", client, amount, by=client),
             lambda _: self.model.withdraw(client, amount),
         )
 
-    @rule(
-        who=st.integers(0, 3), qubits=st.integers(1, 12), seconds=st.integers(1, 120),
-        redundancy=st.sampled_from((1, 1, 1, 2, 3)), more=st.integers(0, 2), trust=st.sampled_from((2, 2, 3, 6)),
-        slack=st.integers(0, 4000),
-    )  # fmt: skip
-    def submit(self, who: int, qubits: int, seconds: int, redundancy: int, more: int, trust: int, slack: int) -> None:
-        client = self.stage.who.clients[who]
-        deadline = self.stage.now + seconds + 90 + slack
-        most = min(5, redundancy + more)
+    def submit(self, rng: random.Random) -> None:
+        client, seconds = rng.choice(self.stage.who.clients), rng.randint(1, 120)
+        redundancy = rng.choice((1, 1, 1, 2, 3))
+        job = Job(
+            client=client,
+            qubits=rng.randint(1, 12),
+            seconds=seconds,
+            redundancy=redundancy,
+            most=min(5, redundancy + rng.randint(0, 2)),
+            trust=rng.choice((2, 2, 3, 6)),
+            deadline=self.stage.now + seconds + 90 + rng.choice((0, 300, 4000, 10**5)),
+        )
         request = self.stage.request(
-            qubits=qubits, seconds=seconds, redundancy=redundancy, most=most, trust=trust, deadline=deadline
+            qubits=job.qubits,
+            seconds=seconds,
+            redundancy=redundancy,
+            most=job.most,
+            trust=job.trust,
+            deadline=job.deadline,
         )
         number = len(self.model.jobs) + 1
-        job = Job(client, qubits, seconds, redundancy, most, trust, deadline)
         self.both(
             lambda: self.stage.allocator.send("submit", request, by=client),
             lambda _: self.model.submit(number, job),
         )
         self.touched.add(number)
 
-    @precondition(lambda self: self.model.jobs)
-    @rule(which=st.integers(1, 4), times=st.integers(1, 3))
-    def allocate(self, which: int, times: int) -> None:
-        for _ in range(times):
-            now = self.stage.now
-            job, reason = self.stage.allocator.read("nextFor", which)
-            if reason:
-                with refuses("ComputationAllocatorNothingEligible", reason=reason, job=job):
-                    self.stage.allocate(self.machines[which])
-                waiting = [j for j in self.model.jobs.values() if j.live(now) and not self.model.had(j, which)]
-                assert reason != EMPTY or not waiting
-                assert (reason == DRAINING) == bool(job)
-                return
-            done = self.stage.allocate(self.machines[which]).one("JobAllocated")
-            assert done["job"] == job
-            self.model.allocate(job, done["execution"], which, now)
-            self.touched.add(job)
+    def allocate(self, rng: random.Random) -> None:
+        which, now = rng.randint(1, 4), self.stage.now
+        job, reason = self.stage.allocator.read("nextFor", which)
+        if reason:
+            with refuses("ComputationAllocatorNothingEligible", reason=reason, job=job):
+                self.stage.allocate(self.machines[which])
+            waiting = [j for j in self.model.jobs.values() if j.live(now) and not self.model.had(j, which)]
+            assert reason != EMPTY or not waiting
+            assert (reason == DRAINING) == bool(job)
+            return
+        done = self.stage.allocate(self.machines[which]).one("JobAllocated")
+        assert done["job"] == job
+        self.model.allocate(job, done["execution"], which, now)
+        self.touched.add(job)
 
-    @precondition(lambda self: self.model.jobs)
-    @rule(pick=picks)
-    def commit(self, pick: int) -> None:
-        number, index = self.any_execution(pick, ALLOCATED)
+    def commit(self, rng: random.Random) -> None:
+        if not self.model.jobs:
+            return
+        number, index = self.any_execution(rng, ALLOCATED)
         found = self.model.jobs[number].executions[index : index + 1]
         p = self.machines[found[0].processor if found else 1]
         self.both(
@@ -147,63 +196,65 @@ class Exchange(RuleBasedStateMachine):
         )
         self.touched.add(number)
 
-    @precondition(lambda self: self.model.jobs)
-    @rule(pick=picks, outcome=st.sampled_from((1, 1, 1, 2, 2, 3, 4)), weak=st.booleans(), shift=st.sampled_from((0, 0, 0, 1)))
-    def judge(self, pick: int, outcome: int, weak: bool, shift: int) -> None:
-        number, index = self.any_execution(pick, COMMITTED, 3, 5)
+    def judge(self, rng: random.Random) -> None:
+        if not self.model.jobs:
+            return
+        number, index = self.any_execution(rng, COMMITTED, UNDECIDED, REJECTED)
         found = self.model.jobs[number].executions[index : index + 1]
-        round_ = (found[0].reports if found else 0) + shift
+        outcome, weak = rng.choice((1, 1, 1, 2, 2, 3, 4)), rng.random() < 0.5
+        round_ = (found[0].reports if found else 0) + (rng.random() < 0.1)
         self.both(
             lambda: self.stage.judge(number, index, outcome, round=round_, flags=int(weak)),
             lambda now: self.model.judge(number, index, outcome, weak, round_, now),
         )
         self.touched.add(number)
 
-    @precondition(lambda self: self.model.jobs)
-    @rule(pick=picks)
-    def expire_execution(self, pick: int) -> None:
-        number, index = self.any_execution(pick, ALLOCATED, COMMITTED)
+    def expire_execution(self, rng: random.Random) -> None:
+        if not self.model.jobs:
+            return
+        number, index = self.any_execution(rng, ALLOCATED, COMMITTED)
         self.both(
             lambda: self.stage.allocator.send("expireExecution", number, index, by=self.stage.who.stranger),
             lambda now: self.model.expire_execution(number, index, now),
         )
         self.touched.add(number)
 
-    @precondition(lambda self: self.model.jobs)
-    @rule(pick=picks)
-    def expire(self, pick: int) -> None:
-        number = self.any_job(pick)
+    def expire(self, rng: random.Random) -> None:
+        if not self.model.jobs:
+            return
+        number = self.any_job(rng)
         self.both(
             lambda: self.stage.allocator.send("expire", number, by=self.stage.who.stranger),
             lambda now: self.model.expire(number, now),
         )
         self.touched.add(number)
 
-    @precondition(lambda self: self.model.jobs)
-    @rule(pick=picks)
-    def cancel(self, pick: int) -> None:
-        number = self.any_job(pick)
+    def cancel(self, rng: random.Random) -> None:
+        if not self.model.jobs:
+            return
+        number = self.any_job(rng)
         client = self.model.jobs[number].client
         self.both(
-            lambda: self.stage.allocator.send("cancel", number, by=client), lambda _: self.model.cancel(number)
+            lambda: self.stage.allocator.send("cancel", number, by=client),
+            lambda _: self.model.cancel(number),
         )
         self.touched.add(number)
 
-    @precondition(lambda self: self.model.jobs)
-    @rule(pick=picks, who=st.integers(0, 3))
-    def challenge(self, pick: int, who: int) -> None:
-        number, index = self.any_execution(pick, 4, 5, 6)
-        by = self.stage.who.clients[who]
+    def challenge(self, rng: random.Random) -> None:
+        if not self.model.jobs:
+            return
+        number, index = self.any_execution(rng, ACCEPTED, REJECTED, FRAUDULENT)
+        by = rng.choice(self.stage.who.clients)
         self.both(
             lambda: self.stage.verifier.send("challenge", number, index, bytes(32), by=by),
             lambda now: self.model.challenge(number, index, by, now),
         )
         self.touched.add(number)
 
-    @precondition(lambda self: self.model.challenges)
-    @rule(pick=picks, ruling=st.sampled_from((UPHELD, OVERTURNED, None)))
-    def rule_on_challenge(self, pick: int, ruling: int | None) -> None:
-        number = 1 + pick % len(self.model.challenges)
+    def rule_on_challenge(self, rng: random.Random) -> None:
+        if not self.model.challenges:
+            return
+        number, ruling = rng.randint(1, len(self.model.challenges)), rng.choice((UPHELD, OVERTURNED, None))
         self.touched.add(self.model.challenges[number].job)
         if ruling is None:
             self.both(
@@ -217,10 +268,10 @@ class Exchange(RuleBasedStateMachine):
             lambda now: self.model.rule(number, ruling == OVERTURNED, now),
         )
 
-    @rule(which=st.integers(1, 4), amount=st.integers(0, 2 * CREDIT), leave=st.booleans())
-    def move_bond(self, which: int, amount: int, leave: bool) -> None:
-        p = self.machines[which]
-        if leave:
+    def move_bond(self, rng: random.Random) -> None:
+        which = rng.randint(1, 4)
+        p, amount = self.machines[which], rng.choice((0, 1, CREDIT, 2 * CREDIT))
+        if rng.random() < 0.5:
             self.both(
                 lambda: self.stage.registry.send("withdrawBond", which, by=p.provider),
                 lambda now: self.model.withdraw_bond(which, now),
@@ -231,16 +282,14 @@ class Exchange(RuleBasedStateMachine):
                 lambda now: self.model.unbond(which, amount, now),
             )
 
-    @rule(seconds=st.sampled_from((10, 60, 150, 1000, 4000, 90_000, 15 * 86_400)))
-    def wait(self, seconds: int) -> None:
-        self.stage.wait(seconds)
-        for number, p in self.machines.items():
+    def wait(self, rng: random.Random) -> None:
+        self.stage.wait(rng.choice((10, 60, 150, 150, 1000, 4000, 90_000, 15 * 86_400)))
+        for number in self.machines:
             if self.stage.allocator.read("dispatch", number)[4] < self.stage.now + 86_400:
-                epoch = self.stage.registry.read("processor", p.id)["epoch"]
-                self.stage.certify(p.id, epoch=epoch + 1)
+                epoch = self.stage.registry.read("processor", number)["epoch"]
+                self.stage.certify(number, epoch=epoch + 1)
 
-    @rule()
-    def rotate(self) -> None:
+    def rotate(self, _: random.Random) -> None:
         era = self.stage.era
         self.stage.rotate(self.stage.oracles)
         assert self.stage.era == era + 1 == self.stage.verifier.read("era")
@@ -267,11 +316,12 @@ class Exchange(RuleBasedStateMachine):
 
     def compare_job(self, number: int) -> None:
         job, view = self.model.jobs[number], self.stage.job(number)
-        assert (view["state"], view["escrow"], view["executions"]) == (job.state, job.escrow, len(job.executions))
+        found = (view["state"], view["escrow"], view["executions"])
+        assert found == (job.state, job.escrow, len(job.executions))
         for index, e in enumerate(job.executions):
             seen = self.stage.allocator.read("execution", number, index)
-            found = (seen["processor"], seen["state"], seen["since"], seen["reports"])
-            assert found == (e.processor, e.state, e.since, e.reports)
+            told = (seen["processor"], seen["state"], seen["since"], seen["reports"])
+            assert told == (e.processor, e.state, e.since, e.reports)
 
     def compare_processor(self, number: int, p: Machine) -> None:
         running = [
@@ -310,31 +360,49 @@ class Exchange(RuleBasedStateMachine):
         assert sorted(ends) == sorted(self.model.jobs)
 
 
-def machine(stage: Stage) -> type[Exchange]:
-    return type("Exchange", (Exchange,), {"stage": stage})
-
-
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
 
+EVENTS = {
+    "JobSubmitted",
+    "ResultCommitted",
+    "VerdictReported",
+    "ExecutionPaid",
+    "ExecutionEnded",
+    "JobRequeued",
+    "JobClosed",
+    "Slashed",
+    "ChallengeOpened",
+    "ChallengeRuled",
+    "BondReleaseStarted",
+    "Withdrawn",
+}
+
+
 def run(stage: Stage, examples: int, steps: int) -> None:
+    done: Counter[str] = Counter()
     run_state_machine_as_test(
-        machine(stage),
+        type("Exchange", (Exchange,), {"stage": stage, "done": done}),
         settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=QUIET,
-            derandomize=True, database=None,
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=QUIET,
+            derandomize=True,
+            database=None,
         ),
-    )  # fmt: skip
+    )
+    assert done.keys() >= EVENTS, EVENTS - done.keys()
 
 
 def test_contracts_follow_the_model(stage: Stage) -> None:
-    run(stage, examples=6, steps=40)
+    run(stage, examples=6, steps=50)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_contracts_follow_the_model_at_length(stage: Stage) -> None:
-    run(stage, examples=200, steps=60)
+    run(stage, examples=100, steps=80)
 
 
 def test_the_comparison_notices_a_difference(stage: Stage) -> None:
@@ -349,10 +417,11 @@ def test_the_comparison_notices_a_difference(stage: Stage) -> None:
             self.stage.tester.revert_to_snapshot(self.snapshot)
             del self.stage.history[self.known :]
 
-    Wrong.stage = stage
+    Wrong.stage, Wrong.done = stage, Counter()
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
-            Wrong, settings=settings(max_examples=1, stateful_step_count=5, deadline=None, database=None, print_blob=False)
+            Wrong,
+            settings=settings(
+                max_examples=1, stateful_step_count=5, deadline=None, database=None, phases=[Phase.generate]
+            ),
         )
-
-

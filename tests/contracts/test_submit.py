@@ -130,8 +130,12 @@ def test_a_flow_splits_its_weight(stage: Stage) -> None:
     a.send("openFlow", owner, 100, False, by=body)
     done = a.send("splitFlow", 1, 30, stage.who.clients[1], by=owner)
     assert done.one("FlowOpened") == {
-        "flow": 2, "parent": 1, "owner": stage.who.clients[1], "weight": 30, "open": False,
-    }  # fmt: skip
+        "flow": 2,
+        "parent": 1,
+        "owner": stage.who.clients[1],
+        "weight": 30,
+        "open": False,
+    }
     assert a.read("flow", 1)[1] == 70
     for weight in (9, 61):
         with refuses("ComputationAllocatorOutOfBounds"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from eth_abi import encode
-from eth_utils import keccak
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 from exchange_stage import ACCEPT, DISPUTE, FRAUD, REJECT, STANDARDS, UNDECIDED, Stage
 
 REQUEST = "(uint16,uint32,uint16,uint16,uint8,uint8,uint8,uint8,uint32,uint40,bytes32)"
@@ -25,7 +25,7 @@ def trails(stage: Stage) -> dict[int, bytes]:
     count: dict[int, int] = {}
     challenges: dict[int, tuple[int, int]] = {}
     for name, v, time in stage.history:
-        job = v.get("job")
+        job: int = v.get("job", 0)
         if name == "JobSubmitted":
             values = [v["client"], v["feePerExecution"], v["tag"], v["boosted"], tuple(v["request"].values())]
             data = encode(["address", "uint256", "uint40", "bool", REQUEST], values)
@@ -94,9 +94,16 @@ def test_trail_of_an_eventful_life(stage: Stage) -> None:
     check(stage)
     kinds = {name for name, _, _ in stage.history}
     assert kinds >= {
-        "JobSubmitted", "JobAllocated", "ResultCommitted", "VerdictReported", "JobRequeued", "ExecutionEnded",
-        "JobClosed", "ChallengeOpened", "ChallengeRuled",
-    }  # fmt: skip
+        "JobSubmitted",
+        "JobAllocated",
+        "ResultCommitted",
+        "VerdictReported",
+        "JobRequeued",
+        "ExecutionEnded",
+        "JobClosed",
+        "ChallengeOpened",
+        "ChallengeRuled",
+    }
     stage.check_ledger([job, other])
 
 
