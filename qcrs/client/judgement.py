@@ -203,6 +203,15 @@ def run(payload: bytes) -> bytes:
     return canonical_json(_judged(parse_canonical(payload)).as_json())
 
 
+def _fits(circuit: CircuitDocument, device: DeviceRecord) -> bool:
+    """Whether a physical circuit keeps to the processor's published qubits and coupling."""
+    pairs = {frozenset(pair) for pair in device.coupling}
+    return all(
+        frozenset(item.qubits) in pairs if item.name == "cz" else max(item.qubits, default=0) < device.qubits
+        for item in circuit.walk()
+    )
+
+
 def _voided(asked: Json, secret: SecretDocument) -> str | None:
     """Why the client has voided its own check, None where it has not."""
     from qcrs.circuits.frames import shots_per_frame
@@ -222,6 +231,8 @@ def _voided(asked: Json, secret: SecretDocument) -> str | None:
         for circuit in circuits:
             if len({qubit for item in circuit.walk() for qubit in item.qubits}) > asked["qubits"]:
                 return "a circuit uses more qubits than the job pays for"
+            if frames.physical and not _fits(circuit, DeviceRecord.from_json(asked["tested"]["device"])):
+                return "a physical circuit couples qubits that the processor does not"
         if frames.mode == "exact":
             same = [unit.as_json() for unit in frames.units] == [
                 {"circuit": unit.circuit, "observables": [list(term) for term in unit.observables]}

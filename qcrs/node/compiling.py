@@ -12,13 +12,16 @@ import math
 from collections.abc import Sequence
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp, ParameterVector
+from qiskit.circuit import ControlFlowOp, Delay, Measure, Parameter, ParameterVector, Reset
+from qiskit.circuit.library import CZGate, UGate
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
+from qiskit.transpiler.exceptions import TranspilerError
 from qiskit.transpiler.passes import Optimize1qGatesDecomposition, RemoveIdentityEquivalent
 
 from qcrs.circuits import TURN, CircuitDocument, Instruction, to_qiskit
 from qcrs.client.routing import TRANSPILER_LEVEL, TRANSPILER_SEED
-from qcrs.errors import BackendError
+from qcrs.errors import BackendError, CircuitError
+from qcrs.node.devices import CONTROL_FLOW
 
 __all__ = ["compile_frames", "is_native", "measured_on"]
 
@@ -33,7 +36,8 @@ def compile_frames(
 ) -> list[QuantumCircuit]:
     """The frames in the device's gates. With `physical` every qubit stays where it is.
 
-    `BackendError` where a circuit is wider than the device or, with `physical`, couples what it does not.
+    `BackendError` where a circuit is wider than the device, `CircuitError` where a physical one couples
+    qubits that the device does not.
     """
     if any(document.qubits > int(target.num_qubits or 0) for document in documents):
         raise BackendError(
@@ -54,11 +58,12 @@ def compile_frames(
     return [manager.run(to_qiskit(document), num_processes=1) for document in documents]
 
 
-def _manager(target: Target, layout: Sequence[int] | None) -> PassManager:
+def _manager(target: Target, layout: Sequence[int] | None, routing_method: str | None = None) -> PassManager:
     return generate_preset_pass_manager(
         optimization_level=TRANSPILER_LEVEL,
         target=target,
         initial_layout=layout,
+        routing_method=routing_method,
         seed_transpiler=TRANSPILER_SEED,
     )
 
@@ -123,11 +128,14 @@ def _bound(
     angles: ParameterVector,
     target: Target,
 ) -> list[QuantumCircuit]:
-    """Transpile the template once, then bind each frame's angles and merge one-qubit gates."""
-    compiled = _manager(target, None).run(template, num_processes=1)
+    """Lay out and route the template once, then bind each frame's angles and translate."""
+    native = {"u", "cz"} <= set(target.operation_names)
+    compiled = _manager(target if native else _in_own_basis(target), None).run(template, num_processes=1)
     used = set(compiled.parameters)
-    merge = PassManager(
-        [Optimize1qGatesDecomposition(target=target), RemoveIdentityEquivalent(target=target)]
+    finish = (
+        PassManager([Optimize1qGatesDecomposition(target=target), RemoveIdentityEquivalent(target=target)])
+        if native
+        else _manager(target, list(range(compiled.num_qubits)), routing_method="none")
     )
     out = []
     for document in documents:
@@ -139,8 +147,25 @@ def _bound(
             for k in range(3)
             if angles[3 * number + k] in used
         }
-        out.append(merge.run(compiled.assign_parameters(values), num_processes=1))
+        out.append(finish.run(compiled.assign_parameters(values), num_processes=1))
     return out
+
+
+def _in_own_basis(target: Target) -> Target:
+    """The device under the gates {u, cz}: symbolic angles cannot be translated in sensible time."""
+    proxy = Target(num_qubits=target.num_qubits)
+    singles = {(q,): None for q in range(int(target.num_qubits or 0))}
+    angles = [Parameter(name) for name in ("theta", "phi", "lam")]
+    proxy.add_instruction(UGate(*angles), dict(singles))
+    coupling = target.build_coupling_map()
+    edges = None if coupling is None else {pair for a, b in coupling.get_edges() for pair in ((a, b), (b, a))}
+    proxy.add_instruction(CZGate(), None if edges is None else dict.fromkeys(edges))
+    proxy.add_instruction(Measure(), dict(singles))
+    proxy.add_instruction(Reset(), dict(singles))
+    proxy.add_instruction(Delay(Parameter("t")), dict(singles))
+    for name, operation in CONTROL_FLOW.items():
+        proxy.add_instruction(operation, name=name)
+    return proxy
 
 
 # --------------------------------------------------------------------------- physical circuits
@@ -171,7 +196,14 @@ def _in_place(circuit: QuantumCircuit, target: Target) -> QuantumCircuit:
         routing_method="none",
         seed_transpiler=TRANSPILER_SEED,
     )
-    return manager.run(circuit, num_processes=1)
+    try:
+        return manager.run(circuit, num_processes=1)
+    except TranspilerError as error:
+        raise CircuitError(
+            f"a physical circuit does not fit the device: {error.message}",
+            field="circuit",
+            solution="keep to the coupling in the processor's metadata, or let it lay out the circuit",
+        ) from error
 
 
 def measured_on(circuit: QuantumCircuit) -> tuple[int, ...]:

@@ -31,9 +31,20 @@ from qiskit.transpiler import InstructionProperties, Target
 from qcrs.errors import BackendError
 from qcrs.types import Json
 
-__all__ = ["NOISE", "Device", "Noise", "calibration", "couplings", "metadata", "open_device"]
+__all__ = ["CONTROL_FLOW", "NOISE", "Device", "Noise", "calibration", "couplings", "metadata", "open_device"]
 
 NANO = 10**9
+
+
+CONTROL_FLOW: Mapping[str, type] = {
+    "if_else": IfElseOp,
+    "while_loop": WhileLoopOp,
+    "for_loop": ForLoopOp,
+    "switch_case": SwitchCaseOp,
+    "break_loop": BreakLoopOp,
+    "continue_loop": ContinueLoopOp,
+}
+"""Operations that simulated devices take besides gates, by their names in a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +111,7 @@ def _target(qubits: int, pairs: Sequence[tuple[int, int]], noise: Noise) -> Targ
     target.add_instruction(Measure(), {q: InstructionProperties(error=noise.readout) for q in singles})
     target.add_instruction(Reset(), dict.fromkeys(singles))
     target.add_instruction(Delay(Parameter("t")), dict.fromkeys(singles))
-    flow = {
-        "if_else": IfElseOp,
-        "while_loop": WhileLoopOp,
-        "for_loop": ForLoopOp,
-        "switch_case": SwitchCaseOp,
-        "break_loop": BreakLoopOp,
-        "continue_loop": ContinueLoopOp,
-    }
-    for name, operation in flow.items():
+    for name, operation in CONTROL_FLOW.items():
         target.add_instruction(operation, name=name)
     return target
 
@@ -155,8 +158,9 @@ def _open_aer(name: str, options: dict[str, str], spec: str) -> BackendV2:
 
 def _open_fake(name: str, options: dict[str, str], spec: str) -> BackendV2:
     try:
-        from qiskit_aer import AerSimulator
         from qiskit_ibm_runtime import fake_provider
+
+        from qcrs.node.calibrated import CalibratedSimulator
     except ImportError as error:
         raise BackendError(
             f"this device needs {error.name}", field="backend", value=spec, solution="pip install 'qcrs[ibm]'"
@@ -169,8 +173,7 @@ def _open_fake(name: str, options: dict[str, str], spec: str) -> BackendV2:
             value=spec,
             solution="write fake:FakeBrisbane, without options",
         )
-    device: BackendV2 = AerSimulator.from_backend(factory(), max_parallel_threads=1)
-    return device
+    return CalibratedSimulator(factory())
 
 
 def _open_factory(place: str, options: dict[str, str], spec: str) -> BackendV2:

@@ -260,3 +260,20 @@ def test_exact_values_are_checked_by_recomputing_them(stage: Stage, program: Uni
     worker._record = wrong
     number = open_job(stage, unit, target=stage.number_of("good"), max_executions=1)
     assert settled(stage, number).executions[0].state == ExecutionState.REJECTED
+
+
+def test_a_physical_circuit_that_does_not_fit_is_the_client_s_fault(stage: Stage) -> None:
+    """The processor publishes a line; a gate between its ends is refused, and the provider paid."""
+    from qiskit import QuantumCircuit
+
+    from qcrs.circuits import lower
+
+    stage.certify(good=GOOD)
+    circuit = QuantumCircuit(4, 2)
+    circuit.ry(0.4, 0)
+    circuit.cz(0, 3)
+    circuit.measure([0, 3], [0, 1])
+    unit = Unit(lower(circuit).document, 100)
+    number = open_job(stage, unit, target=stage.number_of("good"), max_executions=1, physical=True)
+    assert settled(stage, number).state == JobState.SETTLED
+    assert stage.exchange.job(number).executions[0].verdicts[0].decided_by == "client void"

@@ -1,0 +1,77 @@
+"""Compiling frames: one place and one number of gates for all of them, on any device."""
+
+from __future__ import annotations
+
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit.library import QFTGate
+
+from qcrs.circuits import CircuitDocument, frame, lower
+from qcrs.errors import BackendError, CircuitError
+from qcrs.node.compiling import compile_frames, is_native, measured_on
+from qcrs.node.devices import open_device
+
+SEED = bytes(range(32))
+
+
+def transform(qubits: int) -> CircuitDocument:
+    circuit = QuantumCircuit(qubits, qubits)
+    for q in range(qubits):
+        circuit.ry(0.3 + q, q)
+    circuit.append(QFTGate(qubits), range(qubits))
+    circuit.measure(range(qubits), range(qubits))
+    return lower(circuit).document
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["aer:noisy-a?qubits=8", "aer:ideal?qubits=9&coupling=grid", "fake:FakeNairobiV2", "fake:FakeBrisbane"],
+)
+def test_all_frames_meet_the_same_noise(spec: str) -> None:
+    target = open_device(spec).backend.target
+    document = transform(5)
+    frames = [frame(document, SEED, 0, b).circuit for b in range(6)]
+    compiled = compile_frames(frames, target, physical=False)
+    assert len({measured_on(circuit) for circuit in compiled}) == 1
+    pairs = [
+        [
+            tuple(circuit.find_bit(bit).index for bit in item.qubits)
+            for item in circuit.data
+            if len(item.qubits) == 2 and item.operation.name != "barrier"
+        ]
+        for circuit in compiled
+    ]
+    # The same pairs in the same order; a frame may merge single-qubit gates only.
+    assert all(sorted(found) == sorted(pairs[0]) for found in pairs)
+    assert all(is_native(circuit, target) for circuit in compiled)
+
+
+def test_frames_that_fit_no_template_share_a_layout() -> None:
+    target = open_device("aer:noisy-a?qubits=8").backend.target
+    first, second = transform(4), transform(4)
+    doubled = CircuitDocument(
+        second.qubits,
+        second.clbits,
+        second.registers,
+        tuple(
+            item for gate in second.instructions for item in ([gate, gate] if gate.name == "u" else [gate])
+        ),
+    )
+    compiled = compile_frames([first, doubled], target, physical=False)
+    layouts = [measured_on(circuit) for circuit in compiled]
+    assert sorted(layouts[0]) == sorted(layouts[1])
+
+
+def test_physical_circuits_that_the_device_cannot_run_are_refused() -> None:
+    circuit = QuantumCircuit(5, 1)
+    circuit.cz(0, 4)
+    circuit.measure(0, 0)
+    target = open_device("fake:FakeManilaV2").backend.target
+    with pytest.raises(CircuitError, match="does not fit"):
+        compile_frames([lower(circuit).document], target, physical=True)
+
+
+def test_circuits_wider_than_the_device_are_refused() -> None:
+    target = open_device("aer:ideal?qubits=3").backend.target
+    with pytest.raises(BackendError, match="more qubits"):
+        compile_frames([transform(4)], target, physical=False)
