@@ -25,7 +25,7 @@ class NodePlan:
     name: str
     backend: str
     claimed_quality: int
-    bond: int = 500 * CREDIT
+    bond: int = 5 * CREDIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def _execution(run: ExecutionInfo) -> Execution:
         decided_by="missed its deadline" if verdict is None else verdict.decided_by or "",
         allocated_at=run.allocated_at,
         committed_at=run.committed_at or 0,
-        judged_at=0 if verdict is None else verdict.time,
+        judged_at=run.deadline if verdict is None else verdict.time,
         fee_paid=run.paid,
         slashed=run.penalty,
     )

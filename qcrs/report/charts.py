@@ -21,6 +21,7 @@ OUTCOME_COLOUR = {
     "expired": COLOURS["pink"],
 }
 LEFT = 210.0
+WAITED = "#c9ced6"
 WIDTH = 960.0
 
 
@@ -85,16 +86,24 @@ def processors(run: Summary) -> str:
 
 def _segments(job: Job, execution: Execution, previous_end: int) -> list[tuple[int, int, str, str]]:
     """(from, to, colour, what) for one execution: waiting, running, being judged."""
-    judged = execution.judged_at or job.ended_at
-    ran_until = execution.committed_at or judged
-    out = [(previous_end, execution.allocated_at, "#c9ced6", "waited in line")]
-    out.append((execution.allocated_at, ran_until, COLOURS["blue"], f"ran on {execution.processor_name}"))
-    if execution.committed_at:
-        colour = OUTCOME_COLOUR.get(execution.outcome, COLOURS["grey"])
-        out.append((ran_until, judged, colour, f"judged: {execution.outcome}"))
-    else:
-        out.append((ran_until, ran_until, COLOURS["pink"], execution.outcome))
-    return out
+    ended = execution.judged_at or job.ended_at
+    waited = (previous_end, execution.allocated_at, WAITED, "waited in line")
+    if not execution.committed_at:
+        return [
+            waited,
+            (execution.allocated_at, ended, COLOURS["pink"], f"lost on {execution.processor_name}"),
+        ]
+    colour = OUTCOME_COLOUR.get(execution.outcome, COLOURS["grey"])
+    return [
+        waited,
+        (
+            execution.allocated_at,
+            execution.committed_at,
+            COLOURS["blue"],
+            f"ran on {execution.processor_name}",
+        ),
+        (execution.committed_at, ended, colour, f"judged: {execution.outcome}"),
+    ]
 
 
 def timeline(run: Summary) -> str:
@@ -111,7 +120,7 @@ def timeline(run: Summary) -> str:
         LEFT,
         14,
         [
-            ("waited", "#c9ced6"),
+            ("waited", WAITED),
             ("ran", COLOURS["blue"]),
             ("judged: accepted", COLOURS["green"]),
             ("undecided", COLOURS["orange"]),
