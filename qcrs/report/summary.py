@@ -34,8 +34,10 @@ class Processor:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One run of a job by one processor. A time of 0 means that the step was not reached; an execution that was
-    never committed ends (`judged_at`) at its deadline.
+    """One run of a job by one processor.
+
+    A time of 0 means that the step was not reached; one that was never committed ends (`judged_at`) at its
+    deadline.
     """
 
     index: int
