@@ -1,0 +1,183 @@
+"""Rounds among oracles: audits, liars, silence, forged mail, and what was never taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qcrs.chain.bindings import ExecutionState, JobState, Outcome
+from qcrs.client.program import Unit
+from qcrs.client.sealed import beacon_topic, certify_topic, report_topic
+from qcrs.client.verify import verify_job
+from qcrs.client.views import JobOptions
+from qcrs.oracles import judging, reports
+from qcrs.oracles.beacon import BeaconView
+from qcrs.oracles.ledger import Ledger
+from qcrs.store import ContentStore, Mailbox
+
+GOOD = "aer:noisy-a?qubits=4"
+Stage = Any
+
+
+def open_job(stage: Stage, unit: Unit, **options: Any) -> int:
+    settings = {"declared_seconds": 100, "deadline_seconds": 3000, **options}
+    return stage.exchange.submit([unit], JobOptions(**settings))
+
+
+def settled(stage: Stage, number: int) -> Any:
+    return stage.until(lambda: stage.job(number).final and stage.job(number), f"job {number} ends")
+
+
+@pytest.fixture
+def all_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beacon draws every execution."""
+    monkeypatch.setattr(judging, "audit_rate_ppm", lambda *_: 1_000_000)
+
+
+@pytest.mark.usefixtures("all_drawn")
+def test_a_drawn_execution_is_run_elsewhere_and_both_are_judged_against_each_other(
+    stage: Stage, program: Unit
+) -> None:
+    stage.certify(good=GOOD, other=GOOD)
+    number = open_job(stage, program, max_executions=3)
+    job = settled(stage, number)
+    assert job.state == JobState.SETTLED
+    first, second = job.executions
+    assert first.processor != second.processor
+    assert [v.outcome for v in first.verdicts] == [Outcome.UNDECIDED, Outcome.ACCEPT]
+    assert [v.outcome for v in second.verdicts] == [Outcome.ACCEPT]
+    assert job.paid == 2 * job.fee
+    decided = [v.decided_by for v in stage.exchange.job(number).executions[0].verdicts]
+    assert decided[0] == "audit draw"
+    evidence = stage.exchange.document(first.verdicts[1].evidence)
+    assert [item["execution"] for item in evidence["references"]] == [second.index]
+    assert any("peer" in test["name"] for test in evidence["tests"])
+
+
+@pytest.mark.usefixtures("all_drawn")
+def test_a_drawn_execution_that_nobody_repeats_is_judged_by_what_there_is(
+    stage: Stage, program: Unit
+) -> None:
+    stage.certify(good=GOOD, other=GOOD)
+    stage.present.remove("other")
+    number = open_job(stage, program, max_executions=3)
+    job = settled(stage, number)
+    assert [v.outcome for v in job.executions[0].verdicts] == [Outcome.UNDECIDED, Outcome.ACCEPT]
+    assert (job.state, job.paid) == (JobState.SETTLED, job.fee)
+
+
+def test_a_lying_oracle_stays_alone(stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It proposes a rejection; nobody signs it, it signs nothing else, and three settle without it."""
+    stage.certify(good=GOOD)
+    liar = stage.oracles["oracle-1"]
+    honest = judging.CaseJudging._judge
+
+    def lie(self: judging.CaseJudging, *inputs: Any) -> Any:
+        found = honest(self, *inputs)
+        if found is None or self.party is not liar.party:
+            return found
+        return replace(found, outcome=int(Outcome.REJECT))
+
+    monkeypatch.setattr(judging.CaseJudging, "_judge", lie)
+    number = open_job(stage, program, target=stage.number_of("good"), max_executions=1)
+    job = settled(stage, number)
+    assert job.state == JobState.SETTLED
+    assert job.executions[0].verdicts[0].signers == 0b1101
+    assert liar.ledger.signed(f"report/{number}/0/0/1") in (str(int(Outcome.REJECT)), None)
+    assert stage.said("oracle-1", "disagrees") >= 1
+
+
+def test_an_oracle_that_withholds_its_beacon_proof_is_left_out(
+    stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.certify(good=GOOD)
+    silent = stage.oracles["oracle-3"]
+    mail = BeaconView._mail
+
+    def withheld(self: BeaconView) -> None:
+        if self.party is silent.party:
+            self._reader = self.party.mailbox.reader(beacon_topic(self.job.id, self.execution.index))
+        else:
+            mail(self)
+
+    monkeypatch.setattr(BeaconView, "_mail", withheld)
+    number = open_job(stage, program, target=stage.number_of("good"), max_executions=1)
+    job = settled(stage, number)
+    assert job.state == JobState.SETTLED
+    evidence = stage.exchange.document(job.executions[0].verdicts[0].evidence)
+    assert set(evidence["beacon"]["proofs"]) == {"0", "1", "2"}
+    stage.until(lambda: all(o.ledger.is_done(f"opening/{number}") for o in stage.oracles.values()))
+    assert verify_job(stage.exchange, number).ok
+
+
+def test_forged_mail_changes_nothing(stage: Stage, program: Unit) -> None:
+    """Strangers and nonsense in every topic: beacons, reports, certificates."""
+    from eth_account import Account
+
+    stage.certify(good=GOOD)
+    number = open_job(stage, program, target=stage.number_of("good"), max_executions=1)
+    mailbox = Mailbox(ContentStore(stage.network.store))
+    stranger, oracle = Account.create(), stage.keys["oracle-0"]
+    for sender in (stranger, oracle):
+        for body in ({"proof": "zz"}, {"proof": "00" * 256, "block": 1}, {"x": [1, {"y": None}]}):
+            mailbox.post(beacon_topic(number, 0), body, sender)
+            mailbox.post(report_topic(number, 0, 0), body, sender)
+            mailbox.post(f"result/{number}/0", body, sender)
+            mailbox.post(f"release/{number}/0", body, sender)
+            mailbox.post(certify_topic(stage.number_of("good"), 2), body, sender)
+    job = settled(stage, number)
+    assert (job.state, job.executions[0].verdicts[0].signers.bit_count()) == (JobState.SETTLED, 3)
+
+
+def test_a_job_that_nobody_takes_is_ended_by_the_oracles_and_refunded(stage: Stage, program: Unit) -> None:
+    stage.certify(good=GOOD)
+    stage.present.clear()
+    stage.deployer.transact(stage.allocator.set_times(1, 0, 3600))
+    before = stage.allocator.balance_of(stage.client.address)
+    number = open_job(stage, program, max_executions=1, declared_seconds=5, deadline_seconds=15)
+    job = settled(stage, number)
+    assert (job.state, job.executions, job.refunded) == (JobState.EXPIRED, [], job.fee)
+    assert stage.allocator.balance_of(stage.client.address) == before
+
+
+def test_a_certificate_is_renewed_before_it_ends(stage: Stage) -> None:
+    stage.certify(good=GOOD)
+    number = stage.number_of("good")
+    until = stage.exchange.history().processors[number].certified_until
+    life = stage.oracles["oracle-0"].party.contracts.registry.certificate_life()
+    stage.chain.request("evm_increaseTime", life * 4 // 5)
+    stage.embedded.mine()
+    stage.until(lambda: stage.exchange.history().processors[number].epoch == 2, "a second certificate")
+    assert stage.exchange.history().processors[number].certified_until > until
+
+
+def test_the_first_outcome_signed_is_the_only_one_even_after_a_crash(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "oracle.db")
+    assert ledger.may_sign("report/1/0/0/1", "1")
+    assert ledger.may_sign("report/1/0/0/1", "1")
+    assert not ledger.may_sign("report/1/0/0/1", "3")
+    ledger.close()
+    again = Ledger(tmp_path / "oracle.db")
+    assert not again.may_sign("report/1/0/0/1", "3")
+    assert again.signed("report/1/0/0/1") == "1"
+    assert again.may_sign("report/1/0/1/1", "3")
+    assert again.keep("note", b"first") == again.keep("note", b"second") == b"first"
+    again.mark_done("opening/1")
+    again.close()
+    third = Ledger(tmp_path / "oracle.db")
+    assert third.is_done("opening/1")
+    third.close()
+
+
+def test_evidence_on_the_same_inputs_may_differ_in_measured_numbers_only() -> None:
+    one = {"inputs": {"root": "aa"}, "beacon": {}, "outcome": 1, "score_ppm": 5, "tests": []}
+    assert reports._facts(one) == reports._facts({**one, "score_ppm": 6, "tests": [1]})
+    assert reports._facts(one) != reports._facts({**one, "inputs": {"root": "bb"}})
+
+
+def test_states_that_serve_as_references_have_a_report() -> None:
+    assert ExecutionState.COMMITTED not in judging.judged_states()
+    assert ExecutionState.ENDED not in judging.judged_states()
