@@ -208,11 +208,11 @@ contract ComputationAllocator is AllocatorViews {
     function setCertificate(ProcessorId processor, uint16 quality, uint40 validUntil)
         external
         onlyRegistry
-        returns (uint16 previousQuality, uint40 previousUntil, uint16 qubits)
+        returns (uint16 previousQuality, uint40 previousUntil, uint16 qubits, address operator)
     {
         Dispatch d = _dispatch[processor];
         (previousQuality, previousUntil) = (uint16(d.certifiedOf()), uint40(d.certifiedUntilOf()));
-        qubits = uint16(d.totalOf());
+        (qubits, operator) = (uint16(d.totalOf()), d.operatorOf());
         uint256 word = _put(Dispatch.unwrap(d), QUALITY_AT, 12, quality);
         _dispatch[processor] = Dispatch.wrap(_put(word, UNTIL_AT, 40, validUntil));
     }
@@ -457,7 +457,7 @@ contract ComputationAllocator is AllocatorViews {
 
     function _enqueueDirect(ProcessorId target, uint256 qubits) private returns (JobId) {
         Dispatch d = _dispatch[target];
-        if (!(d.operatorOf() != address(0) && !d.isBlocked() && qubits <= d.totalOf())) {
+        if (d.operatorOf() == address(0) || d.isBlocked() || qubits > d.totalOf()) {
             revert ComputationAllocatorBadTarget(target);
         }
         uint256 queue_ = directQueueOf(target);
@@ -531,6 +531,6 @@ contract ComputationAllocator is AllocatorViews {
     }
 
     function _range(bytes32 field, uint256 value, uint256 least, uint256 most) private pure {
-        if (!(value >= least && value <= most)) revert ComputationAllocatorBadRequest(field, value, least, most);
+        if (value < least || value > most) revert ComputationAllocatorBadRequest(field, value, least, most);
     }
 }

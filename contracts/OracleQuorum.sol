@@ -76,7 +76,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
         uint256 held = _bonds[msg.sender];
         if (amount == 0) revert OracleQuorumZeroAmount();
         if (total > held) revert OracleQuorumBondTooSmall(msg.sender, held, total);
-        if (!(!isSigner(msg.sender) || held - total >= leastBond)) revert OracleQuorumStillSigner(msg.sender);
+        if (isSigner(msg.sender) && held - total < leastBond) revert OracleQuorumStillSigner(msg.sender);
         // total <= held, and held is an amount of a token with a supply far below 2^216.
         (u.amount, u.availableAt) = (uint216(total), uint40(block.timestamp) + UNBOND_DELAY);
         emit OracleUnbonding(msg.sender, amount, u.availableAt);
@@ -85,11 +85,11 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
     /// @inheritdoc IOracleQuorum
     function withdrawBond() external {
         Unbonding memory u = _unbondings[msg.sender];
-        if (!(u.amount != 0 && block.timestamp >= u.availableAt)) revert OracleQuorumNotAvailable(u.availableAt);
+        if (u.amount == 0 || block.timestamp < u.availableAt) revert OracleQuorumNotAvailable(u.availableAt);
         uint256 held = _bonds[msg.sender];
         uint256 amount = u.amount < held ? u.amount : held;
         // A signer chosen after it began to unbond keeps the least bond.
-        if (!(!isSigner(msg.sender) || held - amount >= leastBond)) revert OracleQuorumStillSigner(msg.sender);
+        if (isSigner(msg.sender) && held - amount < leastBond) revert OracleQuorumStillSigner(msg.sender);
         delete _unbondings[msg.sender];
         _bonds[msg.sender] = held - amount;
         emit OracleBondWithdrawn(msg.sender, amount);
@@ -110,7 +110,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
     /// @inheritdoc IOracleQuorum
     function rotate(address[] calldata signers_, bytes32 identities_) external restricted {
         uint256 count = signers_.length;
-        if (!(count >= LEAST_SIGNERS && count <= MOST_SIGNERS && count % 3 == 1)) revert OracleQuorumBadSize(count);
+        if (count < LEAST_SIGNERS || count > MOST_SIGNERS || count % 3 != 1) revert OracleQuorumBadSize(count);
         bytes memory list;
         for (uint256 i; i < count; ++i) {
             address signer = signers_[i];
@@ -166,7 +166,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
         returns (uint32)
     {
         Era memory e = _current;
-        if (!(era_ == e.number && era_ != 0)) revert OracleQuorumStaleEra(era_, e.number);
+        if (era_ != e.number || era_ == 0) revert OracleQuorumStaleEra(era_, e.number);
         Quorum.check(digest, e.pointer, e.count, e.threshold, bitmap, signatures);
         return era_;
     }

@@ -83,7 +83,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     }
 
     modifier onlyExchange() {
-        if (!(msg.sender == address(ALLOCATOR) || msg.sender == VERIFIER)) {
+        if (msg.sender != address(ALLOCATOR) && msg.sender != VERIFIER) {
             revert ProcessorRegistryUnauthorized(msg.sender);
         }
         _;
@@ -113,6 +113,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     /// @inheritdoc IProcessorRegistry
     function setOperator(ProcessorId id, address operator) external onlyProvider(id) {
         if (operator == address(0)) operator = msg.sender;
+        if (QUORUM.isSigner(operator)) revert ProcessorRegistryConflict(id, operator);
         emit OperatorSet(id, operator);
         ALLOCATOR.setOperator(id, operator);
     }
@@ -147,7 +148,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     /// @inheritdoc IProcessorRegistry
     function withdrawBond(ProcessorId id) external onlyProvider(id) {
         Release memory r = _releases[id];
-        if (!(r.availableAt != 0 && block.timestamp >= r.availableAt)) {
+        if (r.availableAt == 0 || block.timestamp < r.availableAt) {
             revert ProcessorRegistryNotAvailable(r.availableAt);
         }
         uint256 amount = r.amount * UNIT;
@@ -174,7 +175,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         uint256 word = _era;
         uint32 current = uint32(word >> 160);
         if (c.era != current || current == 0) revert IOracleQuorum.OracleQuorumStaleEra(c.era, current);
-        Quorum.check(
+        bytes memory signers = Quorum.check(
             certificationDigest(c), address(uint160(word)), uint8(word >> 192), uint8(word >> 200), bitmap, signatures
         );
         // Both terms have at most 40 bits.
@@ -191,13 +192,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         }
         _certified[id] = _pack(c);
         _emitCertified(c);
-        uint16 measured = c.capability.quality;
-        (uint16 claimed, uint40 before, uint16 qubits) = ALLOCATOR.setCertificate(id, measured, c.validUntil);
-        if (qubits == 0) revert ProcessorRegistryUnknown(id);
-        if (!(measured != 0 && measured <= MOST_QUALITY && c.capability.widthTested <= qubits)) {
-            revert ProcessorRegistryBadCapability(c.capability.widthTested, measured);
-        }
-        if (before == 0) _checkClaim(id, claimed, measured);
+        _apply(c, signers);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -447,6 +442,19 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         }
     }
 
+    /// @dev Gives the certificate to the allocator and checks it against what the allocator knows of the processor.
+    function _apply(Certification calldata c, bytes memory signers) private {
+        uint16 measured = c.capability.quality;
+        (uint16 claimed, uint40 before, uint16 qubits, address operator) =
+            ALLOCATOR.setCertificate(c.processor, measured, c.validUntil);
+        if (qubits == 0) revert ProcessorRegistryUnknown(c.processor);
+        if (measured == 0 || measured > MOST_QUALITY || c.capability.widthTested > qubits) {
+            revert ProcessorRegistryBadCapability(c.capability.widthTested, measured);
+        }
+        if (Quorum.contains(signers, operator)) revert ProcessorRegistryConflict(c.processor, operator);
+        if (before == 0) _checkClaim(c.processor, claimed, measured);
+    }
+
     /// @dev The first certificate checks what the provider claimed.
     function _checkClaim(ProcessorId id, uint16 claimed, uint16 measured) private {
         (uint16 tolerance, uint16 slashPermille) = claimTolerance();
@@ -464,7 +472,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     function _checkRest(ProcessorId id, uint256 units) private view {
         uint256 least = uint40(_settings >> LEAST_BOND_AT);
         uint256 held = bondOf(id) / UNIT;
-        if (!(units != 0 && units <= held)) revert ProcessorRegistryBadBond(units * UNIT, UNIT, held * UNIT);
+        if (units == 0 || units > held) revert ProcessorRegistryBadBond(units * UNIT, UNIT, held * UNIT);
         if (held - units >= least) return;
         (, uint16 qubits, uint16 free,,,, bool retired) = ALLOCATOR.dispatch(id);
         if (!retired) revert ProcessorRegistryBadBond((held - units) * UNIT, least * UNIT, MOST_BOND_UNITS * UNIT);
@@ -474,12 +482,12 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     /// @dev Whole bond units in an amount.
     function _units(uint256 amount) private view returns (uint256 units) {
         units = amount / UNIT;
-        if (!(amount % UNIT == 0 && units <= MOST_BOND_UNITS)) {
+        if (amount % UNIT != 0 || units > MOST_BOND_UNITS) {
             revert ProcessorRegistryBadBond(amount, UNIT, MOST_BOND_UNITS * UNIT);
         }
     }
 
     function _bound(bytes32 name, uint256 value, uint256 least, uint256 most) private pure {
-        if (!(value >= least && value <= most)) revert ProcessorRegistryOutOfBounds(name, value, least, most);
+        if (value < least || value > most) revert ProcessorRegistryOutOfBounds(name, value, least, most);
     }
 }

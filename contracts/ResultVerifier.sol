@@ -109,7 +109,10 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         Report calldata reportB,
         bytes calldata signatureB
     ) external returns (address oracle) {
-        if (!(reportA.job == reportB.job && reportA.execution == reportB.execution && reportA.round == reportB.round && reportA.era == reportB.era && reportA.outcome != reportB.outcome)) {
+        if (
+            reportA.job != reportB.job || reportA.execution != reportB.execution || reportA.round != reportB.round
+                || reportA.era != reportB.era || reportA.outcome == reportB.outcome
+        ) {
             revert ResultVerifierNoEquivocation();
         }
         oracle = _signerOf(reportA, signatureA);
@@ -117,7 +120,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         _checkOracle(oracle, reportA.era);
         bytes32 proof =
             keccak256(abi.encode(oracle, reportA.job, reportA.execution, reportA.round, reportA.era));
-        if (!(!_proven[proof])) revert ResultVerifierProofUsed(proof);
+        if (_proven[proof]) revert ResultVerifierProofUsed(proof);
         _proven[proof] = true;
         emit EquivocationProven(
             oracle, msg.sender, reportA.job, reportA.execution, reportA.round, reportA.era
@@ -131,7 +134,10 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     function challenge(JobId job, uint8 execution, bytes32 grounds) external returns (uint256 id) {
         ExecutionView memory e = ALLOCATOR.execution(job, execution);
         Settings memory s = _settings;
-        if (!(e.state >= ExecutionState.Accepted && e.state <= ExecutionState.Fraudulent && block.timestamp <= uint256(e.since) + s.challengeWindow)) {
+        if (
+            e.state < ExecutionState.Accepted || e.state > ExecutionState.Fraudulent
+                || block.timestamp > uint256(e.since) + s.challengeWindow
+        ) {
             revert ResultVerifierNotChallengeable(job, execution);
         }
         id = _challengeAt[job][execution];
@@ -149,7 +155,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /// @inheritdoc IResultVerifier
     function rule(uint256 id, ChallengeState ruling) external restricted {
-        if (!(ruling == ChallengeState.Upheld || ruling == ChallengeState.Overturned)) {
+        if (ruling != ChallengeState.Upheld && ruling != ChallengeState.Overturned) {
             revert ResultVerifierBadRuling(ruling);
         }
         Challenge memory c = _take(id, ruling);
@@ -318,6 +324,6 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     }
 
     function _bound(bytes32 name, uint256 value, uint256 least, uint256 most) private pure {
-        if (!(value >= least && value <= most)) revert ResultVerifierOutOfBounds(name, value, least, most);
+        if (value < least || value > most) revert ResultVerifierOutOfBounds(name, value, least, most);
     }
 }

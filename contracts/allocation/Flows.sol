@@ -63,7 +63,7 @@ abstract contract Flows is Ledger, AccessManaged {
     /// @dev The flow's queue word; reverts if there is no such flow.
     function _flow(uint256 id) internal view returns (Queue q) {
         q = _queues[id];
-        if (!(id < MOST_FLOWS && q.weightOf() != 0)) revert ComputationAllocatorUnknownFlow(uint16(id));
+        if (id >= MOST_FLOWS || q.weightOf() == 0) revert ComputationAllocatorUnknownFlow(uint16(id));
     }
 
     /// @dev Whether an account may charge the flow.
@@ -83,7 +83,7 @@ abstract contract Flows is Ledger, AccessManaged {
     }
 
     function _bound(bytes32 name, uint256 value, uint256 least, uint256 most) internal pure {
-        if (!(value >= least && value <= most)) revert ComputationAllocatorOutOfBounds(name, value, least, most);
+        if (value < least || value > most) revert ComputationAllocatorOutOfBounds(name, value, least, most);
     }
 
     function _open(address owner, uint256 weight, bool open) internal returns (uint16 created) {

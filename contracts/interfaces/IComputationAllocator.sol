@@ -168,10 +168,11 @@ interface IComputationAllocator is IAllocatorLog {
         uint256 bond
     ) external;
 
-    /// @notice Sets certified quality and validity; returns what they were. Only by the registry.
+    /// @notice Sets certified quality and validity; returns what they were, and the rest of the dispatch word that a
+    /// certificate is checked against. Only by the registry.
     function setCertificate(ProcessorId processor, uint16 quality, uint40 validUntil)
         external
-        returns (uint16 previousQuality, uint40 previousUntil, uint16 qubits);
+        returns (uint16 previousQuality, uint40 previousUntil, uint16 qubits, address operator);
 
     /// @notice Changes the hot key. Only by the registry.
     function setOperator(ProcessorId processor, address operator) external;

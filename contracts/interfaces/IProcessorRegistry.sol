@@ -85,6 +85,8 @@ interface IProcessorRegistry {
     error ProcessorRegistryBadCapability(uint16 widthTested, uint16 quality);
     /// @notice The processor has left.
     error ProcessorRegistryRetired(ProcessorId processor);
+    /// @notice An oracle of the current era cannot be the operator.
+    error ProcessorRegistryConflict(ProcessorId processor, address oracle);
     /// @notice Qubits are still allocated.
     error ProcessorRegistryBusy(ProcessorId processor);
     /// @notice The release is not free yet (or none was started: 0).
@@ -100,7 +102,7 @@ interface IProcessorRegistry {
     /// It may be given jobs of its direct queue at once, and jobs of flows as soon as it is certified.
     function register(ProcessorSpec calldata spec) external returns (ProcessorId processor);
 
-    /// @notice Changes the hot key. Zero means the provider itself.
+    /// @notice Changes the hot key. Zero means the provider itself. Not an oracle of the current era.
     function setOperator(ProcessorId processor, address operator) external;
 
     /// @notice Changes the public description.
@@ -125,7 +127,8 @@ interface IProcessorRegistry {
 
     /* ------------------------------ oracles ------------------------------ */
 
-    /// @notice Takes a quorum-signed certificate; anyone may relay it. A newer epoch replaces an older one.
+    /// @notice Takes a quorum-signed certificate; anyone may relay it. A newer epoch replaces an older one. No oracle of the era
+    /// may be the processor's operator.
     function certify(Certification calldata certification, uint256 bitmap, bytes calldata signatures) external;
 
     /// @notice The digest that oracles sign for `certification`.

@@ -102,6 +102,16 @@ library Quorum {
         }
     }
 
+    /// @notice Whether an account is in a list.
+    function contains(bytes memory signers, address account) internal pure returns (bool found) {
+        assembly ("memory-safe") {
+            let place := add(signers, 32)
+            for { let end := add(place, mload(signers)) } lt(place, end) { place := add(place, 20) } {
+                found := or(found, eq(shr(96, mload(place)), account))
+            }
+        }
+    }
+
     /// @notice Signer `i` of a list.
     function signerAt(bytes memory signers, uint256 i) internal pure returns (address signer) {
         assembly ("memory-safe") {

@@ -168,6 +168,19 @@ def test_certificates_need_the_quorum(stage: Stage) -> None:
         stage.registry.send("certify", c, bitmap, signatures, by=stage.who.stranger)
 
 
+def test_an_oracle_is_no_operator(stage: Stage) -> None:
+    """I8: neither by registration (no certificate), nor later."""
+    oracle = stage.oracles[6].address
+    by = stage.who.providers[0]
+    p = stage.registry.send("register", spec(operator=oracle), by=by).one("ProcessorRegistered")["processor"]
+    with refuses("ProcessorRegistryConflict", processor=p, oracle=oracle):
+        stage.certify(p)
+    stage.registry.send("setOperator", p, ZERO, by=by)
+    stage.certify(p)
+    with refuses("ProcessorRegistryConflict", processor=p, oracle=oracle):
+        stage.registry.send("setOperator", p, oracle, by=by)
+
+
 def test_a_refuted_claim_costs_bond_once(stage: Stage) -> None:
     p = stage.register(claim=2257)
     done = stage.certify(p.id, quality=2000)
