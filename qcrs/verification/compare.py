@@ -15,7 +15,14 @@ from enum import IntEnum
 from scipy.stats import norm
 
 from qcrs.circuits.drbg import Drbg
-from qcrs.verification.dispersion import NONE, chi_square_exact, chi_square_peer, copy_p_value, dispersion
+from qcrs.verification.dispersion import (
+    NONE,
+    chi_square_exact,
+    chi_square_peer,
+    coloured_excess,
+    copy_p_value,
+    dispersion,
+)
 from qcrs.verification.samples import Floats, Sample, flip_sample
 from qcrs.verification.statistics import (
     DENSE_WIDTH,
@@ -282,11 +289,10 @@ class _Shaped:
         if phi is None:
             return
         estimate, policy = Estimate(*phi), self._policy
-        fails = estimate.above(policy.dispersion_reject, 0) and self._white
-        condemns = fails and estimate.above(policy.dispersion_reject, policy.z_fraud)
-        self._add(
-            "dispersion", estimate, policy.dispersion_reject, fails=fails, condemns=condemns, accepts=True
-        )
+        limit = policy.dispersion_reject + coloured_excess(total, m.value)
+        fails = estimate.above(limit, 0) and self._white
+        condemns = fails and estimate.above(limit, policy.z_fraud)
+        self._add("dispersion", estimate, limit, fails=fails, condemns=condemns, accepts=True)
 
     def _worst_unit(self) -> None:
         """The unit whose magnitude is least likely, with Bonferroni's correction."""

@@ -18,12 +18,21 @@ from scipy.stats import chi2, poisson
 
 from qcrs.verification.samples import Floats, Sample
 
-__all__ = ["ChiSquare", "chi_square_exact", "chi_square_peer", "copy_p_value", "dispersion"]
+__all__ = [
+    "ChiSquare",
+    "chi_square_exact",
+    "chi_square_peer",
+    "coloured_excess",
+    "copy_p_value",
+    "dispersion",
+]
 
 LEAST_EXPECTED = 5.0
 LEAST_DF = 50
 COPY_DF = 30
 STATED_SHOTS = 4000
+LEAST_FLAT = 1.0
+"""κ = D·Σ(s − 1/D)² up to which the noise part of an honest device may differ from uniform."""
 MOST_PEAKED = 50.0
 """Largest D·Σp² for which a dispersion is meaningful."""
 
@@ -89,6 +98,18 @@ def dispersion(total: ChiSquare) -> tuple[float, float] | None:
     scale = min(1.0, STATED_SHOTS / max(1, total.shots))
     phi = total.statistic / total.df
     return 1 + (phi - 1) * scale, scale * phi * math.sqrt(2 / total.df)
+
+
+def coloured_excess(total: ChiSquare, magnitude: float) -> float:
+    """How much φ an honest device may exceed the limit because its lost part 1 − m is not uniform.
+
+    Where noise leaves m·p + (1 − m)·s with D·Σ(s − 1/D)² = κ, N shots add N(1 − m)²κ to χ². For circuits of
+    few qubits s is far from flat (a QFT of 6 qubits at m = 0.61: κ ≈ 0.5). At m near 1 nothing is added.
+    """
+    if not total.df:
+        return 0.0
+    lost = 1.0 - min(1.0, max(0.0, magnitude))
+    return min(STATED_SHOTS, total.shots) / 2 * lost**2 * LEAST_FLAT / total.df
 
 
 def copy_p_value(pairs: Sequence[tuple[Sample, Sample]]) -> float | None:
