@@ -1280,8 +1280,8 @@ class ComputationAllocator(Binding):
         return self._prepare("setBlocked", "c32f0c25", (Parameter("value0", "uint32"), Parameter("value1", "bool"), Parameter("value2", "bool")), (), (value0, value1, value2))
 
     def set_certificate(self, processor: int, quality: int, valid_until: int) -> Call:
-        """Sets certified quality and validity; returns what they were. Only by the registry."""
-        return self._prepare("setCertificate", "a11a3764", (Parameter("processor", "uint32"), Parameter("quality", "uint16"), Parameter("valid_until", "uint40")), (Parameter("previous_quality", "uint16"), Parameter("previous_until", "uint40"), Parameter("qubits", "uint16")), (processor, quality, valid_until))
+        """Sets certified quality and validity; returns what they were, and the rest of the dispatch word that a certificate is checked against. Only by the registry."""
+        return self._prepare("setCertificate", "a11a3764", (Parameter("processor", "uint32"), Parameter("quality", "uint16"), Parameter("valid_until", "uint40")), (Parameter("previous_quality", "uint16"), Parameter("previous_until", "uint40"), Parameter("qubits", "uint16"), Parameter("operator", "address")), (processor, quality, valid_until))
 
     def set_class(self, value0: int, value1: int, value2: int) -> Call:
         """Sets a class's rate (1..2^32-1 units per qubit-second) and boost (0 for class 0, else at most drain / 2). Restricted to ALLOCATION."""
@@ -2488,7 +2488,7 @@ class ProcessorRegistry(Binding):
         return result
 
     def certify(self, c: Certification, bitmap: int, signatures: bytes) -> Call:
-        """Takes a quorum-signed certificate; anyone may relay it. A newer epoch replaces an older one."""
+        """Takes a quorum-signed certificate; anyone may relay it. A newer epoch replaces an older one. No oracle of the era may be the processor's operator."""
         return self._prepare("certify", "a82d242c", (Parameter("c", "(uint32,uint32,uint32,uint40,(uint16,uint16,uint32,uint32,uint32,uint32,uint32,uint16,uint16),bytes32)", Certification), Parameter("bitmap", "uint256"), Parameter("signatures", "bytes")), (), (c, bitmap, signatures))
 
     def claim_tolerance(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
@@ -2598,7 +2598,7 @@ class ProcessorRegistry(Binding):
         return self._prepare("setMetadata", "9a61e728", (Parameter("id", "uint32"), Parameter("metadata", "bytes32")), (), (id, metadata))
 
     def set_operator(self, id: int, operator: str) -> Call:
-        """Changes the hot key. Zero means the provider itself."""
+        """Changes the hot key. Zero means the provider itself. Not an oracle of the current era."""
         return self._prepare("setOperator", "91fbf554", (Parameter("id", "uint32"), Parameter("operator", "address")), (), (id, operator))
 
     def set_suspended(self, id: int, suspended: bool) -> Call:
@@ -3277,6 +3277,7 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("95a85331"): ("ProcessorRegistryBadSpec", (Parameter("qubits", "uint256"), Parameter("claimed_quality", "uint256"))),
     bytes.fromhex("0ff4aa65"): ("ProcessorRegistryBadValidity", (Parameter("valid_until", "uint40"), Parameter("latest", "uint40"))),
     bytes.fromhex("0986bcf7"): ("ProcessorRegistryBusy", (Parameter("processor", "uint32"),)),
+    bytes.fromhex("99cc7ea9"): ("ProcessorRegistryConflict", (Parameter("processor", "uint32"), Parameter("oracle", "address"))),
     bytes.fromhex("a1e148c2"): ("ProcessorRegistryFull", ()),
     bytes.fromhex("14f8bfaf"): ("ProcessorRegistryNotAvailable", (Parameter("available_at", "uint40"),)),
     bytes.fromhex("bc53cece"): ("ProcessorRegistryNotProvider", (Parameter("processor", "uint32"), Parameter("caller", "address"))),

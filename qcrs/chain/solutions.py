@@ -44,6 +44,7 @@ _REGISTRY: dict[str, str] = {
     "StaleEpoch": "a newer certificate is in force; measure again for the next epoch",
     "BadValidity": "choose an end between now and the latest allowed",
     "BadCapability": "the measured width and quality must be at least 1 and within the processor's size",
+    "Conflict": "an oracle cannot be the operator; set another operator key for the processor",
     "Retired": "a retired processor does not come back; register a new one",
     "Busy": "wait until the processor's executions have ended",
     "NotAvailable": _WAIT,
