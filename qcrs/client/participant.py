@@ -7,9 +7,12 @@ participant's name; a restart reads it and goes on.
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import (
@@ -25,9 +28,10 @@ from qcrs.chain.outbox import Entry, Outbox
 from qcrs.client.documents import JobDocument
 from qcrs.client.history import History, Job, Logged
 from qcrs.client.identities import OracleIdentity, read_identities
+from qcrs.client.journal import Journal
 from qcrs.client.sealed import Place, parse_job_document
 from qcrs.config.home import Home, NetworkFile
-from qcrs.errors import ChainError, ConfigError
+from qcrs.errors import ChainError, ConfigError, NetworkError
 from qcrs.sealing import HpkeKey
 from qcrs.store.content import ContentStore
 from qcrs.store.mail import Mailbox
@@ -36,7 +40,12 @@ from qcrs.types import Json, digest_to_cid, parse_canonical
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-__all__ = ["Participant"]
+__all__ = ["Participant", "patiently"]
+
+_PAUSE_S = 1.0
+"""Between two attempts to reach a chain that is away."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,25 @@ class _Contracts:
     verifier: ResultVerifier
     quorum: OracleQuorum
     credit: ResourceCredit
+
+
+def patiently(action: Callable[[], T], journal: Journal, stop: threading.Event) -> T:
+    """Do what needs the chain as soon as it answers: a daemon may start before its chain, or while it is away.
+
+    Raises what is not mended by waiting, and the last failure once `stop` is set.
+    """
+    told = False
+    while True:
+        try:
+            return action()
+        except NetworkError as error:
+            if type(error) is not NetworkError or stop.is_set():
+                raise
+            journal.error("waiting for the chain", error)
+            if not told:
+                sys.stderr.write(f"· {error.reason}; waiting until it can\n")
+                told = True
+        stop.wait(_PAUSE_S)
 
 
 def _logged(row: EventRow) -> Logged:

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from qcrs.client.journal import Journal
-from qcrs.client.participant import Participant
+from qcrs.client.participant import Participant, patiently
 from qcrs.config.home import Home
 from qcrs.node.ledger import Ledger
 from qcrs.node.registration import Registration, node_sandbox, register
@@ -46,11 +46,13 @@ class Node:
         self._own_sandbox = sandbox is None
         self.sandbox = node_sandbox(registration.spec) if sandbox is None else sandbox
         self.sandbox.start()
-        self.party = Participant(home, account, name, chain=chain)
+        self._stop = threading.Event()
+        self.party = patiently(
+            lambda: Participant(home, account, name, chain=chain), self.journal, self._stop
+        )
         self.ledger = Ledger(home.path("state", f"{name}.runs.db"))
         self._registration = registration
         self._settings = replace(settings, spec=registration.spec)
-        self._stop = threading.Event()
         self.worker: Worker | None = None
 
     def stop(self) -> None:
@@ -61,7 +63,9 @@ class Node:
 
     def prepare(self) -> Worker:
         """Register the processor if it is new, and make its worker."""
-        processor = register(self.party, self.sandbox, self._registration)
+        processor = patiently(
+            lambda: register(self.party, self.sandbox, self._registration), self.journal, self._stop
+        )
         self.journal.write("started", processor=processor, account=self.party.address)
         self.worker = Worker(self.party, self.ledger, self.sandbox, processor, self._settings, self.journal)
         if self._stop.is_set():

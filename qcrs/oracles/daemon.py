@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from qcrs.client.history import Logged
 from qcrs.client.journal import Journal
-from qcrs.client.participant import Participant
+from qcrs.client.participant import Participant, patiently
 from qcrs.config.home import Home
 from qcrs.errors import QCRSError
 from qcrs.oracles.case import Case, Desk, OracleSettings
@@ -54,11 +54,18 @@ class Oracle:
         self.sandbox = bench_sandbox() if sandbox is None else sandbox
         self.sandbox.start()
         self.keys = OracleKeys.open(home, name, account)
-        self.party = Participant(home, account, name, chain=chain)
+        self._stop = threading.Event()
+        self.party = patiently(
+            lambda: Participant(home, account, name, chain=chain), self.journal, self._stop
+        )
         self.ledger = Ledger(home.path("state", f"{name}.oracle.db"))
         self.bench = Bench(self.sandbox, self.journal.write)
-        self.certifier = Certifier(
-            self.party, self.keys, self.ledger, self.sandbox, self.settings.suite, self.journal
+        self.certifier = patiently(
+            lambda: Certifier(
+                self.party, self.keys, self.ledger, self.sandbox, self.settings.suite, self.journal
+            ),
+            self.journal,
+            self._stop,
         )
         self._desk = Desk(
             self.party,
@@ -69,9 +76,8 @@ class Oracle:
             self.journal.write,
             self.certifier.announced,
         )
-        self._house = Housekeeping(self.party)
+        self._house = patiently(lambda: Housekeeping(self.party), self.journal, self._stop)
         self._cases: dict[int, Case] = {}
-        self._stop = threading.Event()
 
     def stop(self) -> None:
         """Ask `serve` to end."""
