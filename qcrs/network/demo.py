@@ -32,7 +32,7 @@ CHEAT = "mallory"
 VICTIM = "dave"
 DECLARED_S = 12
 DEADLINE_S = 150
-SHOTS = 4000
+SHOTS = 2000
 
 PROGRAMS = (
     "bell_2",
