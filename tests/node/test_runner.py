@@ -62,7 +62,8 @@ def test_decoded_outcomes_follow_the_circuit_on_any_device(spec: str) -> None:
     assert len(set(unit.layout)) == 4
     assert min(unit.layout) >= 0
     counts = dict(decode_result(secret, result)[0].counts)
-    assert distance(counts, circuit) < (0.05 if "Fake" not in spec else 0.3)
+    # four readouts of 1 % and three gates put 0.044 of the shots elsewhere; a calibrated device more
+    assert distance(counts, circuit) < (0.05 if "ideal" in spec else 0.08 if "noisy-a" in spec else 0.3)
 
 
 def test_frames_are_masked_as_measured() -> None:
