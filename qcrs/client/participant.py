@@ -58,7 +58,7 @@ class _Contracts:
 
 
 def patiently(action: Callable[[], T], journal: Journal, stop: threading.Event) -> T:
-    """Do what needs the chain as soon as it answers: a daemon may start before its chain, or while it is away.
+    """Do what needs the chain as soon as it answers: a daemon may start before it or while it is away.
 
     Raises what is not mended by waiting, and the last failure once `stop` is set.
     """
