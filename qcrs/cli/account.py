@@ -26,7 +26,9 @@ AccountOption = Annotated[
 
 def register(root: typer.Typer) -> None:
     """Add the commands."""
-    account = typer.Typer(no_args_is_help=True, help="Keys and credit of this participant.")
+    account = typer.Typer(
+        rich_markup_mode=None, no_args_is_help=True, help="Keys and credit of this participant."
+    )
     account.command()(new)
     account.command("list")(list_accounts)
     account.command()(balance)

@@ -17,7 +17,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and not
 
 def register(root: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="Measure: fairness, chains, gas.")
+    group = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measure: fairness, chains, gas.")
     group.command()(schedule)
     group.command()(chain)
     group.command()(gas)

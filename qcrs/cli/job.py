@@ -75,7 +75,9 @@ def register(root: typer.Typer) -> None:
     """Add the commands."""
     root.command()(quote)
     root.command()(submit)
-    job = typer.Typer(no_args_is_help=True, help="List, show, watch, open or cancel jobs.")
+    job = typer.Typer(
+        rich_markup_mode=None, no_args_is_help=True, help="List, show, watch, open or cancel jobs."
+    )
     job.command("list")(list_jobs)
     job.command()(show)
     job.command()(watch)

@@ -46,15 +46,17 @@ RETIRE_GAS = 300_000
 
 def register(root: typer.Typer) -> None:
     """Add the commands."""
-    node = typer.Typer(no_args_is_help=True, help="Run a processor's node.")
+    node = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Run a processor's node.")
     node.command("run")(node_run)
     node.callback()(_group)
     root.add_typer(node, name="node")
-    oracle = typer.Typer(no_args_is_help=True, help="Run an oracle.")
+    oracle = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Run an oracle.")
     oracle.command("run")(oracle_run)
     oracle.command("identity")(oracle_identity)
     root.add_typer(oracle, name="oracle")
-    processor = typer.Typer(no_args_is_help=True, help="Register, list, show and retire processors.")
+    processor = typer.Typer(
+        rich_markup_mode=None, no_args_is_help=True, help="Register, list, show and retire processors."
+    )
     processor.command("register")(processor_register)
     processor.command("list")(processor_list)
     processor.command("show")(processor_show)
