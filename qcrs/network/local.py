@@ -148,7 +148,7 @@ class LocalNetwork:
         wallet = Wallet(self.home)
         holders = [*plan.clients, *plan.oracle_names, *(n.name for n in plan.nodes)]
         calls = [
-            allocator.set_times(plan.grace_s, 0, 3600),
+            allocator.set_times(plan.grace_s, 0, plan.verdict_s),
             credit.mint(deployer.address, plan.purse * len(holders)),
             credit.approve(allocator.address, plan.purse * len(holders)),
             *(allocator.deposit(wallet.address(name), plan.purse) for name in holders),

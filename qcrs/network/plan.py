@@ -33,7 +33,8 @@ class Plan:
     """A whole local network.
 
     `suite` is the capability suite that the oracles run (`quick` or `full`); `grace_s` how long after its
-    declared time a processor may commit; `handover_s` how long oracles wait for a committed result.
+    declared time a processor may commit; `handover_s` how long oracles wait for a committed result;
+    `verdict_s` how long a commitment waits for 2f + 1 equal signatures before its job goes elsewhere.
     """
 
     nodes: tuple[NodePlan, ...]
@@ -42,6 +43,7 @@ class Plan:
     suite: str = "quick"
     grace_s: int = 10
     handover_s: int = 20
+    verdict_s: int = 300
     beacon_blocks: int = 2
     purse: int = field(default=100_000 * CREDIT)
     """What each account gets."""

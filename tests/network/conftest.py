@@ -31,6 +31,7 @@ PLAN = Plan(
     ),
     clients=("client", "second", "third"),
     grace_s=5,
+    verdict_s=120,
 )
 
 

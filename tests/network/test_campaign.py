@@ -10,7 +10,8 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,8 @@ class Campaign:
     def strike(self, name: str) -> None:
         """Kill one process within a second of now, and start it again within three."""
         time.sleep(self.draw.uniform(0, 1))
+        self.struck.append((self.progress(), name))
         self.kill(name)
-        self.struck.append((0 if name == CHAIN else self.progress(), name))
         time.sleep(self.draw.uniform(0, 3))
         self.running.network.restart(name, self.running.plan)
 
@@ -203,16 +204,29 @@ def verified(campaign: Campaign, number: int) -> VerifyReport:
 
 
 def run(
-    running: Any, kill: Kill, clients: list[Exchange], folder: Path, *, seed: int, jobs: int, kills: int
+    running: Any,
+    kill: Kill,
+    clients: list[Exchange],
+    folder: Path,
+    *,
+    seed: int,
+    jobs: int,
+    batch: int,
+    kills: int,
 ) -> None:
     """One campaign with all its checks; what it came to is printed."""
     started = time.monotonic()
     campaign = Campaign(running, kill, clients, random.Random(seed))
-    campaign.run(jobs, kills, batch=12)
+    campaign.run(jobs, kills, batch)
     outcomes = check(campaign, folder)
     for number in campaign.draw.sample(sorted(campaign.names), RECHECKED):
         report = verified(campaign, number)
         assert report.ok, report.text()
+    for info in map(clients[0].job, campaign.names):
+        for one in info.executions:
+            if one.state != "ACCEPTED":
+                said = [f"{v.outcome} by {v.decided_by}, {v.score} of {v.threshold}" for v in one.verdicts]
+                print(f"job {info.id} on {one.processor_name}: {one.state} {said}")  # noqa: T201
     words = ", ".join(f"{name} at {made}" for made, name in campaign.struck)
     print(f"{jobs} jobs, {kills} kills ({words}): {dict(outcomes)}, {time.monotonic() - started:.0f} s")  # noqa: T201
 
@@ -222,7 +236,33 @@ def run(
 def test_killed_processes_lose_and_double_nothing(
     running: Any, kill: Kill, clients: list[Exchange], tmp_path: Path
 ) -> None:
-    run(running, kill, clients, tmp_path, seed=1, jobs=12, kills=4)
+    run(running, kill, clients, tmp_path, seed=1, jobs=12, batch=4, kills=4)
+
+
+@pytest.mark.network
+@pytest.mark.timeout(1800)
+def test_daemons_that_start_while_the_chain_is_away_wait_for_it(
+    running: Any, kill: Kill, clients: list[Exchange]
+) -> None:
+    node, oracle = running.plan.nodes[0].name, running.plan.oracle_names[0]
+    network = running.network
+
+    def waits(name: str) -> bool:
+        return "waiting until it can" in network.processes.tail(name, 1)
+
+    for name in (CHAIN, node, oracle):
+        kill(name)
+    for name in (node, oracle):
+        network.restart(name, running.plan)
+    for name in (node, oracle):
+        network.processes.await_ready(name, partial(waits, name), seconds=300)
+    network.restart(CHAIN, running.plan)
+    target = next(one.id for one in clients[0].processors() if one.name == node)
+    options = replace(OPTIONS, target=target, max_executions=1)
+    number = clients[0].submit([program(3, random.Random(3))], options)
+    running.until(lambda: clients[0].entry(number).final, "the job is done")
+    assert clients[0].entry(number).state == JobState.SETTLED
+    network.check_alive()
 
 
 @pytest.mark.network
@@ -231,4 +271,4 @@ def test_killed_processes_lose_and_double_nothing(
 def test_twenty_kills_among_a_hundred_jobs(
     running: Any, kill: Kill, clients: list[Exchange], tmp_path: Path
 ) -> None:
-    run(running, kill, clients, tmp_path, seed=20, jobs=100, kills=20)
+    run(running, kill, clients, tmp_path, seed=20, jobs=100, batch=12, kills=20)
