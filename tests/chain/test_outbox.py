@@ -119,13 +119,16 @@ def test_a_reorganisation_posts_again_and_only_what_was_undone(
         probe = make_probe(Sender(chain, accounts[0]))
         with Outbox(tmp_path / "o.sqlite", chain, accounts[1], confirmations=6) as outbox:
             for job in range(8):
-                outbox.post(f"job-{job}", probe.call("submit", job.to_bytes(32, "big"), job), gas=250_000)
+                call = probe.call("submit", job.to_bytes(32, "big"), job)
+                chain.wait(outbox.post(f"job-{job}", call, gas=250_000).hash)
                 outbox.pump()
             final_before = [entry.key for entry in outbox.entries() if entry.state == "final"]
             assert final_before == ["job-0", "job-1"]
             chain.request("anvil_reorg", depth, [])
             assert sum(payloads(chain, probe).values()) == 8 - depth
             outbox.pump()
+            for entry in outbox.entries():
+                chain.wait(entry.hash)
             chain.request("anvil_mine", hex(7))
             outbox.pump()
             chain.request("anvil_mine", hex(7))
