@@ -33,7 +33,7 @@ from qcrs.verification.statistics import (
     missing_errors,
     peer_unit,
 )
-from qcrs.verification.verdict import Finding, Policy, Test, ppm, test_of
+from qcrs.verification.verdict import PPM, Finding, Policy, Test, inverted, plausibility, ppm, test_of, turned
 
 __all__ = ["Comparison", "Leaning", "PairUnit", "compare"]
 
@@ -148,10 +148,11 @@ def _flat_finding(
     exact = not isinstance(units[0].reference, Sample)
     # A flat peer may be the one that answers with noise: alone it never condemns.
     finding = Finding(
-        test_of(f"flat distance:{name}", distance, policy.flat_reject, passed=not too_far),
+        test_of(f"likeness:{name}", turned(distance), 1 - policy.flat_reject, passed=not too_far),
         fails=too_far and exact,
         condemns=exact and distance.above(policy.flat_reject, policy.z_fraud),
         accepts=bool(distance.value + policy.z_accept * distance.se < policy.flat_accept),
+        least_ppm=ppm(1 - policy.flat_reject - policy.z_reject * distance.se),
     )
     if too_far:
         return finding, Leaning.REJECT if exact else Leaning.OPEN
@@ -164,8 +165,8 @@ def _copy(name: str, units: Sequence[PairUnit], policy: Policy, tested_is_later:
     if p is None:
         return None
     copied = p < policy.p_copy
-    surprise = -math.log10(max(p, 1e-300))
-    test = Test(f"copy:{name}", ppm(surprise), 0, ppm(-math.log10(policy.p_copy)), not copied)
+    value = plausibility(-math.log10(max(p, 1e-300)), -math.log10(policy.p_copy))
+    test = Test(f"copy:{name}", ppm(value), 0, PPM // 2, not copied)
     return Finding(test, copied and tested_is_later, False, not copied)
 
 
@@ -195,10 +196,18 @@ class _Shaped:
         self.findings: list[Finding] = []
 
     def _add(
-        self, name: str, estimate: Estimate, threshold: float, *, fails: bool, condemns: bool, accepts: bool
+        self,
+        name: str,
+        estimate: Estimate,
+        threshold: float,
+        *,
+        fails: bool,
+        condemns: bool,
+        accepts: bool,
+        least: float | None = None,
     ) -> Finding:
         test = test_of(f"{name}:{self._name}", estimate, threshold, passed=not fails)
-        finding = Finding(test, fails, condemns, accepts)
+        finding = Finding(test, fails, condemns, accepts, None if least is None else ppm(least))
         self.findings.append(finding)
         return finding
 
@@ -231,6 +240,7 @@ class _Shaped:
             fails=m.below(limit, policy.z_reject),
             condemns=m.below(limit, policy.z_fraud),
             accepts=not m.below(policy.magnitude_accept * predicted, -policy.z_accept),
+            least=limit - policy.z_accept * m.se,
         )
 
     def _shape(self) -> Finding | None:
@@ -248,6 +258,7 @@ class _Shaped:
             fails=fails,
             condemns=fails and rho.below(policy.shape_reject, policy.z_fraud),
             accepts=not rho.below(policy.shape_accept, -policy.z_accept),
+            least=policy.shape_accept + policy.z_accept * rho.se,
         )
 
     def _bits(self, m: Estimate) -> None:
@@ -292,7 +303,7 @@ class _Shaped:
         limit = policy.dispersion_reject + coloured_excess(total, m.value)
         fails = estimate.above(limit, 0) and self._white
         condemns = fails and estimate.above(limit, policy.z_fraud)
-        self._add("dispersion", estimate, limit, fails=fails, condemns=condemns, accepts=True)
+        self._add("fit", inverted(estimate), 1 / limit, fails=fails, condemns=condemns, accepts=True)
 
     def _worst_unit(self) -> None:
         """The unit whose magnitude is least likely, with Bonferroni's correction."""
@@ -340,6 +351,14 @@ class _Shaped:
         limit = policy.marginal_reject + abs(self._predicted_a - self._predicted_b) / 2
         fails = worst.above(limit, policy.z_bit) and self._white
         condemns = fails and worst.above(limit, policy.z_fraud + 1)
-        self._add("marginals", worst, limit, fails=fails, condemns=condemns, accepts=False)
+        self._add(
+            "marginals",
+            turned(worst),
+            1 - limit,
+            fails=fails,
+            condemns=condemns,
+            accepts=False,
+            least=1 - limit - policy.z_bit * worst.se,
+        )
         leaning = Leaning.REJECT if fails else Leaning.WEAK
         return leaning, self._needed(Estimate(1.0, 0.0))

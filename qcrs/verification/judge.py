@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qcrs.circuits.document import CircuitDocument
 from qcrs.circuits.frames import decode, frame, frame_mask, shots_per_frame
@@ -32,7 +32,17 @@ from qcrs.verification.peer import Execution, predicted_magnitude, readout_error
 from qcrs.verification.predicate import check_predicate, predicate_share
 from qcrs.verification.samples import Floats, Sample, blur_density, merged, sample_of
 from qcrs.verification.simulate import Ideal, active_qubits, expectations, ideal
-from qcrs.verification.verdict import PPM, Finding, Outcome, Policy, Test, Verdict, ppm, test_of
+from qcrs.verification.verdict import (
+    PPM,
+    Finding,
+    Outcome,
+    Policy,
+    Test,
+    Verdict,
+    plausibility,
+    ppm,
+    test_of,
+)
 
 __all__ = ["JudgeInput", "JudgeUnit", "frames_match", "judge"]
 
@@ -211,11 +221,11 @@ class _Judge:
                 )
             bits, masks = self._bits[number], self._masks[number]
             units.append(FrameUnit(samples, masks, bits, self._readout[number], reference))
-        threshold = ppm(-math.log10(P_REJECT))
+        limit = -math.log10(P_REJECT)
         found = (("frame mask", mask_test(units)), ("frame score", score_test(units)))
         for name, finding in found:
-            test = Test(name, ppm(min(finding.surprise, 1e6)), 0, threshold, not finding.fails)
-            self._tests.append(test)
+            value = ppm(plausibility(finding.surprise, limit))
+            self._tests.append(Test(name, value, 0, PPM // 2, not finding.fails))
         for test in self._tests[-2:]:
             if not test.passed:
                 reason = "the frames of one circuit contradict each other once decoded"
@@ -300,12 +310,14 @@ class _Judge:
                 reason = "what could be compared is right; some circuits are too wide to simulate"
             elif weak:
                 reason = "too few shots to know the shape; the magnitude is right"
-            test = _deciding(best, weak)
-            return self._verdict(Outcome.ACCEPT, by, reason, test, weak, needed)
+            finding = _deciding(best, weak)
+            least = finding.least_ppm if finding.least_ppm is not None else finding.test.threshold_ppm
+            shown = replace(finding.test, threshold_ppm=min(least, finding.test.value_ppm))
+            return self._verdict(Outcome.ACCEPT, by, reason, shown, weak, needed)
         first = comparisons[0]
         by = "V3 simulate" if first.name == IDEAL else "V4 peer"
         reason = "neither right nor wrong by these shots"
-        return self._verdict(Outcome.UNDECIDED, by, reason, _deciding(first, False), False, needed)
+        return self._verdict(Outcome.UNDECIDED, by, reason, _deciding(first, False).test, False, needed)
 
     def _rejection(self, rejecting: Sequence[Comparison], comparisons: Sequence[Comparison]) -> Verdict:
         condemned: dict[str, int] = {}
@@ -346,13 +358,13 @@ def _copied(comparison: Comparison) -> bool:
     return any(finding.fails and finding.kind == "copy" for finding in comparison.findings)
 
 
-def _deciding(comparison: Comparison, weak: bool) -> Test:
+def _deciding(comparison: Comparison, weak: bool) -> Finding:
     """The test whose number is shown: the shape, or the magnitude where that decided, or the only one."""
-    order = ("magnitude", "marginals", "flat distance") if weak else ("shape", "magnitude", "flat distance")
+    order = ("magnitude", "marginals", "likeness") if weak else ("shape", "magnitude", "likeness")
     found: dict[str, Finding] = {finding.kind: finding for finding in comparison.findings}
     for kind in (*order, *found):
         if kind in found:
-            return found[kind].test
+            return found[kind]
     raise VerificationError("a comparison without tests", field="comparison", value=comparison.name)
 
 
@@ -376,10 +388,10 @@ def _judge_exact(evidence: JudgeInput, policy: Policy) -> Verdict:
         for right, value in zip(expectations(unit.circuit, labels), got, strict=True):
             worst = max(worst, abs(value / PICO - right))
     tolerance = policy.exact_tolerance_pico / PICO
-    # In units of the tolerance, so that a number of 10⁻⁶ can hold it.
+    # What is left of the tolerance, as a share of it, so that a number of 10⁻⁶ can hold it.
     passed = worst <= tolerance
-    test = Test("exact values", ppm(worst / tolerance), 0, PPM, passed)
+    test = Test("exact values", ppm(1 - worst / tolerance), 0, 0, passed)
     outcome = Outcome.ACCEPT if passed else Outcome.REJECT
     reason = "every value is right" if passed else "a value differs from the simulated one"
     shown = (test.value_ppm, test.value_ppm)
-    return Verdict(outcome, test.value_ppm, PPM, shown, (test,), "V3 simulate", False, None, reason)
+    return Verdict(outcome, test.value_ppm, 0, shown, (test,), "V3 simulate", False, None, reason)

@@ -1,6 +1,8 @@
 """What the judge decides and by which numbers: tests, findings, policy, verdict. Integers of 10⁻⁶.
 
-Every number is quantised once, here, so that all oracles build the same bytes of evidence.
+Every number is quantised once, here, so that all oracles build the same bytes of evidence. Every test has
+one direction: a value at or above its threshold is good. What is small when all is well (a distance, an
+excess, the improbability of an accident) is turned first (`turned`, `inverted`, `plausibility`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,19 @@ from typing import ClassVar
 
 from qcrs.verification.statistics import Estimate
 
-__all__ = ["PPM", "Finding", "Outcome", "Policy", "Test", "Verdict", "ppm"]
+__all__ = [
+    "PPM",
+    "Finding",
+    "Outcome",
+    "Policy",
+    "Test",
+    "Verdict",
+    "inverted",
+    "plausibility",
+    "ppm",
+    "test_of",
+    "turned",
+]
 
 PPM = 1_000_000
 _LARGEST = 10**15
@@ -36,7 +50,11 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One test: its name ("shape:ideal", "bit 3:peer 0"), value, standard error, threshold and result."""
+    """One test: its name ("shape:ideal", "bit 3:peer 0"), value, standard error, threshold and result.
+
+    A value at or above the threshold is good, whatever the test. A lower one fails only where its error,
+    and how much it matters, leave no doubt.
+    """
 
     __test__: ClassVar[bool] = False  # a name that test runners would collect
 
@@ -52,13 +70,15 @@ class Finding:
     """A test and what follows from it.
 
     `fails` rejects; `condemns` is the same at one in a million, which with a second reference is fraud;
-    `accepts` is true where the number is known well enough to accept on it.
+    `accepts` is true where the number is known well enough to accept on it; `least_ppm` is the value, given
+    its error, from which this test lets an execution pass: what an acceptance shows as its threshold.
     """
 
     test: Test
     fails: bool
     condemns: bool
     accepts: bool
+    least_ppm: int | None = None
 
     @property
     def kind(self) -> str:
@@ -105,7 +125,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is reported of one execution."""
+    """What is reported of one execution; the score is that of the deciding test: the higher the better."""
 
     outcome: Outcome
     score_ppm: int
@@ -122,3 +142,19 @@ class Verdict:
 def test_of(name: str, estimate: Estimate, threshold: float, *, passed: bool) -> Test:
     """A test from an estimate."""
     return Test(name, ppm(estimate.value), ppm(estimate.se), ppm(threshold), passed)
+
+
+def turned(estimate: Estimate) -> Estimate:
+    """1 − x: a distance as a likeness, an excess as an agreement."""
+    return Estimate(1.0 - estimate.value, estimate.se)
+
+
+def inverted(estimate: Estimate) -> Estimate:
+    """1/x of a positive number, with its standard error by the derivative."""
+    value = max(estimate.value, 1e-6)
+    return Estimate(1.0 / value, estimate.se / value**2)
+
+
+def plausibility(surprise: float, limit: float) -> float:
+    """−log₁₀ p on a scale from 1 (p = 1) over ½ (p at the limit) down to 0 (p at its square or below)."""
+    return max(0.0, 1.0 - max(0.0, surprise) / (2 * limit))

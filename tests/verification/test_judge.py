@@ -224,9 +224,12 @@ def test_flat_targets_have_their_own_rule(lab) -> None:
     honest = lab.run(job, lab.B, 1)
     verdict = lab.judge(job, honest)
     assert verdict.outcome is Outcome.ACCEPT
-    assert [t.name for t in verdict.tests if "flat" in t.name] == ["flat distance:ideal"]
+    assert [t.name for t in verdict.tests if "likeness" in t.name] == ["likeness:ideal"]
+    assert verdict.score_ppm >= verdict.threshold_ppm
     stale = lab.from_distribution(job, lab.ideal(lab.family("random", 5, 1)), lab.A, 1)
-    assert lab.judge(job, stale).outcome is Outcome.REJECT
+    rejected = lab.judge(job, stale)
+    assert rejected.outcome is Outcome.REJECT
+    assert rejected.interval_ppm[1] < rejected.threshold_ppm
 
 
 def test_peaked_outputs(lab) -> None:
