@@ -63,6 +63,14 @@ class Noise:
         """Error of a one-qubit gate: a tenth of the two-qubit one."""
         return self.p2 / 10
 
+    def gate(self, name: str, qubits: tuple[int, ...]) -> float:  # noqa: ARG002  (a device may tell names apart)
+        """Total Pauli error of a gate on these qubits."""
+        return self.p1 if len(qubits) == 1 else self.p2
+
+    def flips(self, qubit: int) -> tuple[float, float]:  # noqa: ARG002  (the same for every qubit)
+        """Probability to read 1 for 0, and 0 for 1."""
+        return self.readout, self.readout
+
 
 NOISE: Mapping[str, Noise] = {
     "ideal": Noise(0.0, 0.0),
@@ -237,7 +245,7 @@ def _pairs(target: Target) -> list[list[int]]:
 def metadata(device: Device, *, name: str, hpke: str, calibration_cid: str) -> Json:
     """The processor's public document (`processor/1` of the protocol)."""
     target = device.backend.target
-    basis = sorted(op for op in target.operation_names if op not in ("delay", "barrier", "id"))
+    basis = sorted(op for op in target.operation_names if op not in ("barrier", "id"))
     return {
         "qcrs": "processor/1",
         "name": name,

@@ -98,6 +98,44 @@ def test_what_is_not_clifford_or_not_final_is_left_to_others() -> None:
     assert not any(map(is_clifford, (tilted, later, reset, branching)))
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_the_gates_of_other_devices_are_known(seed: int) -> None:
+    stream = np.random.default_rng(seed)
+    circuit = QuantumCircuit(4, 4)
+    for _ in range(12):
+        for q in range(4):
+            circuit.rz(int(stream.integers(-4, 5)) * math.pi / 2, q)
+            getattr(circuit, str(stream.choice(["sx", "sxdg", "x", "id"])))(q)
+        a, b = (int(q) for q in stream.permutation(4)[:2])
+        getattr(circuit, str(stream.choice(["cx", "ecr", "cz"])))(a, b)
+    ideal = Statevector(circuit).probabilities()
+    circuit.measure(range(4), range(4))
+    assert is_clifford(circuit)
+    shots = 3000
+    counts = sample_clifford(circuit, shots, QUIET, stream)
+    seen = np.array([counts.get(k, 0) for k in range(16)])
+    assert not seen[ideal < 1e-9].any()
+    support = ideal > 1e-9
+    chi_square = ((seen[support] - shots * ideal[support]) ** 2 / (shots * ideal[support])).sum()
+    freedom = support.sum() - 1
+    assert chi_square < freedom + 6 * math.sqrt(2 * freedom) + 1
+
+
+@pytest.mark.parametrize("error", [0.004, 0.3])
+def test_rare_and_frequent_errors_hit_as_often_as_they_should(error: float) -> None:
+    """One gate on every qubit: X and Y, two of three errors, flip its bit."""
+    qubits, shots = 200, 3000
+    circuit = QuantumCircuit(qubits, qubits)
+    circuit.u(0, 0, 0, range(qubits))
+    circuit.measure(range(qubits), range(qubits))
+    counts = sample_clifford(circuit, shots, Noise(error, 0.0), np.random.default_rng(3))
+    flips = sum(key.bit_count() * n for key, n in counts.items())
+    expected = qubits * shots * error / 10 * 2 / 3
+    assert abs(flips - expected) < 5 * math.sqrt(expected)
+    touching = {key for key in counts if key.bit_count() >= 2}
+    assert touching  # errors fall together in some shot
+
+
 def test_wide_circuits_are_quick_and_right() -> None:
     """A GHZ state on 60 qubits: two outcomes without noise, spread by noise."""
     circuit = QuantumCircuit(60, 60)
