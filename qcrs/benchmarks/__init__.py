@@ -6,6 +6,7 @@ one processor and turns the counts into a certificate and a report.
 
 from qcrs.benchmarks.speed import Timing
 from qcrs.benchmarks.suite import (
+    PROTOCOLS,
     Capability,
     CapabilityResult,
     Level,
@@ -19,6 +20,7 @@ from qcrs.benchmarks.topology import Coupling
 from qcrs.benchmarks.units import BenchmarkUnit
 
 __all__ = [
+    "PROTOCOLS",
     "BenchmarkUnit",
     "Capability",
     "CapabilityResult",

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from qcrs.circuits import TURN, CircuitDocument, Drbg, Instruction, Register
+from qcrs.circuits import TURN, CircuitDocument, Control, Drbg, Instruction, Register
 
 __all__ = [
     "CLIFFORDS",
@@ -131,6 +131,10 @@ class Builder:
     def cz(self, a: int, b: int) -> None:
         """A controlled phase flip."""
         self._instructions.append(Instruction("cz", (a, b)))
+
+    def delay(self, qubit: int, picoseconds: int) -> None:
+        """Nothing happens for this long."""
+        self._instructions.append(Instruction("delay", (qubit,), (), (picoseconds,), Control(unit="ps")))
 
     def barrier(self, qubits: Iterable[int]) -> None:
         """Nothing moves across it."""

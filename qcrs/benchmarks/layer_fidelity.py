@@ -12,24 +12,21 @@ parities in place of full inversions.)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from qcrs.benchmarks.builder import CLIFFORDS, Builder, conjugate, conjugate_cz, rotate_to_z
+from qcrs.benchmarks.decay import Decay, fit_decay
 from qcrs.benchmarks.readout import ReadoutResult
 from qcrs.benchmarks.topology import Edge
 from qcrs.benchmarks.units import BenchmarkUnit, Reading
 from qcrs.circuits import CircuitDocument, Drbg
 
-__all__ = ["PROTOCOL", "LayerFidelityResult", "LayerSample", "PairDecay", "circuits", "fit_decay", "score"]
+__all__ = ["PROTOCOL", "LayerFidelityResult", "LayerSample", "PairDecay", "circuits", "score"]
 
 PROTOCOL = "layer_fidelity"
-
-START_SPREAD = 0.1
-"""Allowed spread of A about 1: readings are corrected, so only preparation errors move it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +48,28 @@ class PairDecay:
 
     pair: Edge
     layer: int
-    alpha: float
-    alpha_se: float
+    decay: Decay
 
     @property
     def fidelity(self) -> float:
         """Process fidelity of a step; sampling noise may lift it a little above 1."""
-        return (1 + 15 * self.alpha) / 16
+        return (1 + 15 * self.decay.alpha) / 16
+
+    @property
+    def standard_error(self) -> float:
+        """Of `fidelity`."""
+        return 15 / 16 * self.decay.alpha_se
 
 
 @dataclass(frozen=True, slots=True)
 class LayerFidelityResult:
-    """All pairs with the layer fidelity and the error per layered gate."""
+    """All pairs with the layer fidelity and the error per layered gate.
+
+    `curve` holds (layer, length, mean corrected parity of the layer's pairs, standard error).
+    """
 
     pairs: tuple[PairDecay, ...]
+    curve: tuple[tuple[int, int, float, float], ...] = ()
 
     @property
     def log_fidelity(self) -> float:
@@ -74,7 +79,7 @@ class LayerFidelityResult:
     @property
     def log_fidelity_se(self) -> float:
         """Standard error of `log_fidelity`."""
-        return math.sqrt(sum((15 / 16 * p.alpha_se / max(p.fidelity, 1 / 16)) ** 2 for p in self.pairs))
+        return math.sqrt(sum((p.standard_error / max(p.fidelity, 1 / 16)) ** 2 for p in self.pairs))
 
     @property
     def error_per_layered_gate(self) -> float:
@@ -174,50 +179,6 @@ def circuits(
     return units
 
 
-def fit_decay(
-    lengths: npt.NDArray[np.float64], means: npt.NDArray[np.float64], variances: npt.NDArray[np.float64]
-) -> tuple[float, float]:
-    """α and its standard error of means = A α^m by weighted least squares, A near 1 (`START_SPREAD`).
-
-    A is eliminated in closed form; α in [0, 1.05] by a grid and golden sections, the same on all machines.
-    """
-    m = np.append(lengths, 0.0)
-    y = np.append(means, 1.0)
-    w = 1 / np.append(variances, START_SPREAD**2)
-
-    def loss(alpha: float) -> float:
-        shape = np.power(alpha, m)
-        scale = float((w * shape * y).sum() / (w * shape * shape).sum())
-        return float((w * (y - scale * shape) ** 2).sum())
-
-    grid = np.concatenate(
-        [np.linspace(0.01, 0.9, 90), 1 - np.geomspace(0.1, 1e-5, 60), np.linspace(1, 1.05, 21)]
-    )
-    best = int(np.argmin([loss(float(a)) for a in grid]))
-    low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
-    ratio = (math.sqrt(5) - 1) / 2
-    for _ in range(60):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if loss(left) < loss(right):
-            high = right
-        else:
-            low = left
-    alpha = (low + high) / 2
-    shape = np.power(alpha, m)
-    scale = float((w * shape * y).sum() / (w * shape * shape).sum())
-    slope = np.where(m > 0, scale * m * np.power(alpha, np.maximum(m - 1, 0)), 0.0)
-    information = np.array(
-        [
-            [(w * shape * shape).sum(), (w * shape * slope).sum()],
-            [(w * shape * slope).sum(), (w * slope * slope).sum()],
-        ]
-    )
-    determinant = float(np.linalg.det(information))
-    if determinant <= 1e-12 * information[0, 0] * max(information[1, 1], 1e-300):
-        return alpha, 1.0
-    return alpha, min(1.0, math.sqrt(information[0, 0] / determinant))
-
-
 def score(
     units: Sequence[BenchmarkUnit], readings: Sequence[Reading], readout: ReadoutResult
 ) -> LayerFidelityResult:
@@ -238,9 +199,25 @@ def score(
             )
     decays = []
     for (layer, pair), found in points.items():
-        lengths, means, variances = (
-            np.array(column, dtype=np.float64) for column in zip(*found, strict=True)
+        columns = (np.array(column, dtype=np.float64) for column in zip(*found, strict=True))
+        decays.append(PairDecay(pair, layer, fit_decay(*columns)))
+    return LayerFidelityResult(tuple(decays), _curve(points))
+
+
+def _curve(
+    points: Mapping[tuple[int, Edge], Sequence[tuple[int, float, float]]],
+) -> tuple[tuple[int, int, float, float], ...]:
+    """The mean reading of every layer and length."""
+    gathered: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for (layer, _pair), found in points.items():
+        for length, mean, variance in found:
+            gathered.setdefault((layer, length), []).append((mean, variance))
+    return tuple(
+        (
+            layer,
+            length,
+            sum(m for m, _ in values) / len(values),
+            math.sqrt(sum(v for _, v in values)) / len(values),
         )
-        alpha, alpha_se = fit_decay(lengths, means, variances)
-        decays.append(PairDecay(pair, layer, alpha, alpha_se))
-    return LayerFidelityResult(tuple(decays))
+        for (layer, length), values in sorted(gathered.items())
+    )

@@ -54,6 +54,8 @@ class VolumeResult:
     heavy: float
     standard_error: float
     deviations: float
+    each: tuple[float, ...] = ()
+    """The heavy output of every circuit by itself."""
 
     @property
     def lower_bound(self) -> float:
@@ -196,7 +198,7 @@ def score(units: Sequence[BenchmarkUnit], readings: Sequence[Reading]) -> list[V
             binomial = mean * (1 - mean) / shots[width]
             error = math.sqrt(max(float(np.var(values, ddof=1)) if n > 1 else 0.25, binomial) / n)
             deviations = float(stdtrit(max(n - 1, 1), _LEVEL))
-        results.append(VolumeResult(width, n, mean, error, deviations))
+        results.append(VolumeResult(width, n, mean, error, deviations, tuple(values)))
     return results
 
 

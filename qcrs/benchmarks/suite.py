@@ -7,32 +7,47 @@ counts and timings. So every oracle that holds the seed computes the same report
 |---|---|---|
 | readout (C1) | 16 circuits x 500 | 6 x 400 |
 | layer fidelity (C2) | about 80 x 400, five lengths | at most 12 x 300, three lengths |
+| binary benchmarking (C3) | 40 x 100, five lengths | 9 x 100, three lengths |
 | GHZ (C4) | up to 8 widths x 12 settings x 100 | up to 3 widths x 6 settings x 100 |
 | quantum volume (C5) | 3 widths x 100 x 200 | 2 widths x 10 x 150 |
+| cross-entropy (C6) | 10 x 2000, up to 16 qubits | 3 x 500, up to 6 qubits |
 | speed (C7) | all of them | all of them |
+| T1 and T2 (C8) | 3 qubits, 8 delays x 2 x 400 | 2 qubits, 4 delays x 2 x 200 |
+
+C8 is left out where a processor's metadata have no `delay` in its basis. Any selection of protocols can be
+planned; only the whole suite gives a certificate.
 
 The quick level is for demonstrations: the same estimators with fewer circuits, wider intervals, and quantum
 volume judged on fewer circuits than its definition asks for. Its report says so.
 
-Report, integers only: `{"qcrs": "capability/1", "level", "confidence", "seed", "qubits", "circuits", "shots",
-"capability": {…}, "readout": {"error_nano": [per qubit], …}, "layer_fidelity": {…}, "ghz": […],
-"quantum_volume": […], "speed": {…}}`; `_nano` is 1e-9, `_se_nano` one standard error.
+The report's form is described in `qcrs.benchmarks.report`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from qcrs.benchmarks import ghz, layer_fidelity, quantum_volume, readout, speed
-from qcrs.benchmarks.topology import Coupling, Edge, Spread
+from qcrs.benchmarks import (
+    binary_rb,
+    ghz,
+    layer_fidelity,
+    quantum_volume,
+    readout,
+    relaxation,
+    report,
+    schedule,
+    speed,
+    xeb,
+)
+from qcrs.benchmarks.topology import Coupling
 from qcrs.benchmarks.units import BenchmarkUnit, Reading, read
-from qcrs.circuits import Drbg
 from qcrs.errors import InputError, VerificationError
 from qcrs.types import Json, canonical_json
 
 __all__ = [
+    "PROTOCOLS",
     "Capability",
     "CapabilityResult",
     "Level",
@@ -45,12 +60,21 @@ __all__ = [
 
 Level = Literal["full", "quick"]
 
+PROTOCOLS: Mapping[str, str] = {
+    "C1": readout.PROTOCOL,
+    "C2": layer_fidelity.PROTOCOL,
+    "C3": binary_rb.PROTOCOL,
+    "C4": ghz.PROTOCOL,
+    "C5": quantum_volume.PROTOCOL,
+    "C6": xeb.PROTOCOL,
+    "C7": "speed",
+    "C8": relaxation.PROTOCOL,
+}
+"""Names of the protocols by number. C2, C3 and C8 correct their readings by C1's."""
+
 NANO = 10**9
 MOST_QUALITY = 4095
-MOST_VOLUME_WIDTH = {"full": 16, "quick": 6}
 _UNCLAIMED_ERROR = 1e-2
-_EXPECTED_READOUT = 0.02
-_ENOUGH_PAIRS = 12
 _CONFIDENCE = {
     "full": "two standard errors for every pass; quantum volume by its definition",
     "quick": "reduced: few circuits and shots, wide intervals; quantum volume on fewer than 100 circuits",
@@ -75,6 +99,8 @@ class ProcessorModel:
     claimed_quality: int | None = None
     t1_ns: int = 0
     t2_ns: int = 0
+    delays: bool = True
+    """Whether circuits may wait: without, T1 and T2 are as declared."""
 
     def __post_init__(self) -> None:
         if self.qubits < 2:
@@ -86,11 +112,13 @@ class ProcessorModel:
     def from_metadata(
         cls, metadata: Mapping[str, Json], claimed_quality: int | None = None, t1_ns: int = 0, t2_ns: int = 0
     ) -> ProcessorModel:
-        """From a processor's metadata document; T1 and T2 are declared, not measured."""
+        """From a processor's metadata document; declared T1 and T2 count where none are measured."""
         qubits = metadata["qubits"]
         if type(qubits) is not int or not 0 < qubits <= 4095:
             raise InputError("a processor has 1 to 4095 qubits", field="qubits", value=qubits)
-        return cls(qubits, Coupling.of(qubits, metadata.get("coupling")), claimed_quality, t1_ns, t2_ns)
+        coupling = Coupling.of(qubits, metadata.get("coupling"))
+        delays = "delay" in metadata.get("basis", ["delay"])
+        return cls(qubits, coupling, claimed_quality, t1_ns, t2_ns, delays)
 
     @property
     def expected_error(self) -> float:
@@ -136,6 +164,8 @@ class SuitePlan:
     seed: bytes
     level: Level
     units: tuple[BenchmarkUnit, ...]
+    complete: bool = True
+    """Whether all protocols are in it, so that it gives a certificate."""
 
     @property
     def shots(self) -> int:
@@ -150,9 +180,9 @@ class SuitePlan:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityResult:
-    """The certificate's numbers and the report behind them."""
+    """The certificate's numbers, None where only some protocols ran, and the report behind them."""
 
-    capability: Capability
+    capability: Capability | None
     report: Json
 
     @property
@@ -161,84 +191,33 @@ class CapabilityResult:
         return canonical_json(self.report)
 
 
-def _layers(processor: ProcessorModel, most: int, seed: bytes) -> list[tuple[Edge, ...]]:
-    """Layers that cover the coupling; where there are more than `most`, that many drawn from the seed."""
-    layers = processor.coupling.layers()
-    order = Drbg(seed, b"capability/layers").permutation(len(layers))
-    return [layers[i] for i in sorted(int(i) for i in order[:most])]
+def plan(
+    processor: ProcessorModel, seed: bytes, level: Level = "full", only: Iterable[str] | None = None
+) -> SuitePlan:
+    """All circuits of one certification. The seed comes from a beacon after the registration.
 
-
-def _lengths(processor: ProcessorModel, level: Level) -> list[int]:
-    error = processor.expected_error
-    if level == "quick":
-        longest = max(12, min(40, round(0.3 / error)))
-        return [2, longest // 3, longest]
-    longest = max(16, min(300, round(0.6 / error)))
-    return [2, longest // 8, longest // 4, longest // 2, longest]
-
-
-def _ghz_widths(reach: int, level: Level) -> list[int]:
-    if level == "quick":
-        return sorted({max(2, reach // 4), max(2, reach // 2), reach})
-    steps = [round(2 * (reach / 2) ** (k / 7)) for k in range(8)]
-    return sorted({*steps, reach})
-
-
-def _volume_widths(processor: ProcessorModel, spread: Spread, level: Level) -> list[int]:
-    """Widths about the widest that the expected error should pass, predicted on one routed circuit each."""
-    most = min(MOST_VOLUME_WIDTH[level], len(spread.steps) + 1)
-    margin = 0.74 if level == "quick" else 0.70
-    top = 2
-    for width in range(2, most + 1):
-        draws = Drbg(bytes(32), b"capability/volume-widths/%d" % width)
-        trial = quantum_volume.model_circuit(
-            processor.qubits, processor.coupling, spread.region(width), draws
+    `only` names protocols by number ("C2"); those whose readings they need are added. `InputError` on others.
+    """
+    chosen = set(PROTOCOLS) if only is None else {name.upper() for name in only}
+    unknown = chosen - set(PROTOCOLS)
+    if unknown or not chosen:
+        raise InputError(
+            "no such protocol",
+            field="only",
+            value=", ".join(sorted(unknown)),
+            solution=f"name some of {', '.join(PROTOCOLS)}",
         )
-        fidelity = (1 - processor.expected_error) ** trial.count("cz") * (1 - _EXPECTED_READOUT) ** width
-        if 0.5 + 0.347 * fidelity > margin:
-            top = width
-    if level == "quick":
-        return sorted({max(2, top // 2), top})
-    return sorted({max(2, top - 1), top, min(most, top + 1)})
-
-
-def plan(processor: ProcessorModel, seed: bytes, level: Level = "full") -> SuitePlan:
-    """All circuits of one certification. The seed comes from a beacon after the registration."""
-    n, spread = processor.qubits, processor.coupling.spread()
-    reach = len(spread.steps) + 1
-    quick = level == "quick"
-    layers = _layers(processor, 4 if quick else 16, seed)
-    lengths = _lengths(processor, level)
-    samples = max(1, (12 if quick else 80) // (len(lengths) * len(layers)))
-    if quick:  # many pairs average each other's noise; their circuits are the dear ones
-        samples = min(samples, -(-_ENOUGH_PAIRS // sum(len(layer) for layer in layers)))
-    widths = _volume_widths(processor, spread, level)
-    count = (20 // len(widths)) if quick else quantum_volume.FULL_CIRCUITS
-    units = [
-        *readout.circuits(n, 3 if quick else 8, 400 if quick else 500, seed),
-        *layer_fidelity.circuits(n, layers, lengths, samples, 300 if quick else 400, seed),
-        *ghz.circuits(n, spread, _ghz_widths(reach, level), 5 if quick else 11, 100, seed),
-        *quantum_volume.circuits(
-            n,
-            processor.coupling,
-            [spread.region(width) for width in widths],
-            count,
-            150 if quick else 200,
-            seed,
-        ),
-    ]
-    return SuitePlan(processor, seed, level, tuple(units))
+    if chosen & {"C2", "C3", "C8"} or chosen == {"C7"}:
+        chosen.add("C1")
+    units: list[BenchmarkUnit] = []
+    for name, planned in schedule.PLANS.items():
+        if name in chosen:
+            units += planned(processor, seed, level == "quick")
+    return SuitePlan(processor, seed, level, tuple(units), chosen == set(PROTOCOLS))
 
 
 def _nano(value: float) -> int:
     return max(-(2**62), min(2**62, round(value * NANO)))
-
-
-def _part(
-    suite: SuitePlan, readings: Sequence[Reading], protocol: str
-) -> tuple[list[BenchmarkUnit], list[Reading]]:
-    chosen = [(u, r) for u, r in zip(suite.units, readings, strict=True) if u.protocol == protocol]
-    return [u for u, _ in chosen], [r for _, r in chosen]
 
 
 def evaluate(
@@ -252,81 +231,70 @@ def evaluate(
     if len(counts) != len(suite.units):
         raise VerificationError("counts do not match the plan", field="units", value=len(counts))
     readings = [read(u, c, i) for i, (u, c) in enumerate(zip(suite.units, counts, strict=True))]
-    reading_errors = readout.score(*_part(suite, readings, readout.PROTOCOL))
-    decay = layer_fidelity.score(*_part(suite, readings, layer_fidelity.PROTOCOL), reading_errors)
-    states = ghz.score(*_part(suite, readings, ghz.PROTOCOL))
-    volumes = quantum_volume.score(*_part(suite, readings, quantum_volume.PROTOCOL))
-    rate = speed.score(suite.units, timings)
-    error_nano = _nano(decay.certified_error)
-    capability = Capability(
-        width_tested=suite.processor.qubits,
-        log2_quantum_volume=quantum_volume.largest(volumes),
-        error_per_layered_gate=error_nano,
-        layers_per_second=rate.layers_per_second,
-        readout_error=_nano(float(reading_errors.error.mean())),
-        t1_nanoseconds=min(suite.processor.t1_ns, 2**32 - 1),
-        t2_nanoseconds=min(suite.processor.t2_ns, 2**32 - 1),
-        ghz_width=ghz.largest(states),
-        quality=quality_word(error_nano),
-    )
-    report = {
+    found = _scored(suite, readings, timings)
+    capability = _certificate(suite, found) if suite.complete else None
+    coupling = suite.processor.coupling
+    head: dict[str, Json] = {
         "qcrs": "capability/1",
         "level": suite.level,
         "confidence": _CONFIDENCE[suite.level],
         "seed": suite.seed.hex(),
         "qubits": suite.processor.qubits,
+        "coupling": None if coupling.complete else [list(edge) for edge in coupling.edges],
         "circuits": len(suite.units),
         "shots": suite.shots,
-        "capability": asdict(capability),
-        "readout": _readout_json(reading_errors),
-        "layer_fidelity": _decay_json(decay),
-        "ghz": [
-            {
-                "width": r.width,
-                "fidelity_nano": _nano(r.fidelity),
-                "fidelity_se_nano": _nano(r.standard_error),
-                "passed": r.passed,
-            }
-            for r in states
-        ],
-        "quantum_volume": [
-            {
-                "width": r.width,
-                "circuits": r.circuits,
-                "heavy_nano": _nano(r.heavy),
-                "heavy_se_nano": _nano(r.standard_error),
-                "lower_bound_nano": _nano(r.lower_bound),
-                "passed": r.passed,
-            }
-            for r in volumes
-        ],
-        "speed": {"layer_shots": rate.layer_shots, "milliseconds": rate.milliseconds},
     }
-    return CapabilityResult(capability, report)
+    if capability is not None:
+        head["capability"] = asdict(capability)
+    return CapabilityResult(capability, head | report.sections(found))
 
 
-def _readout_json(result: readout.ReadoutResult) -> Json:
-    return {
-        "error_nano": [_nano(float(p)) for p in result.error],
-        "one_given_zero_nano": [_nano(float(p)) for p in result.p_one_given_zero],
-        "zero_given_one_nano": [_nano(float(p)) for p in result.p_zero_given_one],
-        "mean_se_nano": _nano(result.standard_error),
-        "shots_per_state": result.shots,
-    }
+def _scored(
+    suite: SuitePlan, readings: Sequence[Reading], timings: Sequence[speed.Timing]
+) -> report.Findings:
+    """Every protocol's result; None where it did not run."""
+    parts: dict[str, tuple[list[BenchmarkUnit], list[Reading]]] = {}
+    for unit, reading in zip(suite.units, readings, strict=True):
+        units, found = parts.setdefault(unit.protocol, ([], []))
+        units.append(unit)
+        found.append(reading)
+    errors = readout.score(*parts[readout.PROTOCOL]) if readout.PROTOCOL in parts else None
+
+    def corrected(name: str, score: Callable[..., Any]) -> Any:
+        return score(*parts[name], errors) if name in parts else None
+
+    def plain(name: str, score: Callable[..., Any]) -> Any:
+        return score(*parts[name]) if name in parts else None
+
+    return report.Findings(
+        readout=errors,
+        layer_fidelity=corrected(layer_fidelity.PROTOCOL, layer_fidelity.score),
+        binary_rb=corrected(binary_rb.PROTOCOL, binary_rb.score),
+        ghz=plain(ghz.PROTOCOL, ghz.score),
+        quantum_volume=plain(quantum_volume.PROTOCOL, quantum_volume.score),
+        xeb=plain(xeb.PROTOCOL, xeb.score),
+        relaxation=corrected(relaxation.PROTOCOL, relaxation.score),
+        speed=speed.score(suite.units, timings),
+    )
 
 
-def _decay_json(result: layer_fidelity.LayerFidelityResult) -> Json:
-    return {
-        "error_per_layered_gate_nano": _nano(result.error_per_layered_gate),
-        "error_se_nano": _nano(result.standard_error),
-        "log_fidelity_nano": _nano(result.log_fidelity),
-        "pairs": [
-            {
-                "pair": list(p.pair),
-                "layer": p.layer,
-                "error_nano": _nano(1 - p.fidelity),
-                "error_se_nano": _nano(15 / 16 * p.alpha_se),
-            }
-            for p in result.pairs
-        ],
-    }
+def _certificate(suite: SuitePlan, found: report.Findings) -> Capability:
+    """The registry's numbers. `VerificationError` where a plan called whole lacks a protocol."""
+    decay, errors, states, volumes = found.layer_fidelity, found.readout, found.ghz, found.quantum_volume
+    if decay is None or errors is None or states is None or volumes is None:
+        raise VerificationError("a certificate needs the whole suite", field="units")
+    error_nano = _nano(decay.certified_error)
+    t1, t2 = suite.processor.t1_ns, suite.processor.t2_ns
+    if found.relaxation:
+        t1, t2 = relaxation.shortest(found.relaxation)
+    return Capability(
+        width_tested=suite.processor.qubits,
+        log2_quantum_volume=quantum_volume.largest(volumes),
+        error_per_layered_gate=error_nano,
+        layers_per_second=found.speed.layers_per_second,
+        readout_error=_nano(float(errors.error.mean())),
+        t1_nanoseconds=min(t1, 2**32 - 1),
+        t2_nanoseconds=min(t2, 2**32 - 1),
+        ghz_width=ghz.largest(states),
+        quality=quality_word(error_nano),
+    )

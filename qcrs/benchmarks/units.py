@@ -41,6 +41,14 @@ class Reading:
 
     outcomes: npt.NDArray[np.object_]
     counts: npt.NDArray[np.float64]
+    _bits: npt.NDArray[np.uint8] = field(init=False, repr=False, compare=False)
+    """One row for every classical bit, one column for every outcome."""
+
+    def __post_init__(self) -> None:
+        width = max([1, *(-(-int(o).bit_length() // 8) for o in self.outcomes)])
+        packed = np.frombuffer(b"".join(int(o).to_bytes(width, "little") for o in self.outcomes), np.uint8)
+        bits = np.unpackbits(packed.reshape(len(self.outcomes), width), axis=1, bitorder="little").T
+        object.__setattr__(self, "_bits", np.ascontiguousarray(bits))
 
     @property
     def shots(self) -> int:
@@ -49,12 +57,16 @@ class Reading:
 
     def bit(self, index: int) -> npt.NDArray[np.int64]:
         """One classical bit of every outcome."""
-        return np.array([int(o) >> index & 1 for o in self.outcomes], dtype=np.int64)
+        if index >= len(self._bits):
+            return np.zeros(len(self.outcomes), dtype=np.int64)
+        bits: npt.NDArray[np.int64] = self._bits[index].astype(np.int64)
+        return bits
 
     def parity(self, bits: Sequence[int]) -> npt.NDArray[np.int64]:
         """+1 or -1 for every outcome: the parity of these bits."""
-        mask = sum(1 << b for b in bits)
-        return np.array([1 - 2 * ((int(o) & mask).bit_count() & 1) for o in self.outcomes], dtype=np.int64)
+        rows = [bit for bit in bits if bit < len(self._bits)]
+        odd: npt.NDArray[np.uint8] = np.bitwise_xor.reduce(self._bits[rows], axis=0)
+        return np.asarray(1 - 2 * odd.astype(np.int64))
 
 
 def read(unit: BenchmarkUnit, counts: Mapping[Any, int], index: int) -> Reading:

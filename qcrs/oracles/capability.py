@@ -60,4 +60,6 @@ def score(payload: bytes) -> bytes:
     outcomes = decode_result(secret, ResultDocument.from_json(asked["result"]))
     timing = Timing(tuple(range(len(suite.units))), asked["milliseconds"])
     found = evaluate(suite, [outcome.counts for outcome in outcomes], [timing])
+    if found.capability is None:
+        raise VerificationError("only the whole suite gives a certificate", field="level")
     return canonical_json({"capability": asdict(found.capability), "report": found.report})

@@ -95,14 +95,6 @@ def test_a_layer_of_pure_noise_is_certified_as_useless() -> None:
     assert result.certified_error > 0.3
 
 
-@pytest.mark.parametrize("alpha", [0.5, 0.9, 0.99, 0.9999])
-def test_decay_fit_recovers_an_exact_curve(alpha: float) -> None:
-    lengths = np.array([2.0, 10.0, 40.0])
-    found, error = layer_fidelity.fit_decay(lengths, 0.97 * alpha**lengths, np.full(3, 1e-8))
-    assert found == pytest.approx(alpha, abs=1e-3)
-    assert 0 < error < 0.01
-
-
 def test_ghz_stabilisers_have_the_right_signs() -> None:
     for coupling in (LINE, Coupling.of(6, None), Coupling.of(7, [(3, q) for q in range(7) if q != 3])):
         spread = coupling.spread()

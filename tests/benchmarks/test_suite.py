@@ -9,7 +9,16 @@ from collections.abc import Callable
 import pytest
 
 import qcrs.benchmarks
-from qcrs.benchmarks import Coupling, ProcessorModel, SuitePlan, Timing, evaluate, plan, quality_word
+from qcrs.benchmarks import (
+    PROTOCOLS,
+    Coupling,
+    ProcessorModel,
+    SuitePlan,
+    Timing,
+    evaluate,
+    plan,
+    quality_word,
+)
 from qcrs.errors import InputError, VerificationError
 
 SEED = bytes(range(32))
@@ -27,6 +36,7 @@ def test_exports() -> None:
         "CapabilityResult",
         "Coupling",
         "Level",
+        "PROTOCOLS",
         "ProcessorModel",
         "SuitePlan",
         "Timing",
@@ -46,13 +56,13 @@ def test_a_quick_plan_is_small_and_native(qubits: int, shape: str) -> None:
     }
     coupling = Coupling.of(qubits, pairs[shape])
     suite = plan(ProcessorModel(qubits, coupling), SEED, "quick")
-    assert len(suite.units) <= 60
+    assert len(suite.units) <= 80
     assert suite.shots <= 25_000
-    assert {u.protocol for u in suite.units} == {"readout", "layer_fidelity", "ghz", "quantum_volume"}
+    assert {u.protocol for u in suite.units} == set(PROTOCOLS.values()) - {"speed"}
     for unit in suite.units:
         assert unit.circuit.qubits == qubits
         for ins in unit.circuit.instructions:
-            assert ins.name in ("u", "cz", "barrier", "measure")
+            assert ins.name in ("u", "cz", "barrier", "measure", "delay")
             assert ins.name != "cz" or tuple(sorted(ins.qubits)) in coupling.edges
 
 
@@ -62,7 +72,10 @@ def test_a_full_plan_has_the_size_it_is_described_with() -> None:
     assert count["readout"] == 16
     assert count["layer_fidelity"] == 80
     assert count["quantum_volume"] in (200, 300)
-    assert 60_000 < suite.shots < 130_000
+    assert count["binary_rb"] == 40
+    assert count["xeb"] == 10
+    assert count["relaxation"] == 16
+    assert 100_000 < suite.shots < 170_000
 
 
 def test_a_plan_follows_from_its_seed() -> None:
@@ -118,6 +131,7 @@ def test_the_report_is_canonical_and_says_its_level(device: Callable[..., object
     assert "reduced" in report["confidence"]
     assert len(report["readout"]["error_nano"]) == 2
     assert tuple(report["capability"].values()) != ()
+    assert result.capability is not None
     assert sorted(report["capability"].values()) == sorted(result.capability.as_tuple())
     assert [p["pair"] for p in report["layer_fidelity"]["pairs"]] == [[0, 1]]
 
