@@ -1,0 +1,139 @@
+"""A schedule as one dynamic Qiskit circuit over all processors.
+
+Every processor has its data qubits and its communication qubits. Outcomes travel between processors in
+classical bits, and corrections follow them (`if_test`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.circuit import Clbit, Instruction, Qubit
+from qiskit.circuit.library import UnitaryGate
+
+from qcrs.distributed.normal_form import NormalForm
+from qcrs.distributed.schedule import Act, Apply, Close, Move, Open, Rotate, Schedule
+
+__all__ = ["PAIR", "joint_circuit"]
+
+PAIR = "pair"
+"""Label of the identity that stands after each pair, for a noise model to hold on to."""
+
+
+@dataclass(slots=True)
+class _Slots:
+    """Physical qubits of one processor: which are free, and which hold what."""
+
+    data: list[Qubit]
+    links: list[Qubit]
+
+    def take(self, *, link: bool) -> Qubit:
+        return (self.links if link else self.data).pop(0)
+
+    def give(self, qubit: Qubit, *, link: bool) -> None:
+        (self.links if link else self.data).insert(0, qubit)
+
+
+def joint_circuit(form: NormalForm, plan: Schedule, *, measure: bool = True) -> QuantumCircuit:
+    """All processors in one circuit; the program's classical bits come first.
+
+    Without `measure` the program's qubits are left in their state: qubit i of the program is then found by
+    `circuit.metadata["holders"][i]`, an index into `circuit.qubits`; all others are in |0⟩.
+    """
+    return _Emitter(form, plan).joint(measure=measure)
+
+
+class _Emitter:
+    def __init__(self, form: NormalForm, plan: Schedule) -> None:
+        self.form, self.plan = form, plan
+        room = _room(plan, len(plan.links))
+        self.data = [QuantumRegister(n, f"data{p}") if n else None for p, n in enumerate(room)]
+        self.link = [QuantumRegister(n, f"link{p}") if n else None for p, n in enumerate(plan.links)]
+        self.slots = [_Slots(list(d or ()), list(c or ())) for d, c in zip(self.data, self.link, strict=True)]
+        self.where: dict[tuple[int, int], tuple[Qubit, bool]] = {}
+        """(qubit of the program, processor) → physical qubit, and whether it is a communication qubit."""
+        for qubit, home in enumerate(plan.start):
+            self.where[qubit, home] = (self.slots[home].take(link=False), False)
+        self.holder = list(plan.start)
+        self.program = ClassicalRegister(form.clbits, "program")
+        self.outcome = ClassicalRegister(1, "outcome")
+        registers = [r for r in (*self.data, *self.link) if r is not None]
+        self.circuit = QuantumCircuit(*registers, *([self.program] if form.clbits else []), self.outcome)
+
+    def joint(self, *, measure: bool) -> QuantumCircuit:
+        for act in self.plan.acts:
+            self._act(act)
+        if measure:
+            for qubit, clbit in self.form.measures:
+                self.circuit.measure(self._held(qubit), self.program[clbit])
+        index = {bit: number for number, bit in enumerate(self.circuit.qubits)}
+        holders = [index[self._held(qubit)] for qubit in range(self.form.qubits)]
+        self.circuit.metadata = {"holders": holders}
+        return self.circuit
+
+    def _held(self, qubit: int) -> Qubit:
+        return self.where[qubit, self.holder[qubit]][0]
+
+    def _act(self, act: Act) -> None:
+        if isinstance(act, Rotate):
+            self.circuit.append(UnitaryGate(act.turn.matrix), [self._held(act.turn.qubit)])
+        elif isinstance(act, Apply):
+            pair = [self.where[qubit, act.at][0] for qubit in act.gate.qubits]
+            self.circuit.cp(act.gate.angle, *pair)
+        elif isinstance(act, Open):
+            self._open(act)
+        elif isinstance(act, Close):
+            self._away(act.qubit, act.at)
+        else:
+            self._move(act)
+
+    def _open(self, act: Open) -> None:
+        near = self.slots[act.source].take(link=True)
+        far = self.slots[act.target].take(link=True)
+        self.circuit.h(near)
+        self.circuit.cx(near, far)
+        self.circuit.append(Instruction("id", 1, 0, [], label=f"{PAIR}{act.number}"), [far])
+        self.circuit.cx(self.where[act.qubit, act.source][0], near)
+        bit = self._measured(near)
+        with self.circuit.if_test((bit, 1)):
+            self.circuit.x(far)
+        self.slots[act.source].give(near, link=True)
+        self.where[act.qubit, act.target] = (far, True)
+
+    def _measured(self, qubit: Qubit) -> Clbit:
+        bit = self.outcome[0]
+        self.circuit.measure(qubit, bit)
+        self.circuit.reset(qubit)
+        return bit
+
+    def _away(self, qubit: int, at: int) -> None:
+        """Measures the part at a processor in X and corrects the holder."""
+        gone, link = self.where.pop((qubit, at))
+        self.circuit.h(gone)
+        bit = self._measured(gone)
+        with self.circuit.if_test((bit, 1)):
+            self.circuit.z(self._held(qubit))
+        self.slots[at].give(gone, link=link)
+
+    def _move(self, act: Move) -> None:
+        """The copy becomes the qubit and goes from its communication qubit to a data qubit."""
+        copy, _ = self.where[act.qubit, act.to]
+        self.holder[act.qubit] = act.to
+        self._away(act.qubit, act.source)
+        place = self.slots[act.to].take(link=False)
+        self.circuit.swap(copy, place)
+        self.slots[act.to].give(copy, link=True)
+        self.where[act.qubit, act.to] = (place, False)
+
+
+def _room(plan: Schedule, size: int) -> list[int]:
+    """Data qubits that each processor needs at most."""
+    now = [plan.start.count(p) for p in range(size)]
+    most = list(now)
+    for act in plan.acts:
+        if isinstance(act, Move):
+            now[act.source] -= 1
+            now[act.to] += 1
+            most[act.to] = max(most[act.to], now[act.to])
+    return most

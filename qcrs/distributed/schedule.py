@@ -1,0 +1,236 @@
+"""A sharing as a list of acts: which pair opens when, which copy closes, which qubit moves.
+
+Acts follow the order of the normal form. A copy opens at its first use and closes after its last one, so
+communication qubits are free as early as can be. Where a processor has too few of them the copy that is
+needed last is closed and opened again later (Belady's rule), for one more pair. What this module counts is
+what a run consumes: `Schedule.pairs` is the plan's price.
+
+Open is the cat-entangler and Close the cat-disentangler of Yimsiriwattana and Lomonaco (quant-ph/0402148);
+Move is teleportation along an open copy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+
+from qcrs.distributed.network import Network
+from qcrs.distributed.normal_form import Gate, NormalForm, Segment, Turn
+from qcrs.distributed.sharing import Sharing
+from qcrs.errors import InputError
+
+__all__ = ["Act", "Apply", "Close", "Move", "Open", "Rotate", "Schedule", "schedule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One pair from `source`, which holds the qubit or a copy, to `target`, which gets a copy."""
+
+    qubit: int
+    source: int
+    target: int
+    number: int
+    """Count of pairs so far, from 0; a pair over several channels is one here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The copy at `at` is measured away; the holder is corrected."""
+
+    qubit: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The copy at `to` becomes the qubit; the old holder's part is measured away."""
+
+    qubit: int
+    source: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A controlled phase on processor `at`."""
+
+    gate: Gate
+    at: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rotate:
+    """A turn of a qubit where it is held."""
+
+    turn: Turn
+    at: int
+
+
+Act = Open | Close | Move | Apply | Rotate
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Acts in order, with what they use."""
+
+    acts: tuple[Act, ...]
+    start: tuple[int, ...]
+    """Home of each qubit at the beginning."""
+    end: tuple[int, ...]
+    """Home of each qubit at the end, where it is measured."""
+    pairs: dict[tuple[int, int], int]
+    """Pairs per channel (p < q); a pair over several channels counts on each."""
+    links: tuple[int, ...]
+    """Most communication qubits in use on each processor at one time."""
+
+    @property
+    def total(self) -> int:
+        """Pairs of all channels."""
+        return sum(self.pairs.values())
+
+
+def schedule(form: NormalForm, network: Network, sharing: Sharing) -> Schedule:
+    """The acts of a sharing; `InputError` where a processor's communication qubits cannot do."""
+    return _Scheduler(form, network, sharing).run()
+
+
+class _Scheduler:
+    def __init__(self, form: NormalForm, network: Network, sharing: Sharing) -> None:
+        self.form, self.network, self.sharing = form, network, sharing
+        self.acts: list[Act] = []
+        self.copies: list[set[int]] = [set() for _ in range(form.qubits)]
+        """Processors that have a copy of each qubit besides its holder."""
+        self.holder = list(sharing.idle)
+        self.current: list[Segment | None] = [None] * form.qubits
+        self.begins: dict[tuple[int, int], Segment] = {}
+        for segment in form.segments:
+            if not any(other.next == segment.number for other in form.segments[: segment.number]):
+                self.holder[segment.qubit] = sharing.homes[segment.number]
+                self.current[segment.qubit] = segment
+            else:
+                self.begins[segment.start, segment.qubit] = segment
+        self.start = tuple(self.holder)
+        self.limits = network.links or (2 * form.qubits,) * network.size
+        self.hosted = [0] * network.size
+        self.peak = [0] * network.size
+        self.count: Counter[tuple[int, int]] = Counter()
+        self.opened = 0
+        self.places = [self._place(gate) for gate in form.gates]
+        self.uses: dict[tuple[int, int], list[int]] = {}
+        """Steps, latest first, at which each (segment, processor) is used."""
+        for index in range(len(form.steps) - 1, -1, -1):
+            step = form.steps[index]
+            if isinstance(step, Gate):
+                for part in step.segments:
+                    self.uses.setdefault((part, self.places[step.number]), []).append(index)
+
+    def _place(self, gate: Gate) -> int:
+        """Where a gate runs: a third processor needs two communication qubits."""
+        place = self.sharing.places[gate.number]
+        homes = [self.sharing.homes[part] for part in gate.segments]
+        if place in homes or self.limits[place] >= 2:
+            return place
+        return homes[0]
+
+    def run(self) -> Schedule:
+        """Walks the normal form once."""
+        for index, step in enumerate(self.form.steps):
+            if isinstance(step, Turn):
+                self._turn(index, step)
+            else:
+                self._gate(index, step)
+        for qubit in range(self.form.qubits):
+            self._settle(qubit)
+        return Schedule(
+            tuple(self.acts),
+            self.start,
+            tuple(self.holder),
+            dict(sorted(self.count.items())),
+            tuple(self.peak),
+        )
+
+    def _turn(self, index: int, turn: Turn) -> None:
+        qubit = turn.qubit
+        segment = self.begins.get((index, qubit))
+        if segment is not None:
+            to = self.sharing.homes[segment.number]
+            if to != self.holder[qubit]:
+                self._copy(qubit, to, index, set())
+                self._move(qubit, to)
+            self.current[qubit] = segment
+        self._settle(qubit)
+        self.acts.append(Rotate(turn, self.holder[qubit]))
+
+    def _move(self, qubit: int, to: int) -> None:
+        self.copies[qubit].discard(to)
+        self.hosted[to] -= 1
+        self.acts.append(Move(qubit, self.holder[qubit], to))
+        self.holder[qubit] = to
+
+    def _settle(self, qubit: int) -> None:
+        for at in sorted(self.copies[qubit]):
+            self._close(qubit, at)
+
+    def _close(self, qubit: int, at: int) -> None:
+        self.copies[qubit].discard(at)
+        self.hosted[at] -= 1
+        self.acts.append(Close(qubit, at))
+
+    def _gate(self, index: int, gate: Gate) -> None:
+        at = self.places[gate.number]
+        needed = {(qubit, at) for qubit in gate.qubits}
+        for qubit in gate.qubits:
+            if self.holder[qubit] != at:
+                self._copy(qubit, at, index, needed)
+        self.acts.append(Apply(gate, at))
+        for part, qubit in zip(gate.segments, gate.qubits, strict=True):
+            uses = self.uses[part, at]
+            uses.pop()
+            after = self.form.segments[part].next
+            stays = after is not None and self.sharing.homes[after] == at
+            if not uses and at in self.copies[qubit] and not stays:
+                self._close(qubit, at)
+
+    def _copy(self, qubit: int, to: int, index: int, needed: set[tuple[int, int]]) -> None:
+        if to in self.copies[qubit]:
+            return
+        having = {self.holder[qubit], *self.copies[qubit]}
+        source = min(having, key=lambda p: (self.network.distance(p, to), p != self.holder[qubit], p))
+        way = self.network.path(source, to)
+        # The pair's near half needs a communication qubit for a moment; those on the way swap, with two.
+        self._room(source, 1, index, needed | {(qubit, source)})
+        self._room(to, 1, index, needed)
+        for p in (source, to):
+            self.peak[p] = max(self.peak[p], self.hosted[p] + 1)
+        for p in way[1:-1]:
+            self._room(p, 2, index, needed)
+            self.peak[p] = max(self.peak[p], self.hosted[p] + 2)
+        for p, q in pairwise(way):
+            self.count[min(p, q), max(p, q)] += 1
+        self.acts.append(Open(qubit, source, to, self.opened))
+        self.opened += 1
+        self.copies[qubit].add(to)
+        self.hosted[to] += 1
+
+    def _room(self, at: int, wanted: int, index: int, needed: set[tuple[int, int]]) -> None:
+        """Closes copies at a processor, that of the latest next use first, until `wanted` links are free."""
+        while self.limits[at] - self.hosted[at] < wanted:
+            found = [
+                (self._next_use(qubit, at, index), qubit)
+                for qubit in range(self.form.qubits)
+                if at in self.copies[qubit] and (qubit, at) not in needed
+            ]
+            if not found:
+                raise InputError(
+                    f"processor {at} has {self.limits[at]} communication qubits and needs more at once",
+                    field="links",
+                    value=self.limits[at],
+                    solution="give it at least three, or share among fewer processors",
+                )
+            self._close(max(found)[1], at)
+
+    def _next_use(self, qubit: int, at: int, index: int) -> int:
+        segment = self.current[qubit]
+        uses = self.uses.get((segment.number, at)) if segment is not None else None
+        return uses[-1] if uses else len(self.form.steps) + index

@@ -1,0 +1,57 @@
+"""Who holds each segment and runs each gate, and how many entangled pairs that takes.
+
+The qubit of a segment is copied to every processor that runs one of the segment's gates, and to the one that
+holds the qubit next: one hyperedge {segment, its gates, next segment} with the cost of a tree over the
+processors it touches (Σ(λ − 1) where all are joined). This covers gates that share a copy, gates on a third
+processor, and moves of a qubit along a copy that is open anyway.
+(Andrés-Martínez and Heunen 2019, sec. IV; Burt, Chen and Leung, "Generalised circuit partitioning", 2024.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qcrs.distributed.network import Network
+from qcrs.distributed.normal_form import NormalForm
+
+__all__ = ["Sharing", "pairs", "residency"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """`homes[s]` holds segment s, `places[g]` runs gate g."""
+
+    homes: tuple[int, ...]
+    places: tuple[int, ...]
+    idle: tuple[int, ...]
+    """Home of each qubit that has no segment, else that of its first one."""
+
+
+def pairs(form: NormalForm, network: Network, sharing: Sharing) -> int:
+    """Entangled pairs that the sharing takes, without a limit on communication qubits."""
+    return sum(network.trees[mask] for mask in masks(form, sharing.homes, sharing.places))
+
+
+def masks(form: NormalForm, homes: Sequence[int], places: Sequence[int]) -> list[int]:
+    """Processors that each segment touches, as bit masks."""
+    found = []
+    for segment in form.segments:
+        mask = 1 << homes[segment.number]
+        for gate in segment.gates:
+            mask |= 1 << places[gate]
+        if segment.next is not None:
+            mask |= 1 << homes[segment.next]
+        found.append(mask)
+    return found
+
+
+def residency(form: NormalForm) -> tuple[list[int], list[tuple[int, int]]]:
+    """Moments at which a qubit may change its home, and the span [first, last) of moments of each segment."""
+    moments = sorted({segment.start for segment in form.segments} | {0})
+    index = {moment: number for number, moment in enumerate(moments)}
+    spans = []
+    for segment in form.segments:
+        after = None if segment.next is None else form.segments[segment.next]
+        spans.append((index[segment.start], len(moments) if after is None else index[after.start]))
+    return moments, spans
