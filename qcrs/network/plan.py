@@ -98,7 +98,7 @@ def demo_plan() -> Plan:
             NodePlan("alice", "aer:noisy-a?qubits=20&coupling=grid", 2400),
             NodePlan("bob", "aer:noisy-b?qubits=10", 1500),
             NodePlan("carol", "fake:FakeNairobiV2", 1300),
-            NodePlan("mallory", "qcrs.node.attackers:uniform_on_user_circuits?qubits=14", 2400),
+            NodePlan("mallory", "qcrs.attackers:attack?kind=test_aware&qubits=14", 2400),
             NodePlan("dave", "aer:noisy-a?qubits=14", 2400),
         ),
         grace_s=4,

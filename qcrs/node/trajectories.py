@@ -11,6 +11,7 @@ instead of 0.750 for the probability of zeros after 26 noisy gates on nine qubit
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from qiskit.circuit.library import UGate
 
 from qcrs.node.devices import Noise
 
-__all__ = ["sample_trajectories"]
+__all__ = ["mixture", "sample_trajectories"]
 
 Amplitudes = npt.NDArray[np.complex64]
 
@@ -163,3 +164,34 @@ def sample_trajectories(
         bits = (states >> qubit & 1) ^ (rng.random(len(states)) < noise.readout)
         outcomes |= bits.astype(outcomes.dtype) << clbit
     return dict(Counter(outcomes.tolist()))
+
+
+def mixture(
+    circuit: QuantumCircuit, noise: Noise, trajectories: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Probabilities of the outcomes over the measured clbits (bit k: the k-th of them), readout aside.
+
+    The part without an error is exact; the part with errors is the mean of `trajectories` of them. Takes
+    circuits as `sample_trajectories` does.
+    """
+    program = _program(circuit)
+    rates = np.array([noise.p1 if gate.matrix is not None else noise.p2 for gate in program.gates])
+    clean = float(np.prod(1 - rates))
+    errors: list[dict[int, tuple[int, ...]]] = []
+    while clean < 1 and len(errors) < trajectories:
+        shots = min(10_000, math.ceil((trajectories - len(errors)) / (1 - clean)) + 1)
+        errors += _draw_errors(program, noise, shots, rng)
+    errors = errors[:trajectories]
+    room = max(1, CHUNK_BYTES // (8 << program.width) - 1)
+    total = np.zeros(1 << program.width)
+    for start in range(0, max(1, len(errors)), room):
+        rows = _evolve(program, errors[start : start + room])
+        if start == 0:
+            total += np.abs(rows[0]).astype(np.float64) ** 2 * (clean if errors else 1.0)
+        for row in rows[1:]:
+            total += np.abs(row).astype(np.float64) ** 2 * ((1 - clean) / len(errors))
+    axes = [program.width - 1 - qubit for _clbit, qubit in reversed(program.reads)]
+    rest = tuple(axis for axis in range(program.width) if axis not in axes)
+    folded = total.reshape((2,) * program.width).transpose(*axes, *rest).reshape(1 << len(axes), -1)
+    out: npt.NDArray[np.float64] = folded.sum(axis=1) / total.sum()
+    return out

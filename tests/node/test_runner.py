@@ -161,7 +161,7 @@ def test_describe_names_the_calibration_it_publishes() -> None:
 
 
 def test_the_attacker_answers_clifford_circuits_honestly_and_invents_the_rest() -> None:
-    spec = "qcrs.node.attackers:uniform_on_user_circuits?qubits=4"
+    spec = "qcrs.attackers:attack?kind=test_aware&qubits=4"
     clifford = QuantumCircuit(4, 4)
     clifford.h(0)
     for q in range(3):

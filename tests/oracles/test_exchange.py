@@ -17,7 +17,7 @@ from qcrs.node.daemon import Node
 from qcrs.node.ledger import RunRecord
 
 GOOD = "aer:noisy-a?qubits=4"
-CHEAT = "qcrs.node.attackers:uniform_on_user_circuits?qubits=4"
+CHEAT = "qcrs.attackers:attack?kind=test_aware&qubits=4"
 LONG = 3000
 
 Stage = Any

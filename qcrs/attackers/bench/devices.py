@@ -1,0 +1,252 @@
+"""Devices of which every circuit's noisy distribution is computed once and then sampled as often as needed.
+
+That is what makes thousands of trials affordable, and it changes nothing for whoever looks at the shots:
+
+- noise A and B up to `EXACT_QUBITS`: the density matrix (Aer) of one compiled frame of each target, shifted
+  by the masks for the others: Pauli noise looks the same in all frames (a test compares them)
+- the same noise on more qubits: the exact part without errors and the mean of many error trajectories
+  (`qcrs.node.trajectories`)
+- fake devices, whose noise does tell frames apart: the density matrix of every compiled frame
+
+Readout errors are applied to the distributions: by qubit, and by value where the device says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2, JobV1, Options
+from qiskit.transpiler import Target
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel
+
+from qcrs.attackers.untwirl import undo
+from qcrs.circuits import CircuitDocument
+from qcrs.client.routing import routed_gates
+from qcrs.errors import BackendError
+from qcrs.node.devices import NOISE, Noise, open_device
+from qcrs.node.simulator import FinishedJob, merged, noise_model, row
+from qcrs.node.trajectories import mixture
+from qcrs.verification import DeviceErrors
+
+__all__ = ["SPECS", "ExactDevice", "Registered"]
+
+EXACT_QUBITS = 9
+NANO = 10**9
+WORKING = 0.1
+"""Pairs with a larger error are out of order; certification leaves them out."""
+
+SPECS = {
+    "ideal": "aer:ideal?qubits={n}&coupling=full",
+    "A": "aer:noisy-a?qubits={n}&coupling=full",
+    "B": "aer:noisy-b?qubits={n}&coupling=full",
+    "A x10": "aer:noisy-a?qubits={n}&coupling=full&p2=0.01",
+    "B x10": "aer:noisy-b?qubits={n}&coupling=full&p2=0.1",
+    "Nairobi": "fake:FakeNairobiV2",
+    "Guadalupe": "fake:FakeGuadalupeV2",
+    "Brisbane": "fake:FakeBrisbane",
+}
+"""Names in the tables, and the devices: noise A and B couple all qubits, so that routing is no part of it."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What oracles know of a device: errors from its certificate, coupling and qubits from its metadata."""
+
+    errors: DeviceErrors
+    qubits: int
+    coupling: tuple[tuple[int, int], ...]
+
+    def gates(self, circuit: CircuitDocument) -> int:
+        """Two-qubit gates that judges expect after routing."""
+        return routed_gates([circuit], self.qubits, self.coupling)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A cumulative distribution over the measured bits, their clbits, and the mask that outcomes get."""
+
+    cumulative: Floats
+    clbits: tuple[int, ...]
+    mask: int
+
+    def outcomes(self, draws: Floats) -> npt.NDArray[np.int64]:
+        """Raw outcomes from numbers in [0, 1)."""
+        states = np.searchsorted(self.cumulative, draws * self.cumulative[-1], side="right")
+        if self.clbits != tuple(range(len(self.clbits))):
+            states = sum(((states >> k & 1) << bit for k, bit in enumerate(self.clbits)), 0 * states)
+        out: npt.NDArray[np.int64] = (states ^ self.mask).astype(np.int64)
+        return out
+
+
+class ExactDevice(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
+    """Noise A, noise B, or a fake device, by its name in `SPECS`, for circuits of `n` qubits."""
+
+    simulator = True
+
+    def __init__(self, name: str, n: int, trajectories: int = 1000) -> None:
+        spec = SPECS[name].format(n=n)
+        device = open_device(spec)
+        super().__init__(name=f"exact-{device.backend.name}", backend_version="1")
+        self._target: Target = device.backend.target
+        self._trajectories = trajectories
+        self._known: dict[int, tuple[QuantumCircuit, _Source]] = {}
+        self._noise: Noise | None = None
+        options: dict[str, Any] = {"method": "density_matrix", "max_parallel_threads": 1}
+        if spec.startswith("aer:"):
+            base = NOISE[spec.removeprefix("aer:").split("?")[0]]
+            p2 = next((float(part[3:]) for part in spec.split("&") if part.startswith("p2=")), base.p2)
+            self._noise = Noise(p2, base.readout)
+            self._engine = AerSimulator(noise_model=noise_model(self._noise), **options)
+            self._confusion: dict[int, tuple[float, float]] = {}
+        else:
+            from qiskit_ibm_runtime import fake_provider
+
+            fake = getattr(fake_provider, spec.removeprefix("fake:"))()
+            self._engine = AerSimulator.from_backend(fake, **options)
+            self._confusion = _confusion(NoiseModel.from_backend(fake))
+
+    @property
+    def target(self) -> Target:
+        """Qubits, basis and coupling of the real device."""
+        return self._target
+
+    @property
+    def max_circuits(self) -> int | None:
+        """Any number."""
+        return None
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options(shots=1024, seed_simulator=None)
+
+    def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> JobV1:
+        """Fresh shots of the distributions of these circuits."""
+        circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
+        shots = int(options.get("shots") or self.options.shots)
+        stream = np.random.default_rng(options.get("seed_simulator", self.options.seed_simulator))
+        rows = {}
+        for index, (circuit, source) in enumerate(zip(circuits, self._sources(circuits), strict=True)):
+            states = source.outcomes(stream.random(shots))
+            keys, counts = np.unique(states, return_counts=True)
+            found = dict(zip(keys.tolist(), counts.tolist(), strict=True))
+            rows[index] = row(circuit, found, shots)
+        return FinishedJob(self, merged(self, rows))
+
+    def _sources(self, circuits: Sequence[QuantumCircuit]) -> list[_Source]:
+        missing = [c for c in circuits if id(c) not in self._known]
+        if missing and self._noise is not None:
+            for target in undo(circuits):
+                chosen = circuits[target.indices[0]]
+                if id(chosen) not in self._known:
+                    self._keep(chosen, self._source(chosen))
+                first = self._known[id(chosen)][1]
+                for index, mask in zip(target.indices, target.masks, strict=True):
+                    shift = first.mask ^ target.masks[0] ^ mask
+                    self._keep(circuits[index], _Source(first.cumulative, first.clbits, shift))
+        else:
+            for circuit in missing:
+                self._keep(circuit, self._source(circuit))
+        return [self._known[id(circuit)][1] for circuit in circuits]
+
+    def _keep(self, circuit: QuantumCircuit, source: _Source) -> None:
+        """Circuits are known by identity, and held so that identities stay theirs."""
+        self._known[id(circuit)] = circuit, source
+
+    def _source(self, circuit: QuantumCircuit) -> _Source:
+        if self._noise is not None and _touched(circuit) > EXACT_QUBITS:
+            p = mixture(circuit, self._noise, self._trajectories, np.random.default_rng(1))
+        else:
+            p = np.clip(self._density(circuit), 0, None)
+        return _Source(np.cumsum(self._readout(circuit, p)), tuple(_reads(circuit)), 0)
+
+    def _density(self, circuit: QuantumCircuit) -> Floats:
+        """Probabilities over the measured bits before readout errors."""
+        plain = circuit.copy_empty_like()
+        for item in circuit.data:
+            if item.operation.name not in ("measure", "barrier"):
+                plain.append(item)
+        plain.save_probabilities(list(_reads(circuit).values()))
+        result = self._engine.run(plain).result()
+        if not result.success:
+            raise BackendError(f"Aer failed: {result.status}", field="backend", value=self.name)
+        out: Floats = np.asarray(result.data(0)["probabilities"], dtype=np.float64)
+        return out
+
+    def _readout(self, circuit: QuantumCircuit, p: Floats) -> Floats:
+        uniform = 0.0 if self._noise is None else self._noise.readout
+        out = np.array(p)
+        for bit, qubit in enumerate(_reads(circuit).values()):
+            up, down = self._confusion.get(qubit, (uniform, uniform))
+            view = out.reshape(-1, 2, 1 << bit)
+            zero, one = view[:, 0].copy(), view[:, 1].copy()
+            view[:, 0] = (1 - up) * zero + down * one
+            view[:, 1] = up * zero + (1 - down) * one
+        return out
+
+    def registered(self) -> Registered:
+        """Errors as a certificate has them: of noise A and B the true ones, of a fake its calibration's."""
+        coupling = self._target.build_coupling_map()
+        pairs = () if coupling is None else {(min(a, b), max(a, b)) for a, b in coupling.get_edges()}
+        qubits = int(self._target.num_qubits or 0)
+        if self._noise is not None:
+            gate = 1 - (1 - self._noise.p2) * (1 - self._noise.p1) ** 2
+            errors = DeviceErrors(round(gate * NANO), (), round(self._noise.readout * NANO))
+        else:
+            readout = tuple(round(NANO * sum(self._confusion.get(q, (0.0, 0.0))) / 2) for q in range(qubits))
+            errors = DeviceErrors(round(_layered_error(self._target) * NANO), readout)
+        return Registered(errors, qubits, tuple(sorted(pairs)))
+
+
+def _touched(circuit: QuantumCircuit) -> int:
+    return len({bit for item in circuit.data if item.operation.name != "barrier" for bit in item.qubits})
+
+
+def _reads(circuit: QuantumCircuit) -> dict[int, int]:
+    """The qubit that each measured clbit reads, in order of the clbits."""
+    reads = {
+        circuit.find_bit(item.clbits[0]).index: circuit.find_bit(item.qubits[0]).index
+        for item in circuit.data
+        if item.operation.name == "measure"
+    }
+    return dict(sorted(reads.items()))
+
+
+def _confusion(model: NoiseModel) -> dict[int, tuple[float, float]]:
+    """P(1|0) and P(0|1) of every qubit of a noise model."""
+    return {
+        qubits[0]: (error["probabilities"][0][1], error["probabilities"][1][0])
+        for error in model.to_dict()["errors"]
+        if error["type"] == "roerror"
+        for qubits in error["gate_qubits"]
+    }
+
+
+def _layered_error(target: Target) -> float:
+    """Mean total Pauli error of a two-qubit gate with a one-qubit gate on either side, over working pairs.
+
+    Calibrations tell average infidelities; times 5/4 and 3/2 they are Pauli errors.
+    """
+    single = {
+        qubits[0]: 1.5 * (properties.error or 0.0)
+        for qubits, properties in (target["sx"] or {}).items()
+        if properties is not None
+    }
+    found = []
+    for name in target.operation_names:
+        for qubits, properties in (target[name] or {}).items():
+            if qubits is None or len(qubits) != 2 or properties is None or properties.error is None:
+                continue
+            if properties.error <= WORKING:
+                keep = 1 - 1.25 * properties.error
+                for qubit in qubits:
+                    keep *= 1 - single.get(qubit, 0.0)
+                found.append(1 - keep)
+    return float(np.mean(found))
