@@ -1,0 +1,445 @@
+"""The event-heap driver: a whole network in one process and one loop.
+
+Events are tuples (time, number, kind, a, b, c) on a binary heap; numbers are given in the order of pushing,
+so equal times are served in a defined order. `Network` is also what the broker of the TCP driver runs, with
+the node rules called in other processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+from qcrs.errors import ConfigError, InputError
+from qcrs.qnp import network as qnp
+from qcrs.qnp.control.plan import CircuitPlan, plan_all
+from qcrs.qnp.drivers.plant import Link, Plant
+from qcrs.qnp.drivers.records import CircuitStats, Delivery, RequestLog
+from qcrs.qnp.network.actions import Action, EndRequest, Reason, RoutingEntry, Status
+from qcrs.qnp.network.frames import EARLY, KEEP, MEASURE
+from qcrs.qnp.physical.belldiag import BellDiagonalHardware
+from qcrs.qnp.physical.hardware import Hardware
+from qcrs.qnp.topology.model import Topology, WorkloadSpec
+
+__all__ = ["Network", "Port"]
+
+FRAME, HERALD, TIMER, SWAPPED, REQUEST, CALL = range(6)
+SEND, SWAP, FREE, DELIVER, SET_TIMER, LINK_START, LINK_STOP, STATUS = range(8)
+FORMS = {"keep": KEEP, "early": EARLY, "measure": MEASURE}
+SECOND = 1_000_000_000
+
+
+class Port:
+    """One circuit at one node: its rules, its neighbours, its links."""
+
+    __slots__ = (
+        "circuit",
+        "index",
+        "is_head",
+        "links",
+        "node",
+        "on_frame",
+        "on_lost",
+        "on_pair",
+        "on_request",
+        "on_swap",
+        "on_timer",
+        "peers",
+        "state",
+        "swap_ns",
+    )
+
+    def __init__(self, index: int, entry: RoutingEntry, node: int) -> None:
+        self.index = index
+        self.circuit = entry.circuit
+        self.node = node
+        self.is_head = entry.previous is None
+        self.swap_ns = entry.swap_ns
+        self.peers: list[tuple[Port, int] | None] = [None, None]
+        self.links: list[tuple[int, int] | None] = [None, None]
+        self.state: Any = None
+        self.on_pair: Callable[..., list[Action]]
+        self.on_swap: Callable[..., list[Action]]
+        self.on_frame: Callable[..., list[Action]]
+        self.on_timer: Callable[..., list[Action]]
+        self.on_lost: Callable[..., list[Action]]
+        self.on_request: Callable[..., list[Action]]
+
+
+class Network:
+    """A network that runs. `request` asks, `run` lets time pass, `deliveries` and `requests` tell.
+
+    `backend` is "belldiag" (fast), "dm" or "qiskit" (4×4 density matrices), or a `Hardware`. With
+    `record=False` deliveries are only counted, so that memory stays bounded. `on_delivery` is called for
+    each pair; a pair it holds (`hold`) is not freed until `release`.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        seed: int = 0,
+        *,
+        backend: str | Hardware = "belldiag",
+        record: bool = True,
+        plans: Sequence[CircuitPlan] | None = None,
+    ) -> None:
+        self.topology = topology
+        self.seed = seed
+        self.now = 0
+        self.events = 0
+        self.deliveries: list[Delivery] = []
+        self.requests: dict[int, RequestLog] = {}
+        self.stats: dict[int, CircuitStats] = {}
+        self.plans: dict[int, CircuitPlan] = {}
+        self.on_delivery: Callable[[Delivery], None] | None = None
+        self.on_early: Callable[[int, int, int, int], None] | None = None
+        self.on_status: Callable[[RequestLog], None] | None = None
+        self._record = record
+        self._heap: list[tuple[int, int, int, Any, Any, Any]] = []
+        self._number = 0
+        self._next_request = 1
+        self._early: set[int] = set()
+        self._open: dict[tuple[int, int, int], tuple[int, int, int, int]] = {}
+        self._held: set[int] = set()
+        self._ports: dict[tuple[int, int], Port] = {}
+        self._by_link: dict[tuple[int, int], tuple[tuple[Port, int], tuple[Port, int]]] = {}
+        hardware = _backend(topology, backend, seed)
+        self.hardware = hardware
+        self.plant = Plant(topology, hardware, seed, self._schedule_herald)
+        for plan in plan_all(topology) if plans is None else plans:
+            self.open_circuit(plan)
+        for workload in topology.workloads:
+            self.submit(workload)
+
+    # ------------------------------------------------------------------ circuits
+
+    def open_circuit(self, plan: CircuitPlan) -> None:
+        """Install a circuit's routing entries at all its nodes; again, to open it afresh after an abort."""
+        number = plan.number
+        self.plans[number] = plan
+        self.stats.setdefault(number, CircuitStats())
+        ports = [
+            Port(len(self._ports), entry, node) for entry, node in zip(plan.entries, plan.path, strict=True)
+        ]
+        for port, entry in zip(ports, plan.entries, strict=True):
+            self._ports[number, port.node] = port
+            self._bind(port, entry)
+        for i, setting in enumerate(plan.settings):
+            left, right = ports[i], ports[i + 1]
+            link = self.plant.links[setting.link]
+            end = 0 if link.nodes[0] == left.node else 1
+            delay = self.topology.links[setting.link].frame_delay_ns
+            left.peers[1], right.peers[0] = (right, delay), (left, delay)
+            left.links[1], right.links[0] = (setting.link, end), (setting.link, 1 - end)
+            self.plant.install(setting.link, number, setting.source, plan.spec.weight)
+            hop = ((left, 1), (right, 0))
+            self._by_link[setting.link, number] = hop if end == 0 else (hop[1], hop[0])
+
+    def _bind(self, port: Port, entry: RoutingEntry) -> None:
+        """Attach the rules of a fresh state to a port."""
+        state = port.state = qnp.install(entry)
+        port.on_pair = state.on_pair
+        port.on_frame = state.on_frame
+        port.on_timer = state.on_timer
+        port.on_lost = state.on_lost
+        if isinstance(state, qnp.Repeater):
+            port.on_swap = state.on_swap
+        if isinstance(state, qnp.Head):
+            port.on_request = state.on_request
+
+    def circuit(self, name: str) -> int:
+        """The number of a circuit by name."""
+        for number, plan in self.plans.items():
+            if plan.spec.name == name:
+                return number
+        raise ConfigError("no such circuit", field="circuit", value=name)
+
+    def port(self, circuit: int, node: int) -> Port:
+        """A circuit at a node."""
+        return self._ports[circuit, node]
+
+    # ------------------------------------------------------------------ requests
+
+    def request(self, circuit: int | str, *, at_ns: int | None = None, **fields: Any) -> int:
+        """Ask for pairs; fields are those of `EndRequest` but `id`. Returns the request's number."""
+        number = self.circuit(circuit) if isinstance(circuit, str) else circuit
+        if number not in self.plans:
+            raise InputError("no such circuit", field="circuit", value=circuit)
+        request = EndRequest(self._next_request, **fields)
+        self._next_request += 1
+        time = self.now if at_ns is None else max(self.now, at_ns)
+        self.requests[request.id] = RequestLog(request.id, number, time)
+        self._push(time, REQUEST, number, request, None)
+        return request.id
+
+    def submit(self, workload: WorkloadSpec) -> list[int]:
+        """Issue a workload: one request, or the same again and again."""
+        found = []
+        for turn in range(max(1, workload.repeat)):
+            shift = turn * workload.every_ns
+            found.append(
+                self.request(
+                    workload.circuit,
+                    at_ns=workload.start_ns + shift,
+                    form=FORMS[workload.type],
+                    number=workload.number,
+                    rate=round(workload.rate * 1000),
+                    deadline_ns=workload.by_ns + shift if workload.by_ns else 0,
+                    window_ms=-(-workload.within_ns // 1_000_000),
+                    head_basis=workload.head_basis,
+                    tail_basis=workload.tail_basis,
+                    final=workload.final,
+                )
+            )
+        return found
+
+    def cancel(self, request: int) -> None:
+        """The application has enough of a request."""
+        log = self.requests[request]
+        port = self._ports[log.circuit, self.plans[log.circuit].path[0]]
+        self._call(self.now, lambda now: self._perform(now, port, port.state.on_cancel(now, request)))
+
+    def call_at(self, time_ns: int, what: Callable[[int], None]) -> None:
+        """Call an application's function at a time."""
+        self._push(max(self.now, time_ns), CALL, what, None, None)
+
+    def _call(self, time: int, what: Callable[[int], None]) -> None:
+        self._push(time, CALL, what, None, None)
+
+    # ------------------------------------------------------------------ time
+
+    def _push(self, time: int, kind: int, a: Any, b: Any, c: Any) -> None:
+        self._number = number = self._number + 1
+        heappush(self._heap, (time, number, kind, a, b, c))
+
+    def _schedule_herald(self, time: int, link: Link, token: int) -> None:
+        self._number = number = self._number + 1
+        heappush(self._heap, (time, number, HERALD, link, token, None))
+
+    def run(
+        self, until_ns: int | None = None, *, max_events: int | None = None, max_deliveries: int | None = None
+    ) -> int:
+        """Serve events until a time, a number of events or deliveries, or until nothing is left.
+
+        Returns the number of events served. Without any bound an endless request never lets it end.
+        """
+        heap, perform = self._heap, self._perform
+        end = until_ns if until_ns is not None else 1 << 62
+        budget = max_events if max_events is not None else 1 << 62
+        goal = self.delivered + max_deliveries if max_deliveries is not None else 1 << 62
+        self._goal = goal
+        done = 0
+        now = self.now
+        while heap and done < budget and self.delivered < goal:
+            event = heappop(heap)
+            now = event[0]
+            if now > end:
+                heappush(heap, event)
+                now = end
+                break
+            done += 1
+            self.now = now
+            kind = event[2]
+            if kind == FRAME:
+                port = event[3]
+                actions = port.on_frame(now, event[4], event[5])
+                if actions:
+                    perform(now, port, actions)
+            elif kind == HERALD:
+                link = event[3]
+                if link.token == event[4] and link.busy:
+                    self._herald(now, link)
+            elif kind == TIMER:
+                port = event[3]
+                actions = port.on_timer(now, event[4])
+                if actions:
+                    perform(now, port, actions)
+            elif kind == SWAPPED:
+                self._swapped(now, event[3], event[4])
+            elif kind == REQUEST:
+                self._requested(now, event[3], event[4])
+            else:
+                event[3](now)
+        else:
+            if until_ns is not None and not heap:
+                now = end
+        self.now = now
+        self.events += done
+        return done
+
+    delivered = 0
+    """Pairs delivered at both ends."""
+
+    def _herald(self, now: int, link: Link) -> None:
+        """A link made a pair: tell both ends, then begin the next."""
+        made = self.plant.herald(now, link)
+        if made is not None:
+            label, sequence, bell, handles, outcomes = made
+            (first, side1), (second, side2) = self._by_link[link.index, label]
+            self._perform(now, first, first.on_pair(now, side1, sequence, handles[0], bell, outcomes[0]))
+            self._perform(now, second, second.on_pair(now, side2, sequence, handles[1], bell, outcomes[1]))
+        self.plant.attempt(now, link)
+
+    def _swapped(self, now: int, port: Port, action: Action) -> None:
+        _, left, left_handle, left_bell, right, right_handle, right_bell = action
+        outcome = self.plant.swap(now, port.node, left_handle, right_handle)
+        self.stats[port.circuit].swaps += 1
+        actions = port.on_swap(now, left, left_bell, right, right_bell, outcome)
+        if actions:
+            self._perform(now, port, actions)
+
+    def _requested(self, now: int, circuit: int, request: EndRequest) -> None:
+        port = self._ports[circuit, self.plans[circuit].path[0]]
+        self._perform(now, port, port.on_request(now, request))
+
+    def _perform(self, now: int, port: Port, actions: Iterable[Action]) -> None:
+        """Carry out what a rule asked for, in order."""
+        for action in actions:
+            kind = action[0]
+            if kind == SEND:
+                side = action[1]
+                peer, delay = port.peers[side]  # type: ignore[misc]  # rules send only where the path goes
+                self._number = number = self._number + 1
+                heappush(self._heap, (now + delay, number, FRAME, peer, 1 - side, action[2]))
+            elif kind == SWAP:
+                if port.swap_ns:
+                    self._push(now + port.swap_ns, SWAPPED, port, action, None)
+                else:
+                    self._swapped(now, port, action)
+            elif kind == DELIVER:
+                self._deliver(now, port, action)
+            elif kind == FREE:
+                self.plant.free(now, action[1])
+                self._early.discard(action[1])
+            elif kind == SET_TIMER:
+                self._push(max(now, action[1]), TIMER, port, action[2], None)
+            elif kind == LINK_START:
+                link, end = port.links[action[1]]  # type: ignore[misc]  # rules name only sides of the path
+                self.plant.start(now, link, port.circuit, end, action[2])
+            elif kind == LINK_STOP:
+                link, end = port.links[action[1]]  # type: ignore[misc]
+                self.plant.stop(now, link, port.circuit, end)
+            else:
+                self._status(now, port, action)
+
+    # ------------------------------------------------------------------ what applications see
+
+    def _deliver(self, now: int, port: Port, action: Action) -> None:
+        """Join the deliveries of both ends."""
+        _, request, handle, bell, own, other, outcome, pauli = action
+        if bell < 0:
+            self._early.add(handle)
+            if self.on_early is not None:
+                self.on_early(now, port.circuit, request, handle)
+            return
+        self._early.discard(handle)
+        if pauli and outcome < 0:
+            self.hardware.correct(handle, pauli)
+        elif pauli:
+            outcome ^= _flip(outcome >> 1, pauli)
+            self.hardware.correct(handle, pauli)
+        key = (port.circuit, own, other) if port.is_head else (port.circuit, other, own)
+        first = self._open.pop(key, None)
+        if first is None:
+            self._open[key] = (handle, bell, outcome, request)
+            return
+        other_handle, other_bell, other_outcome, other_request = first
+        stats = self.stats[port.circuit]
+        stats.delivered += 1
+        self.delivered += 1
+        hardware = self.hardware
+        if bell != other_bell or hardware.frame(handle) != bell or request != other_request:
+            stats.wrong_bell += 1
+        fidelity = None
+        if outcome < 0 and other_outcome < 0:
+            fidelity = hardware.fidelity(now, handle, bell)
+        if fidelity is not None:
+            stats.fidelity_n += 1
+            stats.fidelity_sum += fidelity
+            stats.fidelity_sum2 += fidelity * fidelity
+            if fidelity >= self.plans[port.circuit].spec.fidelity:
+                stats.useful += 1
+        if stats.first_ns < 0:
+            stats.first_ns = now
+        else:
+            gap = now - stats.last_ns
+            stats.gap_sum2 += float(gap) * gap
+        stats.last_ns = now
+        if self._record or self.on_delivery is not None:
+            pair = Delivery(
+                now,
+                port.circuit,
+                request,
+                (key[1], key[2]),
+                bell,
+                fidelity,
+                handle if port.is_head else other_handle,
+                other_handle if port.is_head else handle,
+                outcome if port.is_head else other_outcome,
+                other_outcome if port.is_head else outcome,
+            )
+            if self._record:
+                self.deliveries.append(pair)
+            if self.on_delivery is not None:
+                self.on_delivery(pair)
+        if handle not in self._held:
+            self.plant.free(now, handle)
+        if other_handle not in self._held:
+            self.plant.free(now, other_handle)
+
+    def hold(self, *handles: int) -> None:
+        """Called from `on_delivery`: the application keeps these qubits."""
+        self._held.update(handles)
+
+    def release(self, *handles: int) -> None:
+        """The application gives qubits back."""
+        for handle in handles:
+            self._held.discard(handle)
+            self.plant.free(self.now, handle)
+
+    def _status(self, now: int, port: Port, action: Action) -> None:
+        _, request, status, reason, delivered = action
+        log = self.requests.get(request)
+        if log is None:
+            return
+        log.history.append((now, Status(status), Reason(reason)))
+        if port.is_head:
+            log.status, log.reason, log.delivered = Status(status), Reason(reason), delivered
+            if status in (Status.COMPLETED, Status.REFUSED, Status.ABORTED):
+                log.finished_ns = now
+            if self.on_status is not None:
+                self.on_status(log)
+
+    def leaked(self) -> int:
+        """Qubits that nobody answers for: 0 once all requests ended and all cutoffs passed."""
+        return self.plant.leaked() - 2 * len(self._held)
+
+
+def _flip(axis: int, pauli: int) -> int:
+    """Whether XˣZᶻ turns the bit along an axis round (axes X, Y, Z; others have no such rule)."""
+    x, z = pauli >> 1 & 1, pauli & 1
+    if axis > 2:
+        raise InputError(
+            "a final state cannot be asked of measurements along tilted axes", field="axis", value=axis
+        )
+    return (z, x ^ z, x)[axis]
+
+
+def _backend(topology: Topology, backend: str | Hardware, seed: int) -> Hardware:
+    if not isinstance(backend, str):
+        return backend
+    noises = [node.hardware.noise for node in topology.nodes]
+    if backend == "belldiag":
+        return BellDiagonalHardware(noises, seed)
+    if backend == "dm":
+        from qcrs.qnp.physical.dm import DensityMatrixHardware
+
+        return DensityMatrixHardware(noises, seed)
+    if backend == "qiskit":
+        from qcrs.qnp.physical.qiskit_backend import QiskitHardware
+
+        return QiskitHardware(noises, seed)
+    raise ConfigError(
+        "no such backend", field="backend", value=backend, solution="one of belldiag, dm, qiskit"
+    )

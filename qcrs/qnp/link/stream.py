@@ -1,0 +1,101 @@
+"""The link layer's choice: one continuous stream of pairs for each label, and whose turn it is.
+
+A label is open while both ends of the link have asked for it (CREATE) and neither has stopped it. Turns go
+round by weight. With *coordinated* labels every link goes through its open labels in the same order, so
+that pairs of one circuit appear on neighbouring links together; with *independent* labels each link draws
+at random, which fills memories with pairs that find no partner.
+"""
+
+from __future__ import annotations
+
+from qcrs.errors import InputError
+
+__all__ = ["LinkLayer", "Stream"]
+
+
+class Stream:
+    """One label of a link: who asked for it, how each end wants its qubit, the last sequence number."""
+
+    __slots__ = ("credit", "label", "modes", "sequence", "weight")
+
+    def __init__(self, label: int, weight: int) -> None:
+        self.label = label
+        self.weight = weight
+        self.credit = 0
+        self.sequence = 0
+        self.modes: list[int | None] = [None, None]
+        """Basis code of each end, KEEP to keep the qubit, None while that end has not asked."""
+
+
+class LinkLayer:
+    """The labels of one link. `turn` is O(open labels), O(1) for a single one."""
+
+    __slots__ = ("_open", "_streams", "coordinated")
+
+    def __init__(self, *, coordinated: bool = True) -> None:
+        self.coordinated = coordinated
+        self._streams: dict[int, Stream] = {}
+        self._open: list[Stream] = []
+
+    def install(self, label: int, weight: int = 1) -> Stream:
+        """Make a label known; its weight is its share of turns."""
+        if weight < 1:
+            raise InputError("a label's weight is at least 1", field="weight", value=weight)
+        if label not in self._streams:
+            self._streams[label] = Stream(label, weight)
+        return self._streams[label]
+
+    def create(self, label: int, end: int, mode: int) -> bool:
+        """One end asks for a stream, or changes how it wants its qubits; whether the label is open now."""
+        stream = self._streams[label]
+        stream.modes[end] = mode
+        return self._refresh(stream)
+
+    def stop(self, label: int, end: int) -> None:
+        """One end has enough."""
+        stream = self._streams[label]
+        stream.modes[end] = None
+        self._refresh(stream)
+
+    def _refresh(self, stream: Stream) -> bool:
+        is_open = None not in stream.modes
+        if is_open and stream not in self._open:
+            self._open.append(stream)
+            self._open.sort(key=lambda s: s.label)
+            for each in self._open:
+                each.credit = 0
+        elif not is_open and stream in self._open:
+            self._open.remove(stream)
+        return is_open
+
+    @property
+    def open_labels(self) -> tuple[int, ...]:
+        """Labels that pairs are made for."""
+        return tuple(s.label for s in self._open)
+
+    def wants_draw(self) -> bool:
+        """Whether `turn` needs a random number."""
+        return not self.coordinated and len(self._open) > 1
+
+    def turn(self, draw: float = 0.0) -> Stream | None:
+        """Whose pair is attempted next, or None. `draw` in (0, 1] decides among independent labels."""
+        streams = self._open
+        if not streams:
+            return None
+        if len(streams) == 1:
+            return streams[0]
+        if not self.coordinated:
+            point = draw * sum(s.weight for s in streams)
+            for stream in streams:
+                point -= stream.weight
+                if point <= 0:
+                    return stream
+            return streams[-1]
+        best, total = streams[0], 0
+        for stream in streams:  # smooth weighted round robin: equal weights go in order of labels
+            total += stream.weight
+            stream.credit += stream.weight
+            if stream.credit > best.credit:
+                best = stream
+        best.credit -= total
+        return best
