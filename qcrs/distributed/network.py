@@ -20,7 +20,7 @@ MOST_PROCESSORS = 12
 
 @dataclass(frozen=True)
 class Network:
-    """Processor p has `capacity[p]` data qubits and `links[p]` communication qubits; channels are undirected."""
+    """Data and communication qubits of each processor (`capacity`, `links`), and which of them are joined."""
 
     capacity: tuple[int, ...]
     links: tuple[int, ...] = ()
