@@ -7,9 +7,10 @@ shows. With x = m/m* and σ its standard error a job pays a bettor
     e_b = max(0, 1 + b (c₀ − x)),        b = κ · 4 (r₀ − c₀)/σ²,   κ ≤ 1,
 
 and M is the mean, over bets κ and over the job at which the bettor starts, of the products of e_b over jobs.
-Whatever the distribution of x, if its mean is at least r₀ and its standard deviation at most σ then E[e_b] ≤ 1: by Scarf's bound E(x − h)⁺ ≤ ½ (√(σ² + (μ − h)²) + μ − h), with
-h = c₀ + 1/b, at μ = r₀. So M is an e-process under honesty and, by Ville's inequality, exceeds 1/α with
-probability at most α over any number of jobs, looked at as often as one likes.
+Whatever the distribution of x, if its mean is at least r₀ and its standard deviation at most σ, E[e_b] ≤ 1:
+by Scarf's bound E(x − h)⁺ ≤ ½ (√(σ² + (μ − h)²) + μ − h), with h = c₀ + 1/b, at μ = r₀. So M is an e-process
+under honesty and, by Ville's inequality, exceeds 1/α with probability at most α over any number of jobs,
+looked at as often as one likes.
 
 Starts: weight 1/(k (k + 1)) on starting at job k, so a provider that was honest for a thousand jobs is found
 nearly as fast as a new one; the product from the first job alone would have to lose what it lost before.
@@ -41,8 +42,8 @@ ALPHA = 1e-6
 SLACKING = 0.97
 """c₀: the ratio of found to registered magnitude below which M grows."""
 HONEST = 1.0
-"""r₀: the ratio that an honest provider keeps on average. m* has the judge's slack for the errors of the
-qubits used (`Policy.slack_ideal`) in it already, and errors that the outcome does not show work for it too."""
+"""r₀: the ratio that an honest provider keeps on average. The judge's slack for the errors of the qubits used
+(`Policy.slack_ideal`) is in m* already, and errors that no outcome shows work for the provider too."""
 BETS = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
 """κ. Where x is known well a fraction of the largest bet grows fastest and is never ruined."""
 SE_MARGIN = 1.25
@@ -106,7 +107,10 @@ class EProcess:
     @property
     def value(self) -> float:
         """M. Bettors that start later still hold what they began with: together 1/(jobs + 1)."""
-        return sum(self.sums) / len(self.sums) + 1.0 / (self.jobs + 1)
+        total = 0.0
+        for held in self.sums:  # `sum` rounds differently from one Python to the next
+            total += held
+        return total / len(self.sums) + 1.0 / (self.jobs + 1)
 
     def flagged(self, alpha: float = ALPHA) -> bool:
         """Whether M ≥ 1/α."""
