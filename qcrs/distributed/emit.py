@@ -47,14 +47,14 @@ def joint_circuit(form: NormalForm, plan: Schedule, *, measure: bool = True) -> 
 class _Emitter:
     def __init__(self, form: NormalForm, plan: Schedule) -> None:
         self.form, self.plan = form, plan
-        room = _room(plan, len(plan.links))
-        self.data = [QuantumRegister(n, f"data{p}") if n else None for p, n in enumerate(room)]
+        self.data = [QuantumRegister(n, f"data{p}") if n else None for p, n in enumerate(plan.data)]
         self.link = [QuantumRegister(n, f"link{p}") if n else None for p, n in enumerate(plan.links)]
         self.slots = [_Slots(list(d or ()), list(c or ())) for d, c in zip(self.data, self.link, strict=True)]
         self.where: dict[tuple[int, int], tuple[Qubit, bool]] = {}
         """(qubit of the program, processor) → physical qubit, and whether it is a communication qubit."""
         for qubit, home in enumerate(plan.start):
-            self.where[qubit, home] = (self.slots[home].take(link=False), False)
+            link = not self.slots[home].data
+            self.where[qubit, home] = (self.slots[home].take(link=link), link)
         self.holder = list(plan.start)
         self.program = ClassicalRegister(form.clbits, "program")
         self.outcome = ClassicalRegister(1, "outcome")
@@ -117,23 +117,17 @@ class _Emitter:
         self.slots[at].give(gone, link=link)
 
     def _move(self, act: Move) -> None:
-        """The copy becomes the qubit and goes from its communication qubit to a data qubit."""
-        copy, _ = self.where[act.qubit, act.to]
+        """The copy becomes the qubit and takes a data qubit, if one is free; else it stays where it is."""
         self.holder[act.qubit] = act.to
         self._away(act.qubit, act.source)
-        place = self.slots[act.to].take(link=False)
-        self.circuit.swap(copy, place)
-        self.slots[act.to].give(copy, link=True)
-        self.where[act.qubit, act.to] = (place, False)
+        for p in (act.source, act.to):
+            self._seat(p)
 
-
-def _room(plan: Schedule, size: int) -> list[int]:
-    """Data qubits that each processor needs at most."""
-    now = [plan.start.count(p) for p in range(size)]
-    most = list(now)
-    for act in plan.acts:
-        if isinstance(act, Move):
-            now[act.source] -= 1
-            now[act.to] += 1
-            most[act.to] = max(most[act.to], now[act.to])
-    return most
+    def _seat(self, p: int) -> None:
+        """Qubits in communication qubits go to free data qubits."""
+        for (qubit, at), (physical, link) in list(self.where.items()):
+            if at == p and link and self.holder[qubit] == p and self.slots[p].data:
+                place = self.slots[p].take(link=False)
+                self.circuit.swap(physical, place)
+                self.slots[p].give(physical, link=True)
+                self.where[qubit, p] = (place, False)

@@ -27,6 +27,8 @@ class Network:
     """Empty: as many as are asked for."""
     channels: frozenset[tuple[int, int]] = frozenset()
     """Pairs (p, q) with p < q; empty: every two processors have one."""
+    guests: int = 0
+    """Qubits beyond its capacity that a processor may hold for a time, in communication qubits."""
     _trees: list[int] = field(init=False, repr=False, compare=False)
     _next: dict[tuple[int, int], int] = field(init=False, repr=False, compare=False)
 
@@ -55,11 +57,15 @@ class Network:
 
     @classmethod
     def of(
-        cls, capacity: Sequence[int], links: Sequence[int] = (), channels: Iterable[tuple[int, int]] = ()
+        cls,
+        capacity: Sequence[int],
+        links: Sequence[int] = (),
+        channels: Iterable[tuple[int, int]] = (),
+        guests: int = 0,
     ) -> Network:
         """A network from plain sequences."""
         ordered = frozenset((min(pair), max(pair)) for pair in channels)
-        return cls(tuple(capacity), tuple(links), ordered)
+        return cls(tuple(capacity), tuple(links), ordered, guests)
 
     @property
     def size(self) -> int:

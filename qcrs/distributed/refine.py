@@ -49,7 +49,7 @@ class _State:
     def __init__(self, form: NormalForm, network: Network, start: Sharing, seed: int) -> None:
         self.k = network.size
         self.trees = network.trees
-        self.capacity = network.capacity
+        self.capacity = [room + network.guests for room in network.capacity]
         self.random = random.Random(seed)  # noqa: S311  # a search, not a secret
         self.homes, self.places = list(start.homes), list(start.places)
         self.idle = list(start.idle)

@@ -81,6 +81,8 @@ class Schedule:
     """Home of each qubit at the end, where it is measured."""
     pairs: dict[tuple[int, int], int]
     """Pairs per channel (p < q); a pair over several channels counts on each."""
+    data: tuple[int, ...]
+    """Most data qubits in use on each processor at one time."""
     links: tuple[int, ...]
     """Most communication qubits in use on each processor at one time."""
 
@@ -113,7 +115,11 @@ class _Scheduler:
         self.start = tuple(self.holder)
         self.limits = network.links or (2 * form.qubits,) * network.size
         self.hosted = [0] * network.size
+        """Copies on each processor."""
+        self.residents = [self.holder.count(p) for p in range(network.size)]
+        self.data = [0] * network.size
         self.peak = [0] * network.size
+        self._note()
         self.count: Counter[tuple[int, int]] = Counter()
         self.opened = 0
         self.places = [self._place(gate) for gate in form.gates]
@@ -147,6 +153,7 @@ class _Scheduler:
             self.start,
             tuple(self.holder),
             dict(sorted(self.count.items())),
+            tuple(self.data),
             tuple(self.peak),
         )
 
@@ -166,7 +173,19 @@ class _Scheduler:
         self.copies[qubit].discard(to)
         self.hosted[to] -= 1
         self.acts.append(Move(qubit, self.holder[qubit], to))
+        self.residents[self.holder[qubit]] -= 1
+        self.residents[to] += 1
         self.holder[qubit] = to
+        self._note()
+
+    def _used(self, at: int) -> int:
+        """Communication qubits in use: by copies, and by qubits that find no place among the data qubits."""
+        return self.hosted[at] + max(0, self.residents[at] - self.network.capacity[at])
+
+    def _note(self) -> None:
+        for p, room in enumerate(self.network.capacity):
+            self.data[p] = max(self.data[p], min(self.residents[p], room))
+            self.peak[p] = max(self.peak[p], self._used(p))
 
     def _settle(self, qubit: int) -> None:
         for at in sorted(self.copies[qubit]):
@@ -202,10 +221,10 @@ class _Scheduler:
         self._room(source, 1, index, needed | {(qubit, source)})
         self._room(to, 1, index, needed)
         for p in (source, to):
-            self.peak[p] = max(self.peak[p], self.hosted[p] + 1)
+            self.peak[p] = max(self.peak[p], self._used(p) + 1)
         for p in way[1:-1]:
             self._room(p, 2, index, needed)
-            self.peak[p] = max(self.peak[p], self.hosted[p] + 2)
+            self.peak[p] = max(self.peak[p], self._used(p) + 2)
         for p, q in pairwise(way):
             self.count[min(p, q), max(p, q)] += 1
         self.acts.append(Open(qubit, source, to, self.opened))
@@ -215,7 +234,7 @@ class _Scheduler:
 
     def _room(self, at: int, wanted: int, index: int, needed: set[tuple[int, int]]) -> None:
         """Closes copies at a processor, that of the latest next use first, until `wanted` links are free."""
-        while self.limits[at] - self.hosted[at] < wanted:
+        while self.limits[at] - self._used(at) < wanted:
             found = [
                 (self._next_use(qubit, at, index), qubit)
                 for qubit in range(self.form.qubits)
