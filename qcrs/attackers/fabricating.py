@@ -76,7 +76,7 @@ class FewShots(Attacker):
 
 
 class FabricatedFrames(Attacker):
-    """A11: makes up a share of the frames of each target."""
+    """A11: makes up a share of the frames of a call."""
 
     def __init__(self, honest: BackendV2, share: float = 0.3) -> None:
         super().__init__(honest)
@@ -84,10 +84,8 @@ class FabricatedFrames(Attacker):
 
     def answer(self, call: Call) -> list[Shots]:
         """Honest frames but for some."""
-        fake: set[int] = set()
-        for target in call.targets():
-            count = round(self._share * len(target.indices))
-            fake.update(call.stream.choice(target.indices, count, replace=False).tolist())
+        total = len(call.circuits)
+        fake = set(call.stream.choice(total, round(self._share * total), replace=False).tolist())
         real = [index for index in range(len(call.circuits)) if index not in fake]
         found = dict(
             zip(real, self.honest([call.circuits[i] for i in real], call.shots, call.seed), strict=True)

@@ -192,6 +192,15 @@ _KNOWN: OrderedDict[tuple[int, ...], tuple[tuple[QuantumCircuit, ...], list[Undo
 _KEPT = 64
 
 
+def _own_key(circuit: QuantumCircuit) -> str:
+    """A name for a circuit that is not undone: its very gates."""
+    gates = [
+        (item.operation.name, [circuit.find_bit(bit).index for bit in item.qubits], item.operation.params)
+        for item in circuit.data
+    ]
+    return sha256(repr(gates).encode()).hexdigest()
+
+
 def undo(circuits: Sequence[QuantumCircuit]) -> list[Undone]:
     """Group the circuits of a call by their targets. The last calls are remembered by identity."""
     names = tuple(map(id, circuits))
@@ -206,7 +215,7 @@ def undo(circuits: Sequence[QuantumCircuit]) -> list[Undone]:
             group[1].append(index)
             group[2].append(walk.mask)
         else:
-            groups[f"circuit {index}"] = (circuit, [index], [0])
+            groups[_own_key(circuit)] = (circuit, [index], [0])
     found = [
         Undone(tuple(indices), circuit, tuple(masks), key)
         for key, (circuit, indices, masks) in groups.items()

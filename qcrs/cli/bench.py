@@ -17,10 +17,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and not
 
 def register(root: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measure: fairness, chains, gas.")
+    group = typer.Typer(
+        rich_markup_mode=None, no_args_is_help=True, help="Measure: fairness, chains, gas, verification."
+    )
     group.command()(schedule)
     group.command()(chain)
     group.command()(gas)
+    group.command()(verify)
     root.add_typer(group, name="bench")
 
 
@@ -99,3 +102,56 @@ def gas(as_json: Json = False) -> None:
     recorded = json.loads(path.read_text())
     human = table([(name, f"{value:,}") for name, value in recorded.items()], ("step", "gas"))
     emit(recorded, as_json=as_json, human=human)
+
+
+def verify(
+    quick: Annotated[bool, typer.Option(help="A few minutes instead of most of an hour.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for finished cells, report and pictures.")] = Path(
+        "bench-verify"
+    ),
+    resume: Annotated[bool, typer.Option(help="Go on with the campaign in that folder.")] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the report into this page too, between its marks.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as cores.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """False accepts and false rejects of the judge: honest devices and attackers, in one table."""
+    import os
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from qcrs.attackers.bench import campaign, report
+
+    cells = campaign.plan(quick=quick)
+    bar = Progress(
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    trials = {cell.key: cell.trials * len(cell.attacks) + cell.honest for cell in cells}
+    with bar:
+        task = bar.add_task("cells", total=len(cells), rate="")
+        made = 0
+
+        def progress(done: int, total: int, last: str) -> None:
+            nonlocal made
+            made += trials.get(last, 0)
+            elapsed = bar.tasks[task].elapsed or 0.0
+            rate = f"{made / elapsed:.0f} trials/s" if made and elapsed else ""
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        lines = campaign.run(
+            cells, out, resume=resume, workers=workers or os.cpu_count() or 1, progress=progress
+        )
+    head, _lines = campaign.read(out / campaign.CELLS)
+    place = report.write(lines, head, out, page)
+    goals = [
+        f"{'✓' if ok else '✗'} {name}: {value:.4f} ({bound})"
+        for name, value, bound, ok in report.goals(lines)
+    ]
+    emit(report.summary(lines), as_json=as_json, human="\n".join([*goals, "", f"report: {place}"]))

@@ -18,6 +18,7 @@ from qcrs.attackers.bench.lab import Frames, Lab
 from qcrs.attackers.colluding import SharesSample
 from qcrs.attackers.fabricating import Stale
 from qcrs.verification import Execution, Verdict
+from qcrs.verification.eprocess import measured_in
 
 __all__ = ["CODES", "Cell", "run_cell"]
 
@@ -148,7 +149,8 @@ class _Row:
         self._deciders: list[dict[str, int]] = []
         self._distances: list[float | None] = []
         self._scores: list[Scores] = []
-        self._shapes: list[tuple[float, float]] = []
+        self._shapes: list[float] = []
+        self._magnitudes: list[tuple[int, int, int] | None] = []
 
     def add(self, verdicts: list[Verdict], distance: float | None, found: Scores | None) -> None:
         """One trial: verdicts by reference, in the same order in every trial."""
@@ -164,8 +166,13 @@ class _Row:
         self._distances.append(None if distance is None else round(distance, 4))
         if found is not None:
             self._scores.append(found)
-        tests = {test.name: test.value_ppm / 1e6 for test in verdicts[0].tests}
-        self._shapes.append((tests.get("shape:ideal", 1.0), tests.get("magnitude:ideal", 1.0)))
+        tests = {test.name: test for test in verdicts[0].tests}
+        shape = tests.get("shape:ideal")
+        self._shapes.append(1.0 if shape is None else shape.value_ppm / 1e6)
+        known = measured_in({"tests": [asdict(test) for test in verdicts[0].tests]})
+        self._magnitudes.append(
+            None if known is None else (known.value_ppm, known.se_ppm, known.expected_ppm)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Letters of the outcomes by reference (ideal, peer, both), deciding tests, distances, scores."""
@@ -183,8 +190,8 @@ class _Row:
                 for name, value in asdict(found).items():
                     lists.setdefault(name, []).append(None if value is None else round(value, 4))
             out["scores"] = lists
-            out["scores"]["shape"] = [round(shape, 4) for shape, _m in self._shapes]
-            out["scores"]["magnitude"] = [round(m, 4) for _shape, m in self._shapes]
+            out["scores"]["shape"] = [round(shape, 4) for shape in self._shapes]
+            out["magnitudes"] = self._magnitudes
         return out
 
 
