@@ -146,49 +146,89 @@ class _Sums:
     """Excess that a pool of one shot would show."""
 
 
-def _add(sums: _Sums, unit: PoolUnit, colour: float) -> None:
-    """Add one unit: Σ w r² − Σ w (1 − h) a, or Σ w r_a r_b.
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Both sides of a unit (the same where one is tested alone): what each follows, and common colour."""
 
-    r are residuals of a weighted fit, w weights and h leverages (the share of a cell that is fitted).
+    alone: bool
+    a: Sample
+    b: Sample
+    qa: Floats
+    qb: Floats
+    share: float
+
+    @classmethod
+    def of(cls, unit: PoolUnit, colour: float) -> _Sides:
+        b = unit.a if unit.b is None else unit.b
+        (ma, se_a), (mb, se_b) = _magnitude(unit.a, unit.p_a), _magnitude(b, unit.p_b)
+        share = _one_error(ma, se_a, unit.certified_a) * _one_error(mb, se_b, unit.certified_b)
+        if not FEWEST_FLIPPED_TWICE <= unit.a.width <= MOST_FLIPPED:
+            share *= UNFITTED
+        d = 1 / len(unit.p_a)
+        qa, qb = ma * unit.p_a + (1 - ma) * d, mb * unit.p_b + (1 - mb) * d
+        return cls(unit.b is None, unit.a, b, qa, qb, colour * share)
+
+
+def _add_wide(sums: _Sums, one: _Sides) -> None:
+    """A unit with more cells than shots: only m is fitted, and cells need no weights."""
+    a, b, qa, qb, na, nb = one.a, one.b, one.qa, one.qb, one.a.shots, one.b.shots
+    square, cube = float(qa @ qb), float((qa * qb) @ (qa + qb)) / 2
+    on_qb = float(a.counts @ qb[a.keys.astype(np.int64)])
+    if one.alone:
+        half, ways, third = 0.5, na * (na - 1), 2.0 * float(na) ** 3 * cube
+        met = float((a.counts * (a.counts - 1)).sum()) - 2 * (na - 1) * on_qb
+    else:
+        half, ways, third = 1.0, na * nb, 0.0
+        on_qa = float(b.counts @ qa[b.keys.astype(np.int64)])
+        met = float((a.counts * b.lookup(a.keys)).sum()) - nb * on_qb - na * on_qa
+    room = half * one.share * ways * square
+    sums.excess += half * (met + ways * square)
+    sums.allowed += room
+    sums.variance += half * ways * square + room * (na + nb) * cube / square
+    sums.third += half * (ways * square + third)
+    sums.whole += half * ways * (1 - square)
+
+
+def _add_fitted(sums: _Sums, one: _Sides, fit_to: tuple[Floats, Floats]) -> None:
+    """A unit by a weighted fit: Σ w r² − Σ w (1 − h) a, or Σ w r_a r_b.
+
+    r are residuals, w weights and h leverages (the share of a cell that is fitted).
     """
-    alone = unit.b is None
-    b = unit.a if unit.b is None else unit.b
-    na, nb, d = unit.a.shots, b.shots, 1 / len(unit.p_a)
-    (ma, se_a), (mb, se_b) = _magnitude(unit.a, unit.p_a), _magnitude(b, unit.p_b)
-    qa, qb = ma * unit.p_a + (1 - ma) * d, mb * unit.p_b + (1 - mb) * d
-    # 1/w must lie in the span of the fit, so that the fixed number of shots is fitted too.
-    w = 1 / ((qa + qb) / 2 + 2 / (na + nb))
+    na, nb, half = one.a.shots, one.b.shots, 0.5 if one.alone else 1.0
+    # 1/w lies in the span of the fit, so that the fixed number of shots is fitted too.
+    w = 1 / ((one.qa + one.qb) / 2 + 2 / (na + nb))
     root = np.sqrt(w)
-    fit = _basis(unit.p_a, unit.p_b, w)
+    fit = _basis(*fit_to, w)
     h = (fit**2).sum(axis=1)
-    dense_a, dense_b = unit.a.dense(), b.dense()
-    mu_a, mu_b = na * qa, nb * qb
+    dense_a, dense_b = one.a.dense(), one.b.dense()
+    mu_a, mu_b = na * one.qa, nb * one.qb
     on_a, on_b = fit.T @ (root * dense_a), fit.T @ (root * dense_b)
-    half = 0.5 if alone else 1.0
-    sums.excess += half * float((w * dense_a * dense_b).sum() - on_a @ on_b)
-    if alone:
-        sums.excess -= half * float((w * (1 - h) * dense_a).sum())
+    sums.excess += half * float((w * dense_a) @ dense_b - on_a @ on_b)
+    if one.alone:
+        sums.excess -= half * float((w * (1 - h)) @ dense_a)
     both = w**2 * mu_a * mu_b
     inner_a, inner_b = (fit.T * (w * mu_a)) @ fit, (fit.T * (w * mu_b)) @ fit
-    sums.variance += half * float((both * (1 - 2 * h)).sum() + (inner_a * inner_b).sum())
-    sums.third += half * float((w * both).sum())
-    if alone:
-        sums.third += float(((1 - h) * w * mu_a) @ ((1 - h) * both * (1 - h)))
-    share = _one_error(ma, se_a, unit.certified_a) * _one_error(mb, se_b, unit.certified_b)
-    share *= colour if FEWEST_FLIPPED_TWICE <= unit.a.width <= MOST_FLIPPED else colour * UNFITTED
-    room = half * share * float((w * mu_a * mu_b).sum())
+    room = half * one.share * float((w * mu_a) @ mu_b)
     sums.allowed += room
     # Colour also sways how often each shot meets others: Σ w² r² μ, and w q is at most 1.
-    sums.variance += room * (na + nb)
-    sums.whole += half * float((w * (1 - h) * np.sqrt(qa * qb)).sum()) * na * nb
+    sums.variance += half * float(both @ (1 - 2 * h) + (inner_a * inner_b).sum()) + room * (na + nb)
+    sums.third += half * float(w @ both)
+    if one.alone:
+        sums.third += float(((1 - h) * w * mu_a) @ ((1 - h) * both * (1 - h)))
+    sums.whole += half * float((w * (1 - h)) @ np.sqrt(one.qa * one.qb)) * na * nb
 
 
 def pool_test(units: Sequence[PoolUnit], colour: float = COLOUR) -> PoolTest | None:
     """Whether a (and b) were drawn from a pool, against exact distributions; None without a single pair."""
     sums = _Sums()
     for unit in units:
-        if unit.a.shots >= 2 and (unit.b is None or unit.b.shots):
-            _add(sums, unit, colour)
+        if unit.a.shots < 2 or (unit.b is not None and not unit.b.shots):
+            continue
+        sides = _Sides.of(unit, colour)
+        if unit.a.width > MOST_FLIPPED:
+            _add_wide(sums, sides)
+        else:
+            _add_fitted(sums, sides, (unit.p_a, unit.p_b))
     if sums.whole <= 0 or sums.variance <= 0:
         return None
     p_value = _tail(sums.excess - sums.allowed, sums.variance, sums.third)
