@@ -22,6 +22,12 @@ START_SPREAD = 0.1
 Numbers = npt.NDArray[np.float64]
 
 
+_GRID: Numbers = np.concatenate(
+    [np.linspace(0.01, 0.9, 90), 1 - np.geomspace(0.1, 1e-5, 60), np.linspace(1, 1.05, 21)]
+)
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
 @dataclass(frozen=True, slots=True)
 class Decay:
     """A fitted decay: α a step with its standard error, the start A, χ² over its degrees of freedom."""
@@ -32,39 +38,57 @@ class Decay:
     scatter: float
 
 
+class _Loss:
+    """χ² of the best A for every α."""
+
+    def __init__(self, lengths: Numbers, means: Numbers, variances: Numbers) -> None:
+        self.m = np.append(lengths, 0.0)
+        self.y = np.append(means, 1.0)
+        self.w = 1 / np.append(variances, START_SPREAD**2)
+
+    def start(self, alpha: Numbers) -> Numbers:
+        shape = np.power(alpha[:, None], self.m)
+        return np.asarray((shape * self.w * self.y).sum(axis=1) / (shape * shape * self.w).sum(axis=1))
+
+    def __call__(self, alpha: Numbers) -> Numbers:
+        shape = np.power(alpha[:, None], self.m)
+        misses = self.y - self.start(alpha)[:, None] * shape
+        return np.asarray((self.w * misses * misses).sum(axis=1))
+
+    def at(self, alpha: float) -> float:
+        return float(self(np.array([alpha]))[0])
+
+
 def fit_decay(lengths: Numbers, means: Numbers, variances: Numbers) -> Decay:
-    """Fit means = A α^lengths, all arrays of one shape; lengths need not be whole numbers."""
-    m = np.append(lengths, 0.0)
-    y = np.append(means, 1.0)
-    w = 1 / np.append(variances, START_SPREAD**2)
+    """Fit means = A α^lengths, all arrays of one shape; lengths need not be whole numbers.
 
-    def start(shape: Numbers) -> float:
-        return float((w * shape * y).sum() / (w * shape * shape).sum())
-
-    def loss(alpha: float) -> float:
-        shape = np.power(alpha, m)
-        return float((w * (y - start(shape) * shape) ** 2).sum())
-
-    grid = np.concatenate(
-        [np.linspace(0.01, 0.9, 90), 1 - np.geomspace(0.1, 1e-5, 60), np.linspace(1, 1.05, 21)]
-    )
-    best = int(np.argmin([loss(float(a)) for a in grid]))
-    low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
-    ratio = (math.sqrt(5) - 1) / 2
-    for _ in range(60):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if loss(left) < loss(right):
+    The standard error is half the interval in which χ² is at most one above its minimum.
+    """
+    loss = _Loss(lengths, means, variances)
+    best = int(np.argmin(loss(_GRID)))
+    low, high = float(_GRID[max(best - 1, 0)]), float(_GRID[min(best + 1, len(_GRID) - 1)])
+    while high - low > 1e-9:
+        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        if loss.at(left) < loss.at(right):
             high = right
         else:
             low = left
     alpha = (low + high) / 2
-    shape = np.power(alpha, m)
-    scale = start(shape)
-    freedom = max(1, len(lengths) - 1)
-    scatter = loss(alpha) / freedom
-    slope = np.where(m > 0, scale * m * np.power(alpha, np.maximum(m - 1, 0)), 0.0)
-    a, b, c = ((w * left * right).sum() for left, right in ((shape, shape), (shape, slope), (slope, slope)))
-    determinant = float(a * c - b * b)
-    if determinant <= 1e-12 * a * max(c, 1e-300):
-        return Decay(alpha, 1.0, scale, scatter)
-    return Decay(alpha, min(1.0, math.sqrt(a / determinant * max(1.0, scatter))), scale, scatter)
+    least = loss.at(alpha)
+    scatter = least / max(1, len(lengths) - 1)
+    level = least + max(1.0, scatter)
+    width = _crossing(loss, alpha, float(_GRID[-1]), level) - _crossing(loss, alpha, 0.0, level)
+    return Decay(alpha, width / 2, float(loss.start(np.array([alpha]))[0]), scatter)
+
+
+def _crossing(loss: _Loss, inside: float, outside: float, level: float) -> float:
+    """Where χ² reaches a level between a point below it and an end of the range; the end if it does not."""
+    if loss.at(outside) <= level:
+        return outside
+    while abs(outside - inside) > 1e-9:
+        middle = (inside + outside) / 2
+        if loss.at(middle) <= level:
+            inside = middle
+        else:
+            outside = middle
+    return (inside + outside) / 2

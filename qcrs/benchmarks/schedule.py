@@ -6,6 +6,7 @@ processors many pairs or regions average one another's noise, so fewer and short
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -95,10 +96,16 @@ def _ghz(processor: Planned, seed: bytes, quick: bool) -> list[BenchmarkUnit]:
     spread = processor.coupling.spread()
     reach = len(spread.steps) + 1
     if quick:
-        widths = sorted({max(2, reach // 4), max(2, reach // 2), reach})
+        top = min(reach, _passing_width(processor.expected_error))
+        widths = sorted({max(2, top // 2), top, reach})
     else:
         widths = sorted({*(round(2 * (reach / 2) ** (k / 7)) for k in range(8)), reach})
     return ghz.circuits(processor.qubits, spread, widths, 5 if quick else 11, 100, seed)
+
+
+def _passing_width(error: float) -> int:
+    """About the widest GHZ state that keeps a fidelity of one half: an error and a readout a qubit."""
+    return max(2, round(math.log(2) / (error + _EXPECTED_READOUT)))
 
 
 def _volume_widths(processor: Planned, spread: Spread, quick: bool) -> list[int]:

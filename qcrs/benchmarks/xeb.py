@@ -7,7 +7,8 @@ exact distribution over D = 2ⁿ outcomes and x the outcomes seen, the normalise
 
 is 1 for a perfect device, 0 for uniform noise, and the weight of p in any mixture of the two, whether or not
 p is of Porter-Thomas form (Arute et al., Nature 574, 505 (2019), supplement IV; normalised as by Rinott,
-Shoham and Kalai, Statist. Sci. 37, 322 (2022)). f alone can be spoofed by outcomes that are merely heavy; the shape
+Shoham and Kalai, Statist. Sci. 37, 322 (2022)). f alone can be spoofed by outcomes that are merely heavy; the
+shape
 
     ρ = Σ(D⟨p(x)⟩ - 1) / √(Σ(D C - 1) Σ(D Σ p² - 1))
 

@@ -44,6 +44,11 @@ def _exactly(circuit: QuantumCircuit) -> bool:
     return len(touched) <= DENSITY_MATRIX_QUBITS
 
 
+def _mixed(seed: int | None, salt: int) -> int | None:
+    """A seed for one call; neighbouring seeds of Aer share most of their shots, a hash keeps them apart."""
+    return None if seed is None else int(np.random.SeedSequence([seed, salt]).generate_state(1)[0]) >> 1
+
+
 class CalibratedRates:
     """A device's calibrated errors as Pauli errors: `ErrorRates` of the Clifford sampler.
 
@@ -117,16 +122,24 @@ class CalibratedSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes 
         shots = options.get("shots") or self.options.shots
         seed = options.get("seed_simulator", self.options.seed_simulator)
         rows: dict[int, dict[str, Any]] = {}
+        methods: dict[str, list[int]] = {}
         for index, circuit in enumerate(circuits):
-            exactly = _exactly(circuit)
-            if not exactly and is_clifford(circuit):
+            if _exactly(circuit):
+                methods.setdefault("density_matrix", []).append(index)
+            elif is_clifford(circuit):
                 stream = np.random.default_rng(None if seed is None else [seed, index])
                 rows[index] = row(circuit, sample_clifford(circuit, shots, self._rates, stream), shots)
-                continue
-            method = "density_matrix" if exactly else "automatic"
-            chosen = None if seed is None else (seed + 1_000_003 * index) % 2**31
-            part = self._engine.run(circuit, shots=shots, seed_simulator=chosen, method=method).result()
+            else:
+                methods.setdefault("automatic", []).append(index)
+        for salt, (method, indices) in enumerate(sorted(methods.items())):
+            # One call for all: handing over the noise model of a wide device takes seconds.
+            part = self._engine.run(
+                [circuits[index] for index in indices],
+                shots=shots,
+                seed_simulator=_mixed(seed, salt),
+                method=method,
+            ).result()
             if not part.success:
                 raise BackendError(f"Aer failed: {part.status}", field="backend", value=self.name)
-            rows[index] = part.to_dict()["results"][0]
+            rows.update(zip(indices, part.to_dict()["results"], strict=True))
         return FinishedJob(self, merged(self, rows))

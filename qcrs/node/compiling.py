@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from functools import lru_cache
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp, Delay, Measure, Parameter, ParameterVector, Reset
@@ -45,6 +48,7 @@ def compile_frames(
             field="qubits",
             value=max(document.qubits for document in documents),
         )
+    documents, target = _on_the_clock(documents, target)
     if physical:
         return [_in_place(to_qiskit(document), target) for document in documents]
     template = _template(documents) if len(documents) > 1 else None
@@ -56,6 +60,40 @@ def compile_frames(
     layout = None if first.layout is None else first.layout.initial_index_layout(filter_ancillas=True)
     manager = _manager(target, layout)
     return [manager.run(to_qiskit(document), num_processes=1) for document in documents]
+
+
+def _on_the_clock(
+    documents: Sequence[CircuitDocument], target: Target
+) -> tuple[Sequence[CircuitDocument], Target]:
+    """Delays in ticks of the device, as multiples of what it can start at, and a target that trusts them.
+
+    Devices start gates and readings on certain ticks only; Qiskit moves gates there, but not in circuits that
+    it has not scheduled. Gates last whole such steps, so circuits whose delays do too stay in step.
+    """
+    if not any(item.name == "delay" for document in documents for item in document.walk()):
+        return documents, target
+    step = math.lcm(target.granularity, target.pulse_alignment, target.acquire_alignment)
+    if target.dt is None:
+        return documents, target
+    tick_ps = target.dt * 1e12
+
+    def ticks(item: Instruction) -> Instruction:
+        if item.name != "delay" or item.control is None or item.control.unit != "ps":
+            return item
+        whole = step * round(item.params[0] / tick_ps / step)
+        return replace(item, params=(whole,), control=replace(item.control, unit="dt"))
+
+    rounded = [
+        replace(document, instructions=tuple(map(ticks, document.instructions))) for document in documents
+    ]
+    return rounded, _unaligned(target)
+
+
+@lru_cache(maxsize=4)
+def _unaligned(target: Target) -> Target:
+    free = copy(target)
+    free.granularity = free.pulse_alignment = free.acquire_alignment = free.min_length = 1
+    return free
 
 
 def _manager(target: Target, layout: Sequence[int] | None, routing_method: str | None = None) -> PassManager:
@@ -189,21 +227,26 @@ def _in_place(circuit: QuantumCircuit, target: Target) -> QuantumCircuit:
     """Gates translated, every qubit where it is; a coupling that does not exist is an error."""
     if is_native(circuit, target):
         return circuit
-    manager = generate_preset_pass_manager(
-        optimization_level=0,
-        target=target,
-        initial_layout=list(range(circuit.num_qubits)),
-        routing_method="none",
-        seed_transpiler=TRANSPILER_SEED,
-    )
     try:
-        return manager.run(circuit, num_processes=1)
+        return _translator(target, circuit.num_qubits).run(circuit, num_processes=1)
     except TranspilerError as error:
         raise CircuitError(
             f"a physical circuit does not fit the device: {error.message}",
             field="circuit",
             solution="keep to the coupling in the processor's metadata, or let it lay out the circuit",
         ) from error
+
+
+@lru_cache(maxsize=4)
+def _translator(target: Target, qubits: int) -> PassManager:
+    """Translates gates and moves nothing; kept, for making it takes longer than most circuits."""
+    return generate_preset_pass_manager(
+        optimization_level=0,
+        target=target,
+        initial_layout=list(range(qubits)),
+        routing_method="none",
+        seed_transpiler=TRANSPILER_SEED,
+    )
 
 
 def measured_on(circuit: QuantumCircuit) -> tuple[int, ...]:

@@ -235,11 +235,21 @@ def open_device(spec: str) -> Device:
 
 
 def _pairs(target: Target) -> list[list[int]]:
-    """Undirected pairs with a two-qubit gate, sorted; all pairs where the target does not restrict them."""
+    """Undirected pairs with a two-qubit gate, sorted; all pairs where the target does not restrict them.
+
+    Pairs whose gate does not work are left out; calibrations give them an error of 1.
+    """
     coupling = target.build_coupling_map()
     if coupling is None:
         return [list(pair) for pair in couplings("full", int(target.num_qubits or 0))]
-    return sorted([list(pair) for pair in {(min(edge), max(edge)) for edge in coupling.get_edges()}])
+    dead = {
+        frozenset(qubits)
+        for name in target.operation_names
+        for qubits, properties in (target[name] or {}).items()
+        if qubits is not None and len(qubits) == 2 and properties is not None and properties.error == 1
+    }
+    edges = {(min(edge), max(edge)) for edge in coupling.get_edges() if frozenset(edge) not in dead}
+    return [list(edge) for edge in sorted(edges)]
 
 
 def metadata(device: Device, *, name: str, hpke: str, calibration_cid: str) -> Json:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import QFTGate
+from qiskit_ibm_runtime import fake_provider
 
-from qcrs.circuits import CircuitDocument, frame, lower
+from qcrs.circuits import TURN, CircuitDocument, Instruction, frame, lower
+from qcrs.circuits.document import Control
 from qcrs.errors import BackendError, CircuitError
 from qcrs.node.compiling import compile_frames, is_native, measured_on
 from qcrs.node.devices import open_device
@@ -75,3 +79,18 @@ def test_circuits_wider_than_the_device_are_refused() -> None:
     target = open_device("aer:ideal?qubits=3").backend.target
     with pytest.raises(BackendError, match="more qubits"):
         compile_frames([transform(4)], target, physical=False)
+
+
+@pytest.mark.parametrize("physical", [True, False])
+@pytest.mark.parametrize("name", ["FakeManilaV2", "FakeTorino"])
+def test_delays_last_whole_steps_of_the_devices_clock(name: str, physical: bool) -> None:
+    target = getattr(fake_provider, name)().target
+    wait = Instruction("delay", (0,), (), (1_000_001,), Control(unit="ps"))
+    flip = Instruction("u", (0,), (), (TURN // 2, 0, TURN // 2))
+    circuit = CircuitDocument(1, 1, (), (flip, wait, flip, Instruction("measure", (0,), (0,))))
+    (compiled,) = compile_frames([circuit], target, physical=physical)
+    (delay,) = [item.operation for item in compiled.data if item.operation.name == "delay"]
+    step = math.lcm(target.granularity, target.pulse_alignment, target.acquire_alignment)
+    assert delay.unit == "dt"
+    assert delay.duration % step == 0
+    assert abs(delay.duration * target.dt - 1e-6) <= step * target.dt / 2
