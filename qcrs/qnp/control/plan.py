@@ -1,50 +1,32 @@
-"""Routing and signalling: path, link fidelities, cutoff and rates for a wanted end-to-end fidelity.
+"""Signalling: link fidelities, cutoff and rates for a wanted end-to-end fidelity, as routing entries.
 
-The prediction is for the worst pair that the cutoff lets through: every stored qubit of a repeater waits one
-cutoff, an end's qubit (n − 1) cutoffs and the way of a message, through each node's own memory, gate and
-readout errors. The slowest setting is never chosen without need: among link fidelities that meet the goal
-the lowest is taken, because single-click links are faster the less is asked of them.
+A link is faster the less is asked of it, and a cutoff wastes less the longer it is; the goal limits both.
+With the cutoff "auto" the two are chosen together for the best rate. With a rule ("short", "long", "none")
+or a given time the lowest link fidelity that meets the goal is taken.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from qcrs.errors import ConfigError
+from qcrs.qnp.control.fidelity import LinkSetting, PathModel, link_setting
+from qcrs.qnp.control.routing import neighbours, route
 from qcrs.qnp.network.actions import RoutingEntry
 from qcrs.qnp.physical import single_click
-from qcrs.qnp.physical.hardware import Source
-from qcrs.qnp.topology.model import NO_LIMIT_NS, CircuitSpec, LinkSpec, Topology
+from qcrs.qnp.topology.model import NO_LIMIT_NS, CircuitSpec, Topology
 
-__all__ = ["CircuitPlan", "LinkSetting", "link_setting", "plan", "plan_all", "predicted_fidelity", "route"]
+__all__ = ["CircuitPlan", "plan", "plan_all"]
 
 SECOND = 1_000_000_000
 _STEPS = 64
+_REFINED = 16
 
-
-@dataclass(frozen=True, slots=True)
-class LinkSetting:
-    """A link as one circuit uses it: the source's setting, mean time to a pair, cutoffs."""
-
-    link: int
-    source: Source
-    mean_ns: int
-    short_cutoff_ns: int
-    alpha: float | None
-
-    @property
-    def fidelity(self) -> float:
-        """Of a fresh pair."""
-        return self.source.fidelity
-
-    @property
-    def rate(self) -> float:
-        """Pairs per second if the link does nothing else."""
-        return SECOND * self.source.p / self.source.attempt_ns
+Choice = tuple[tuple[LinkSetting, ...], int, float]
+"""Settings of the links, the cutoff, the end-to-end fidelity predicted for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,71 +44,88 @@ class CircuitPlan:
     entries: tuple[RoutingEntry, ...]
 
 
-def link_setting(topology: Topology, link: int, fidelity: float) -> LinkSetting:
-    """The setting of a link that gives pairs of (at least) this fidelity; `ConfigError` if it cannot."""
-    spec = topology.links[link]
-    if spec.kind == "heralded":
-        if fidelity > spec.fidelity + 1e-12:
-            raise ConfigError(
-                f"link {spec.name} gives fidelity {spec.fidelity:.4f} at most",
-                field="fidelity",
-                value=fidelity,
-            )
-        source = Source(spec.p, spec.attempt_ns, _heralded(spec), (0, 1, 2, 3))
-        alpha = None
-    else:
-        alpha = single_click.alpha_for_fidelity(fidelity, spec.eta)
-        p = single_click.success_probability(alpha, spec.eta)
-        xyz = single_click.correlators(alpha, spec.eta)
-        source = Source(p, spec.attempt_ns, xyz, (2, 3), single_click.herald_fidelity(alpha, spec.eta))
-    mean = single_click.cycle_time_ns(source.p, spec.attempt_ns)
-    return LinkSetting(link, source, mean, single_click.short_cutoff_ns(source.p, spec.attempt_ns), alpha)
+def plan(topology: Topology, spec: CircuitSpec, number: int, sharing: float = 1) -> CircuitPlan:
+    """Choose path, link fidelities, cutoff and rates of one circuit.
+
+    `sharing` is how many circuits its busiest link serves. `ConfigError` where no setting of the links
+    reaches the wanted fidelity.
+    """
+    path = tuple(map(topology.index, spec.path)) if spec.path else route(topology, spec.head, spec.tail)
+    if path[0] != topology.index(spec.head) or path[-1] != topology.index(spec.tail):
+        raise ConfigError("a path runs from head to tail", field="path", value=spec.path)
+    names = [topology.nodes[n].name for n in path]
+    links = [topology.link_between(a, b) for a, b in pairwise(names)]
+    model = PathModel(topology, path, links)
+    adjustable = any(topology.links[link].kind == "single_click" for link in links)
+
+    def settings(fidelity: float) -> tuple[LinkSetting, ...]:
+        goals = (fidelity if topology.links[link].kind == "single_click" else 0.0 for link in links)
+        return tuple(link_setting(topology, link, f) for link, f in zip(links, goals, strict=True))
+
+    def attempt(fidelity: float) -> Choice:
+        found = settings(fidelity)
+        if spec.cutoff == "auto" and len(path) > 2:
+            fastest = min(s.source.attempt_ns for s in found)
+            most = max(fastest, int(10 * sharing * max(s.mean_ns for s in found)))
+            cutoff = model.longest_cutoff(found, spec.fidelity, fastest, most)
+            if cutoff is None:
+                return found, 0, model.predict(found, fastest)
+            return found, cutoff, model.predict(found, cutoff)
+        cutoff = _cutoff(topology, spec, path, found)
+        worst = cutoff if cutoff < NO_LIMIT_NS else max(s.short_cutoff_ns for s in found)
+        return found, cutoff, model.predict(found, worst)
+
+    given = spec.link_fidelity or (0.0 if adjustable else 0.75)
+    choice = _best(attempt, spec, sharing, given)
+    return _finish(topology, spec, number, sharing, path, model, choice)
 
 
-def _heralded(spec: LinkSpec) -> tuple[float, float, float]:
-    """Correlators with the infidelity spread evenly (Werner) or over Z alone, or in between."""
-    bad = 1 - spec.fidelity
-    z = bad * (1 + 2 * spec.dephasing) / 3
-    x = y = bad * (1 - spec.dephasing) / 3
-    return 1 - 2 * (z + y), 1 - 2 * (z + x), 1 - 2 * (x + y)
+def _best(attempt: Callable[[float], Choice], spec: CircuitSpec, sharing: float, given: float) -> Choice:
+    """The choice with the best rate among those that meet the goal; a scan, then a finer one around it.
+
+    A link fidelity that is given is taken as it is, even if it misses the goal: whoever gives it measures.
+    """
+    if given:
+        choice = attempt(given)
+        if not choice[1] or (not spec.link_fidelity and choice[2] < spec.fidelity):
+            raise _impossible(spec, choice[2])
+        return choice
+    width = 0.5 / _STEPS
+    coarse = [(f, attempt(f)) for f in (0.5 + width * k for k in range(1, _STEPS))]
+    found = _fastest(coarse, spec, sharing)
+    if found is None:
+        raise _impossible(spec, max(choice[2] for _, choice in coarse))
+    start = found[0] - width
+    finer = [f for f in (start + width * k / _REFINED for k in range(1, 2 * _REFINED)) if 0.5 < f < 1]
+    return (_fastest([*((f, attempt(f)) for f in finer), found], spec, sharing) or found)[1]
 
 
-def route(topology: Topology, head: str, tail: str) -> tuple[int, ...]:
-    """The path with the fewest hops, then the shortest; as node numbers."""
-    start, goal = topology.index(head), topology.index(tail)
-    neighbours: dict[int, list[tuple[int, float]]] = {}
-    for link in topology.links:
-        a, b = topology.index(link.a), topology.index(link.b)
-        neighbours.setdefault(a, []).append((b, link.length_m))
-        neighbours.setdefault(b, []).append((a, link.length_m))
-    heap: list[tuple[int, float, int, tuple[int, ...]]] = [(0, 0.0, start, (start,))]
-    done: set[int] = set()
-    while heap:
-        hops, length, node, path = heapq.heappop(heap)
-        if node == goal:
-            return path
-        if node in done:
-            continue
-        done.add(node)
-        for other, metres in neighbours.get(node, ()):
-            if other not in done:
-                heapq.heappush(heap, (hops + 1, length + metres, other, (*path, other)))
-    raise ConfigError(
-        "no path joins these nodes",
-        field="circuit",
-        value=f"{head}-{tail}",
-        solution="add links between them",
+def _fastest(
+    candidates: Iterable[tuple[float, Choice]], spec: CircuitSpec, sharing: float
+) -> tuple[float, Choice] | None:
+    """The one with the best end-to-end rate that meets the goal."""
+    good = [c for c in candidates if c[1][1] and c[1][2] >= spec.fidelity]
+    return max(good, key=lambda c: _end_to_end(c[1][0], c[1][1], sharing), default=None)
+
+
+def _impossible(spec: CircuitSpec, best: float) -> ConfigError:
+    return ConfigError(
+        f"circuit {spec.name} reaches fidelity {best:.4f} at most on this path",
+        field="fidelity",
+        value=spec.fidelity,
+        solution="ask for less, choose a shorter path, or give its nodes longer memories",
     )
 
 
 def _cutoff(
     topology: Topology, spec: CircuitSpec, path: Sequence[int], settings: Sequence[LinkSetting]
 ) -> int:
+    """The cutoff by rule, or as given."""
     if isinstance(spec.cutoff, int):
         return spec.cutoff
     if spec.cutoff == "none":
         return NO_LIMIT_NS
-    if spec.cutoff == "short":
+    if spec.cutoff in ("short", "auto"):
         return max(s.short_cutoff_ns for s in settings)
     worst = NO_LIMIT_NS
     for i, setting in enumerate(settings):
@@ -137,118 +136,30 @@ def _cutoff(
     return worst
 
 
-def _path_delay_ns(topology: Topology, settings: Sequence[LinkSetting]) -> int:
-    return sum(topology.links[s.link].frame_delay_ns for s in settings)
-
-
-def predicted_fidelity(
-    topology: Topology, path: Sequence[int], settings: Sequence[LinkSetting], cutoff_ns: int
-) -> float:
-    """End-to-end fidelity of the worst pair that the cutoff lets through."""
-    xx = yy = zz = 1.0
-    for setting in settings:
-        x, y, z = setting.source.xyz
-        xx, yy, zz = xx * x, yy * y, zz * z
-    wait_repeater = cutoff_ns if len(path) > 2 else 0
-    wait_end = (len(path) - 2) * cutoff_ns + _path_delay_ns(topology, settings)
-    dephased = depolarised = 0.0
-    for position, node in enumerate(path):
-        hardware = topology.nodes[node].hardware
-        inner = 0 < position < len(path) - 1
-        waited = 2 * (wait_repeater + hardware.swap_ns) if inner else wait_end
-        noise = hardware.noise
-        dephased += noise.dephasing_per_ns * waited
-        depolarised += noise.depolarising_per_ns * waited
-        if inner:
-            k, r = 1 - noise.gate_error, 1 - 2 * noise.readout_error
-            xx, yy, zz = xx * k * r, yy * k * r * r, zz * k * r
-    fade = math.exp(-depolarised)
-    return (1 + (xx + yy) * fade * math.exp(-dephased) + zz * fade) / 4
-
-
-def _settings(topology: Topology, path: Sequence[int], fidelity: float) -> tuple[LinkSetting, ...]:
-    names = [topology.nodes[n].name for n in path]
-    links = [topology.link_between(a, b) for a, b in pairwise(names)]
-    found = []
-    for link in links:
-        spec = topology.links[link]
-        found.append(link_setting(topology, link, fidelity if spec.kind == "single_click" else 0.0))
-    return tuple(found)
-
-
-def plan(topology: Topology, spec: CircuitSpec, number: int, sharing: int = 1) -> CircuitPlan:
-    """Choose path, link fidelities, cutoff and rates of one circuit.
-
-    `sharing` is how many circuits its busiest link serves. `ConfigError` where no setting of the links
-    reaches the wanted fidelity.
-    """
-    path = tuple(map(topology.index, spec.path)) if spec.path else route(topology, spec.head, spec.tail)
-    if path[0] != topology.index(spec.head) or path[-1] != topology.index(spec.tail):
-        raise ConfigError("a path runs from head to tail", field="path", value=spec.path)
-
-    def attempt(fidelity: float) -> tuple[tuple[LinkSetting, ...], int, float]:
-        settings = _settings(topology, path, fidelity)
-        cutoff = _cutoff(topology, spec, path, settings)
-        usable = cutoff if cutoff < NO_LIMIT_NS else max(s.short_cutoff_ns for s in settings)
-        return settings, cutoff, predicted_fidelity(topology, path, settings, usable)
-
-    if spec.link_fidelity:
-        settings, cutoff, predicted = attempt(spec.link_fidelity)
-    else:
-        settings, cutoff, predicted = _lowest(attempt, spec)
-    return _finish(topology, spec, number, sharing, path, settings, cutoff, predicted)
-
-
-def _lowest(
-    attempt: Callable[[float], tuple[tuple[LinkSetting, ...], int, float]], spec: CircuitSpec
-) -> tuple[tuple[LinkSetting, ...], int, float]:
-    """The lowest link fidelity that meets the goal: a coarse scan (waiting longer for better pairs may
-    lower the end-to-end fidelity again, so no bisection from afar), then bisection in the step found.
-    """
-    best, low = 0.0, 0.5
-    for step in range(1, _STEPS):
-        high = 0.5 + 0.5 * step / _STEPS
-        found = attempt(high)
-        best = max(best, found[2])
-        if found[2] >= spec.fidelity:
-            break
-        low = high
-    else:
-        raise ConfigError(
-            f"circuit {spec.name} reaches fidelity {best:.4f} at most on this path",
-            field="fidelity",
-            value=spec.fidelity,
-            solution="ask for less, choose a shorter path, or give its nodes longer memories",
-        )
-    for _ in range(12):
-        middle = (low + high) / 2
-        if middle <= 0.5:
-            break
-        trial = attempt(middle)
-        if trial[2] >= spec.fidelity:
-            high, found = middle, trial
-        else:
-            low = middle
-    return found
+def _end_to_end(settings: Sequence[LinkSetting], cutoff: int, sharing: float) -> float:
+    """A cautious end-to-end rate: LPR / H_n, as all n links have to come together, less what cutoffs cost."""
+    lpr = min(s.rate for s in settings) / sharing
+    if len(settings) == 1:
+        return lpr * 0.95
+    waiting = sum(1 / k for k in range(1, len(settings) + 1))
+    usable = 1 - math.exp(-min(cutoff, NO_LIMIT_NS) * lpr / SECOND)
+    return float(lpr / waiting * usable ** (len(settings) / 2))
 
 
 def _finish(
     topology: Topology,
     spec: CircuitSpec,
     number: int,
-    sharing: int,
+    sharing: float,
     path: tuple[int, ...],
-    settings: tuple[LinkSetting, ...],
-    cutoff: int,
-    predicted: float,
+    model: PathModel,
+    choice: Choice,
 ) -> CircuitPlan:
-    """Rates and routing entries. The end-to-end maximum is LPR / H_n: all n links have to come together."""
+    """Rates and routing entries."""
+    settings, cutoff, predicted = choice
     lpr = min(s.rate for s in settings) / sharing
-    waiting = sum(1 / k for k in range(1, len(settings) + 1))
-    usable = 1 - math.exp(-min(cutoff, NO_LIMIT_NS) * lpr / SECOND) if len(settings) > 1 else 1.0
-    eer = lpr / waiting * usable if len(settings) > 1 else lpr * 0.95
-    delay = _path_delay_ns(topology, settings)
-    horizon = min(NO_LIMIT_NS, 4 * delay + len(settings) * min(cutoff, SECOND) + SECOND // 10)
+    eer = _end_to_end(settings, cutoff, sharing)
+    horizon = min(NO_LIMIT_NS, 4 * model.delay_ns + len(settings) * min(cutoff, SECOND) + SECOND // 10)
     control = topology.control
     entries = []
     for i, node in enumerate(path):
@@ -282,7 +193,11 @@ def plan_all(topology: Topology, circuits: Sequence[CircuitSpec] | None = None) 
     specs = topology.circuits if circuits is None else tuple(circuits)
     if len(specs) > 65535:
         raise ConfigError("at most 65535 circuits have numbers", field="circuits", value=len(specs))
-    paths = [tuple(map(topology.index, s.path)) if s.path else route(topology, s.head, s.tail) for s in specs]
+    around = neighbours(topology)
+    paths = [
+        tuple(map(topology.index, s.path)) if s.path else route(topology, s.head, s.tail, around)
+        for s in specs
+    ]
     load: dict[frozenset[int], int] = {}
     for path, spec in zip(paths, specs, strict=True):
         for hop in pairwise(path):
@@ -290,16 +205,6 @@ def plan_all(topology: Topology, circuits: Sequence[CircuitSpec] | None = None) 
     plans = []
     for number, (path, spec) in enumerate(zip(paths, specs, strict=True), 1):
         names = tuple(topology.nodes[n].name for n in path)
-        sharing = max(load[frozenset(hop)] for hop in pairwise(path))
-        pinned = CircuitSpec(
-            spec.name,
-            spec.head,
-            spec.tail,
-            spec.fidelity,
-            spec.cutoff,
-            names,
-            spec.link_fidelity,
-            spec.weight,
-        )
-        plans.append(plan(topology, pinned, number, max(1, sharing // spec.weight)))
+        sharing = max(load[frozenset(hop)] for hop in pairwise(path)) / spec.weight
+        plans.append(plan(topology, replace(spec, path=names), number, sharing))
     return tuple(plans)

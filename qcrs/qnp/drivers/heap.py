@@ -16,6 +16,7 @@ from qcrs.qnp import network as qnp
 from qcrs.qnp.control.plan import CircuitPlan, plan_all
 from qcrs.qnp.drivers.plant import Link, Plant
 from qcrs.qnp.drivers.records import CircuitStats, Delivery, RequestLog
+from qcrs.qnp.drivers.trace import Trace
 from qcrs.qnp.network.actions import Action, EndRequest, Reason, RoutingEntry, Status
 from qcrs.qnp.network.frames import EARLY, KEEP, MEASURE
 from qcrs.qnp.physical.belldiag import BellDiagonalHardware
@@ -39,6 +40,7 @@ class Port:
         "is_head",
         "links",
         "node",
+        "on_cancel",
         "on_frame",
         "on_lost",
         "on_pair",
@@ -65,6 +67,7 @@ class Port:
         self.on_timer: Callable[..., list[Action]]
         self.on_lost: Callable[..., list[Action]]
         self.on_request: Callable[..., list[Action]]
+        self.on_cancel: Callable[..., list[Action]]
 
 
 class Network:
@@ -72,7 +75,8 @@ class Network:
 
     `backend` is "belldiag" (fast), "dm" or "qiskit" (4×4 density matrices), or a `Hardware`. With
     `record=False` deliveries are only counted, so that memory stays bounded. `on_delivery` is called for
-    each pair; a pair it holds (`hold`) is not freed until `release`.
+    each pair; a pair it holds (`hold`) is not freed until `release`. A `trace` gets a line for every call
+    of a rule.
     """
 
     def __init__(
@@ -83,8 +87,10 @@ class Network:
         backend: str | Hardware = "belldiag",
         record: bool = True,
         plans: Sequence[CircuitPlan] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.topology = topology
+        self.trace = trace
         self.seed = seed
         self.now = 0
         self.events = 0
@@ -147,6 +153,9 @@ class Network:
             port.on_swap = state.on_swap
         if isinstance(state, qnp.Head):
             port.on_request = state.on_request
+            port.on_cancel = state.on_cancel
+        if self.trace is not None:
+            self.trace.watch(port)
 
     def circuit(self, name: str) -> int:
         """The number of a circuit by name."""
@@ -198,7 +207,7 @@ class Network:
         """The application has enough of a request."""
         log = self.requests[request]
         port = self._ports[log.circuit, self.plans[log.circuit].path[0]]
-        self._call(self.now, lambda now: self._perform(now, port, port.state.on_cancel(now, request)))
+        self._call(self.now, lambda now: self._perform(now, port, port.on_cancel(now, request)))
 
     def call_at(self, time_ns: int, what: Callable[[int], None]) -> None:
         """Call an application's function at a time."""

@@ -6,7 +6,7 @@ in as an argument; random numbers are the physical layer's, one stream a link.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import log, log1p
 from typing import Any
 
@@ -79,6 +79,7 @@ class Plant:
         self.pairs_made = 0
         self._schedule = schedule
         self._pool_of: dict[int, Pool] = {}
+        self._measured: dict[int, int] = {}
         self._axes = [Stream(seed, f"axes/{i}") for i in range(len(topology.nodes))]
         self._shared = [Pool(n.hardware.qubits) if n.hardware.qubits else None for n in topology.nodes]
         self.pools: list[Pool] = [p for p in self._shared if p is not None]
@@ -194,6 +195,7 @@ class Plant:
                 axes = BASIS_SETS[mode]
                 axis = axes[self._axes[nodes[end]].below(len(axes))] if len(axes) > 1 else axes[0]
                 result[end] = 2 * axis + self.hardware.measure(now, nodes[end], handle, axis)
+                self._measured[handle] = nodes[end]
                 self.give(now, link.pools[end])
         return label.label, label.sequence, bell, (one, two), (result[0], result[1])
 
@@ -209,7 +211,9 @@ class Plant:
         """Give up a qubit, or the record of a measured one."""
         self.hardware.free(handle)
         pool = self._pool_of.pop(handle, None)
-        if pool is not None:
+        if pool is None:
+            del self._measured[handle]
+        else:
             self.give(now, pool)
 
     def give(self, now: int, pool: Pool) -> None:
@@ -232,15 +236,19 @@ class Plant:
         attempting = 2 * sum(link.busy for link in self.links)
         return used - attempting + self.hardware.held()
 
-    def holders(self) -> dict[int, Pool]:
-        """Pools of the qubits in use, by handle."""
-        return self._pool_of
+    def pools_of(self, node: int) -> list[Pool]:
+        """The memories at a node."""
+        shared = self._shared[node]
+        if shared is not None:
+            return [shared]
+        return [link.pools[link.nodes.index(node)] for link in self.links if node in link.nodes]
+
+    def handles_at(self, node: int) -> list[int]:
+        """Handles of the qubits, and of the measured ones not yet accounted for, at a node."""
+        pools = self.pools_of(node)
+        kept = [h for h, pool in self._pool_of.items() if any(pool is p for p in pools)]
+        return kept + [h for h, where in self._measured.items() if where == node]
 
     def label_state(self) -> dict[str, Any]:
         """Open labels of each link, for displays."""
         return {str(link.index): link.layer.open_labels for link in self.links}
-
-
-def handles_of(plant: Plant, pools: Sequence[Pool]) -> list[int]:
-    """Handles that live in these pools."""
-    return [handle for handle, pool in plant.holders().items() if any(pool is p for p in pools)]

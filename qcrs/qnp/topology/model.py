@@ -128,7 +128,7 @@ class ControlSpec:
 
 @dataclass(frozen=True, slots=True)
 class CircuitSpec:
-    """A virtual circuit: ends, wanted end-to-end fidelity, cutoff ("short", "long", "none" or ns).
+    """A virtual circuit: ends, wanted end-to-end fidelity, cutoff ("auto", "short", "long", "none" or ns).
 
     `path` and `link_fidelity` override what routing would choose. `weight` is its share of links.
     """
@@ -137,7 +137,7 @@ class CircuitSpec:
     head: str
     tail: str
     fidelity: float = 0.5
-    cutoff: str | int = "short"
+    cutoff: str | int = "auto"
     path: tuple[str, ...] = ()
     link_fidelity: float = 0.0
     weight: int = 1
@@ -145,8 +145,10 @@ class CircuitSpec:
     def __post_init__(self) -> None:
         if self.head == self.tail:
             raise ConfigError("a circuit has two ends", field="circuit", value=self.name)
-        if isinstance(self.cutoff, str) and self.cutoff not in ("short", "long", "none"):
-            raise ConfigError("a cutoff is short, long, none or a time", field="cutoff", value=self.cutoff)
+        if isinstance(self.cutoff, str) and self.cutoff not in ("auto", "short", "long", "none"):
+            raise ConfigError(
+                "a cutoff is auto, short, long, none or a time", field="cutoff", value=self.cutoff
+            )
 
 
 @dataclass(frozen=True, slots=True)
