@@ -7,7 +7,6 @@ participant's name; a restart reads it and goes on.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from qcrs.chain.outbox import Entry, Outbox
 from qcrs.client.documents import JobDocument
 from qcrs.client.history import History, Job, Logged
 from qcrs.client.identities import OracleIdentity, read_identities
-from qcrs.client.journal import Journal
+from qcrs.client.journal import Journal, tell
 from qcrs.client.sealed import Place, parse_job_document
 from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import ChainError, ConfigError, NetworkError
@@ -71,7 +70,7 @@ def patiently(action: Callable[[], T], journal: Journal, stop: threading.Event) 
                 raise
             journal.error("waiting for the chain", error)
             if not told:
-                sys.stderr.write(f"· {error.reason}; waiting until it can\n")
+                tell(f"{error.reason}; waiting until it can")
                 told = True
         stop.wait(_PAUSE_S)
 

@@ -25,7 +25,7 @@ from functools import partial
 from qcrs.chain.bindings import ExecutionState, Reason
 from qcrs.client.documents import JobDocument, Release, ResultDocument
 from qcrs.client.history import Execution, Job, Logged
-from qcrs.client.journal import Journal
+from qcrs.client.journal import SURVIVED, Journal
 from qcrs.client.participant import Participant
 from qcrs.client.sealed import (
     SealedResult,
@@ -41,8 +41,6 @@ from qcrs.errors import (
     InputError,
     IntegrityError,
     NetworkError,
-    QCRSError,
-    SandboxError,
     VerificationError,
 )
 from qcrs.node.ledger import Ledger, RunRecord
@@ -111,7 +109,7 @@ class Worker:
         while not self.stop.is_set():
             try:
                 self.tick()
-            except (QCRSError, OSError) as error:
+            except SURVIVED as error:
                 self.journal.error("tick failed", error)
                 self.stop.wait(1.0)
             self.stop.wait(self.settings.poll)
@@ -135,7 +133,7 @@ class Worker:
     def _guarded(self, what: str, action: Callable[[], None]) -> None:
         try:
             action()
-        except QCRSError as error:
+        except SURVIVED as error:
             self.journal.error(f"{what} failed", error)
 
     def _open_transactions(self) -> bool:
@@ -324,8 +322,9 @@ class Worker:
         error = future.exception()
         if error is None:
             self._failed.pop(key, None)
-        elif isinstance(error, (SandboxError, QCRSError, OSError)):
+        elif isinstance(error, SURVIVED):
             self.journal.error("run failed", error, job=key[0], execution=key[1])
+            self._readers.pop(key, None)  # the next attempt needs the released key again
         else:
             raise error
 

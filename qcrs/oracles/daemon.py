@@ -14,10 +14,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from qcrs.client.history import Logged
-from qcrs.client.journal import Journal
+from qcrs.client.journal import SURVIVED, Journal
 from qcrs.client.participant import Participant, patiently
 from qcrs.config.home import Home
-from qcrs.errors import QCRSError
 from qcrs.oracles.case import Case, Desk, OracleSettings
 from qcrs.oracles.certify import Certifier
 from qcrs.oracles.housekeeping import Housekeeping
@@ -89,7 +88,7 @@ class Oracle:
         while not self._stop.is_set():
             try:
                 self.tick()
-            except (QCRSError, OSError) as error:
+            except SURVIVED as error:
                 self.journal.error("tick failed", error)
                 self._stop.wait(1.0)
             self._stop.wait(self.settings.poll)
@@ -119,7 +118,7 @@ class Oracle:
     def _guarded(self, what: str, action: Callable[[], bool | None]) -> bool | None:
         try:
             return action()
-        except QCRSError as error:
+        except SURVIVED as error:
             self.journal.error(f"{what} failed", error)
             return None
 

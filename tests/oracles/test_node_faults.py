@@ -1,0 +1,100 @@
+"""What a node lives through: a device that fails once, a disk that is full for a while."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qcrs.chain.bindings import ExecutionState
+from qcrs.client.program import Unit
+from qcrs.client.views import JobOptions
+
+Stage = Any
+
+MOODY = '''
+"""A simulator that fails while a flag lies beside this file, and takes the flag away."""
+from pathlib import Path
+
+from qcrs.node.devices import open_device
+
+FLAG = Path(__file__).with_name("flag")
+
+def make():
+    backend = open_device("aer:noisy-a?qubits=4").backend
+    kind = type(backend)
+
+    class Moody(kind):
+        def run(self, *words, **options):
+            if FLAG.exists():
+                FLAG.unlink()
+                raise RuntimeError("the cryostat hiccups")
+            return super().run(*words, **options)
+
+    backend.__class__ = Moody
+    return backend
+'''
+
+
+@pytest.fixture
+def flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Makes the device importable; while this file exists its next run fails."""
+    (tmp_path / "moody_device.py").write_text(MOODY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path / "flag"
+
+
+def committed(stage: Stage, number: int) -> bool:
+    runs = stage.job(number).executions
+    return bool(runs) and runs[0].state != ExecutionState.ALLOCATED
+
+
+def test_a_run_that_failed_once_is_made_again(stage: Stage, program: Unit, flag: Path) -> None:
+    stage.node("moody", "moody_device:make")
+    flag.touch()
+    options = JobOptions(target=stage.number_of("moody"), declared_seconds=100, deadline_seconds=3000)
+    number = stage.exchange.submit([program], options)
+    stage.until(lambda: committed(stage, number), "the second attempt is committed")
+    assert stage.said("node-moody", "run failed") == 1
+    assert stage.said("node-moody", "ran") == 1
+    assert len(stage.job(number).executions) == 1
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process takes another byte."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_stops_neither_node_nor_oracle(
+    stage: Stage, program: Unit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.node("steady", "aer:noisy-a?qubits=4")
+    options = JobOptions(target=stage.number_of("steady"), declared_seconds=100, deadline_seconds=3000)
+    number = stage.exchange.submit([program], options)
+    worker, oracle = stage.nodes["steady"].worker, stage.oracles["oracle-0"]
+    threads = [threading.Thread(target=worker.run), threading.Thread(target=oracle.serve)]
+    said = ""
+    with full_disk():
+        for thread in threads:
+            thread.start()
+        while said.count("the journal cannot be written") < 2:
+            assert all(thread.is_alive() for thread in threads)
+            said += capsys.readouterr().err
+    worker.stop.set()
+    oracle.stop()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    stage.until(lambda: stage.job(number).final, "the job ends once there is room again")
+    assert [run.state for run in stage.job(number).executions] == [ExecutionState.ACCEPTED]
