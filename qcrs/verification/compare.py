@@ -23,6 +23,8 @@ from qcrs.verification.dispersion import (
     copy_p_value,
     dispersion,
 )
+from qcrs.verification.fit import Alternative
+from qcrs.verification.noise_tests import Expected, NoiseUnit, noise_findings
 from qcrs.verification.samples import Floats, Sample, flip_sample
 from qcrs.verification.statistics import (
     DENSE_WIDTH,
@@ -64,6 +66,24 @@ class PairUnit:
     predicted_a: float
     """Predicted magnitude of a relative to the noiseless circuit."""
     predicted_b: float = 1.0
+    expected: Expected | None = None
+    """What gate errors do to the tested sample, and to the reference; None: the noise is not fitted."""
+    expected_b: Expected | None = None
+    alternatives: tuple[Alternative, ...] = ()
+
+    def noise_unit(self) -> NoiseUnit | None:
+        """What the noise model is fitted to."""
+        if self.expected is None:
+            return None
+        return NoiseUnit(
+            self.a,
+            self.reference,
+            self.errors_a,
+            self.errors_b,
+            self.expected,
+            self.expected_b,
+            self.alternatives,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +117,10 @@ def compare(
     leanings: list[Leaning] = []
     needed: int | None = None
     shaped = [i for i, is_flat in enumerate(flat) if not is_flat]
+    modelled, fitted = _noise(name, units, policy, seed)
     if shaped:
         part = _Shaped(name, [units[i] for i in shaped], [made[i] for i in shaped], policy, seed)
+        part.without_model = not all(fitted[i] for i in shaped)
         leaning, needed = part.run()
         findings += part.findings
         leanings.append(leaning)
@@ -108,12 +130,28 @@ def compare(
         )
         findings.append(finding)
         leanings.append(leaning)
+    findings += modelled
+    if any(finding.fails for finding in modelled):
+        leanings.append(Leaning.REJECT)
+    elif not all(finding.accepts for finding in modelled):
+        leanings.append(Leaning.OPEN)
     copied = _copy(name, units, policy, tested_is_later) if copies else None
     if copied is not None:
         findings.append(copied)
         if not copied.test.passed:
             leanings.append(Leaning.REJECT if copied.fails else Leaning.OPEN)
     return Comparison(name, tuple(findings), _joined(leanings), needed)
+
+
+def _noise(
+    name: str, units: Sequence[PairUnit], policy: Policy, seed: bytes
+) -> tuple[list[Finding], list[bool]]:
+    """Findings on the fitted noise model, and which units it was fitted to."""
+    made = [unit.noise_unit() for unit in units]
+    given = [i for i, unit in enumerate(made) if unit is not None]
+    findings, fitted = noise_findings(name, [unit for unit in made if unit is not None], policy, seed)
+    done = {i for i, is_fitted in zip(given, fitted, strict=True) if is_fitted}
+    return findings, [i in done for i in range(len(units))]
 
 
 def _joined(leanings: Sequence[Leaning]) -> Leaning:
@@ -194,6 +232,8 @@ class _Shaped:
         self._certified = min(1.0, self._predicted_a / max(self._predicted_b, 1e-9))
         self._white = min(self._predicted_a, self._predicted_b) >= policy.least_magnitude
         self.findings: list[Finding] = []
+        self.without_model = True
+        """Some unit was not fitted: bits and dispersion are looked at without a model of the noise."""
 
     def _add(
         self,
@@ -220,8 +260,9 @@ class _Shaped:
             return self._marginals_only()
         level = self._magnitude(magnitude)
         shape = self._shape()
-        self._bits(magnitude)
-        self._dispersion(magnitude)
+        if self.without_model:
+            self._bits(magnitude)
+            self._dispersion(magnitude)
         if len(self._units) > 1:
             self._worst_unit()
         if any(finding.fails for finding in self.findings):
@@ -303,7 +344,7 @@ class _Shaped:
         limit = policy.dispersion_reject + coloured_excess(total, m.value)
         fails = estimate.above(limit, 0) and self._white
         condemns = fails and estimate.above(limit, policy.z_fraud)
-        self._add("fit", inverted(estimate), 1 / limit, fails=fails, condemns=condemns, accepts=True)
+        self._add("evenness", inverted(estimate), 1 / limit, fails=fails, condemns=condemns, accepts=True)
 
     def _worst_unit(self) -> None:
         """The unit whose magnitude is least likely, with Bonferroni's correction."""

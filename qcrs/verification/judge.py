@@ -26,9 +26,17 @@ from qcrs.circuits.frames import decode, frame, frame_mask, shots_per_frame
 from qcrs.errors import VerificationError
 from qcrs.types import Json
 from qcrs.verification.compare import Comparison, Leaning, PairUnit, compare
+from qcrs.verification.fit import Alternative
 from qcrs.verification.form import form_problem
 from qcrs.verification.frame_test import P_REJECT, FrameUnit, mask_test, score_test
-from qcrs.verification.peer import Execution, predicted_magnitude, readout_errors
+from qcrs.verification.noise_tests import Expected
+from qcrs.verification.peer import (
+    Execution,
+    predicted_damage,
+    predicted_flips,
+    predicted_magnitude,
+    readout_errors,
+)
 from qcrs.verification.predicate import check_predicate, predicate_share
 from qcrs.verification.samples import Floats, Sample, blur_density, merged, sample_of
 from qcrs.verification.simulate import Ideal, active_qubits, expectations, ideal
@@ -270,7 +278,25 @@ class _Judge:
             counts = (known.probabilities[index] * known.shots).round().astype(int)
             reference = Sample(a.width, index, counts)
             return PairUnit(a, reference, readout, (0.0,) * a.width, expected, predicted)
-        return PairUnit(a, self._blurred[number], readout, (0.0,) * a.width, expected, predicted)
+        return PairUnit(
+            a,
+            self._blurred[number],
+            readout,
+            (0.0,) * a.width,
+            expected,
+            predicted,
+            expected=self._expected(self._in.tested, number),
+            alternatives=tuple(
+                Alternative(name, blur_density(density, readout)) for name, density in known.alternatives
+            ),
+        )
+
+    def _expected(self, execution: Execution, number: int) -> Expected:
+        circuit = self._in.units[number].circuit
+        return Expected(
+            predicted_damage(execution, number, circuit),
+            predicted_flips(execution, number, circuit, self._bits[number]),
+        )
 
     def _against_peer(
         self, a: Sample, b: Sample, readout: tuple[float, ...], peer: Execution, number: int
@@ -280,7 +306,8 @@ class _Judge:
         fb = predicted_magnitude(peer, number, circuit)
         slack = self._policy.slack_peer
         relative = min(1.0, fa**slack / max(fb ** (1 / slack), 1e-9))
-        return PairUnit(a, b, self._readout[number], readout, relative, fa, fb)
+        mine, theirs = self._expected(self._in.tested, number), self._expected(peer, number)
+        return PairUnit(a, b, self._readout[number], readout, relative, fa, fb, mine, theirs)
 
     def _decide(self, comparisons: Sequence[Comparison]) -> Verdict:
         for comparison in comparisons:

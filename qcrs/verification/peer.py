@@ -9,13 +9,21 @@ onto the reference. Gates that routing adds on a sparse coupling map are the cal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qcrs.circuits.document import CircuitDocument
 from qcrs.errors import VerificationError
 
-__all__ = ["DeviceErrors", "Execution", "predicted_magnitude", "readout_errors"]
+__all__ = [
+    "DeviceErrors",
+    "Execution",
+    "predicted_damage",
+    "predicted_flips",
+    "predicted_magnitude",
+    "readout_errors",
+]
 
 NANO = 10**9
 MOST_READOUT = 0.45
@@ -60,6 +68,48 @@ def predicted_magnitude(execution: Execution, unit: int, circuit: CircuitDocumen
     """(1 − EPLG)^g for one unit."""
     gates = execution.cz_counts[unit] if execution.cz_counts is not None else circuit.count("cz")
     return float((1 - execution.errors.eplg_nano / NANO) ** gates)
+
+
+def _feed_forward(execution: Execution, circuit: CircuitDocument) -> float:
+    """Errors of measurements that are not the last of their bit or that control flow reads, and of resets."""
+    wrong = circuit.count("measure") + circuit.count("reset") - len(circuit.measured_clbits())
+    wrong += len(circuit.read_clbits())
+    errors = execution.errors
+    worst = max((errors.mean_readout_nano, *errors.readout_nano), default=0)
+    return max(0, wrong) * worst / NANO
+
+
+def predicted_damage(execution: Execution, unit: int, circuit: CircuitDocument) -> float:
+    """Expected number of faults of one shot: gates × error, and what feed-forward may add."""
+    magnitude = predicted_magnitude(execution, unit, circuit)
+    return -math.log(max(magnitude, 1e-9)) + _feed_forward(execution, circuit)
+
+
+def predicted_flips(
+    execution: Execution, unit: int, circuit: CircuitDocument, bits: Sequence[int]
+) -> tuple[float, ...]:
+    """Flips of each measured bit by gates: 8/15 of the faults on its qubit, as if none were scrambled.
+
+    Gates that routing adds are shared out evenly; those inside control flow count for every bit.
+    """
+    on_qubit = [0] * circuit.qubits
+    measured: dict[int, int] = {}
+    for item in circuit.instructions:
+        if item.name == "cz":
+            for qubit in item.qubits:
+                on_qubit[qubit] += 1
+        elif item.name == "measure":
+            measured[item.clbits[0]] = item.qubits[0]
+    gates = circuit.count("cz")
+    here = sum(on_qubit) // 2
+    run = execution.cz_counts[unit] if execution.cz_counts is not None else gates
+    error = -math.log(max(1 - execution.errors.eplg_nano / NANO, 1e-9))
+    everywhere = gates - here + _feed_forward(execution, circuit) / max(error, 1e-9)
+    ratio = run / gates if gates else 1.0
+    return tuple(
+        min(0.5, 8 / 15 * error * (on_qubit[measured[bit]] * ratio + everywhere) if bit in measured else 0.5)
+        for bit in bits
+    )
 
 
 def readout_errors(execution: Execution, unit: int, bits: Sequence[int]) -> tuple[float, ...]:

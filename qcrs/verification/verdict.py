@@ -103,6 +103,23 @@ class Policy:
     bit_reject: float = 0.85
     bit_behind: float = 0.9
     """A bit that lags behind the others fails only where it also misses this share of what is predicted."""
+    flip_factor: float = 1.6
+    flip_allowed: float = 0.05
+    """A bit may be flipped this many times more often than its share of the damage, and this much besides."""
+    damage_reject: tuple[tuple[float, float], ...] = ((2.5, 0.02), (1.5, 0.25))
+    damage_accept: tuple[tuple[float, float], ...] = ((2.5, 0.02), (1.25, 0.1))
+    """Most damage: the least of these factors × (gates × error) + constants."""
+    damage_least: float = 0.5
+    """Damage over gates × error that every device has (a reference's is taken off the limit)."""
+    misfit_colour: float = 0.35
+    misfit_peaked: float = 64.0
+    """What honest noise leaves unexplained, per shot, damage² and colour: this + D·Σq² / that (at most 1).
+
+    Measured: at most 0.25 for the outputs of general circuits, 0.6 to 1.25 for peaked ones.
+    """
+    answer_share: float = 0.25
+    """Share of a named other answer that is let pass."""
+    least_df: int = 3
     dispersion_reject: float = 3.0
     flat_reject: float = 0.15
     flat_accept: float = 0.3
@@ -113,6 +130,15 @@ class Policy:
     """Predicted magnitude under which noise can no longer be taken as white: no rejection by shape."""
     z_reject: float = 3.0
     z_bit: float = 4.0
+    z_bit_open: float = 2.5
+    """From here on a flipped bit keeps a result from being accepted by these shots alone."""
+    z_misfit: float = 4.27
+    """One in 10⁵ at the edge of what is allowed."""
+    z_misfit_fraud: float = 6.0
+    z_misfit_open: float = 2.33
+    """One in a hundred: from here on a result is not accepted by these shots alone."""
+    z_open: float = 1.0
+    """Standard errors beyond the limit of damage from which a result is not accepted by these shots alone."""
     z_fraud: float = 5.0
     z_accept: float = 2.0
     p_copy: float = 1e-6
