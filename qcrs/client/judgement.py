@@ -8,18 +8,22 @@ The answer, `Found`, holds integers only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qcrs.circuits.document import CircuitDocument, Instruction
 from qcrs.client.documents import FramesDocument, ResultDocument, SampleUnit, SecretDocument
 from qcrs.client.fields import Reader
 from qcrs.client.routing import routed_gates
-from qcrs.errors import InputError
+from qcrs.errors import InputError, VerificationError
 from qcrs.types import Json, canonical_json, parse_canonical
 
 if TYPE_CHECKING:
+    from qcrs.verification.freshness import Freshness, Past
+    from qcrs.verification.judge import JudgeInput
     from qcrs.verification.peer import Execution
+    from qcrs.verification.verdict import Test, Verdict
 
 __all__ = ["DeviceRecord", "Found", "JudgeRequest", "Party", "preload", "run"]
 
@@ -85,7 +89,8 @@ class JudgeRequest:
 
     `qubits` is the width that the job pays for; `alone` says that no other execution can be had (a targeted
     job, the last execution), so a drawn one is audited by simulation; `capability` that certifying oracles
-    announced the job: its circuits are scored in the certificate, and only the form is judged here.
+    announced the job: its circuits are scored in the certificate, and only the form is judged here. `past`
+    are results of the same circuits that this one is held against (`qcrs.client.archive.open_past`).
     """
 
     secret: Json
@@ -96,6 +101,7 @@ class JudgeRequest:
     drawn: bool = False
     alone: bool = False
     capability: bool = False
+    past: tuple[Json, ...] = ()
 
     def as_bytes(self) -> bytes:
         """Canonical bytes for the child."""
@@ -109,6 +115,7 @@ class JudgeRequest:
                 "drawn": self.drawn,
                 "alone": self.alone,
                 "capability": self.capability,
+                "past": list(self.past),
             }
         )
 
@@ -189,6 +196,7 @@ def preload() -> None:
     import qiskit_aer  # noqa: F401
 
     import qcrs.circuits.convert
+    import qcrs.verification.freshness
     import qcrs.verification.judge  # noqa: F401
 
     # Three qubits on a line with a gate between the outer two: the transpiler loads its plugins now.
@@ -281,21 +289,72 @@ def _judged(asked: Json) -> Found:
         return Found.plain(Outcome.REJECT, "V0 form", reason[:500], passed=False)
     if asked["capability"]:
         return _form_only(secret, circuits, result)
-    peers = [Party.from_json(raw) for raw in asked["peers"]]
-    verdict = judge(
-        JudgeInput(
-            units=units,
-            seed=secret.seed,
-            tested=_execution(tested, circuits, secret, "tested", seeded),
-            peers=tuple(
-                _execution(peer, circuits, secret, f"peer {number}", seeded)
-                for number, peer in enumerate(peers)
-            ),
-            exact=secret.mode == "exact",
-            drawn=asked["drawn"],
-            targeted=asked["alone"],
-        )
+    parties = [Party.from_json(raw) for raw in asked["peers"]]
+    peers = tuple(
+        _execution(peer, circuits, secret, f"execution {peer.result['execution']}", seeded)
+        for peer in parties
     )
+    evidence = JudgeInput(
+        units=units,
+        seed=secret.seed,
+        tested=_execution(tested, circuits, secret, "tested", seeded),
+        peers=peers,
+        exact=secret.mode == "exact",
+        drawn=asked["drawn"],
+        targeted=asked["alone"],
+    )
+    if evidence.exact:
+        return _found(judge(evidence))
+    return _sampled(evidence, [_past(raw) for raw in asked["past"]])
+
+
+def _sampled(evidence: JudgeInput, past: Sequence[Past]) -> Found:
+    """The verdict on counts: with the references that are witnesses, and against the past."""
+    from qcrs.circuits.frames import shots_per_frame
+    from qcrs.verification.form import form_problem
+    from qcrs.verification.freshness import freshness
+    from qcrs.verification.judge import judge
+    from qcrs.verification.simulate import active_qubits, ideal
+    from qcrs.verification.verdict import Policy
+
+    units, policy = evidence.units, Policy()
+    shots = [shots_per_frame(unit.shots, len(units)) for unit in units]
+    bits = [unit.circuit.measured_clbits() for unit in units]
+    # Peers of the wrong form are no references.
+    peers = [peer for peer in evidence.peers if form_problem(peer.counts, shots, bits) is None]
+    if form_problem(evidence.tested.counts, shots, bits) is not None:
+        return _found(judge(evidence, policy))
+    limit = policy.simulate_drawn_qubits if evidence.drawn else policy.simulate_qubits
+    known = {}
+    for number, unit in enumerate(units):
+        if max(len(active_qubits(unit.circuit)), len(bits[number])) <= limit:
+            with suppress(VerificationError):  # endless loops and too many amplitudes: peers remain
+                known[number] = ideal(unit.circuit, seed=evidence.seed)
+    fresh = freshness(units, evidence.seed, evidence.tested, peers, past, known, policy)
+    witnesses = tuple(peers[i] for i in fresh.kept)
+    found = _found(judge(replace(evidence, peers=witnesses, ideals=known), policy))
+    return _with_freshness(found, fresh)
+
+
+def _with_freshness(found: Found, fresh: Freshness) -> Found:
+    """A result that was not measured for this job is rejected, if nothing else rejects it."""
+    from qcrs.verification.verdict import Outcome
+
+    tests = (*found.tests, *(_row(test) for test in fresh.tests))
+    if fresh.failed is None or found.outcome in (Outcome.REJECT, Outcome.FRAUD):
+        return replace(found, tests=tests)
+    # Improbable is bad: turned round, so that a score under its threshold fails as everywhere.
+    score, threshold = -fresh.failed.value_ppm, -fresh.failed.threshold_ppm
+    return Found(
+        int(Outcome.REJECT), score, threshold, (score, score), "V10 freshness", fresh.fault, tests=tests
+    )
+
+
+def _row(test: Test) -> tuple[str, int, int, int, bool]:
+    return test.name, test.value_ppm, test.se_ppm, test.threshold_ppm, test.passed
+
+
+def _found(verdict: Verdict) -> Found:
     return Found(
         outcome=int(verdict.outcome),
         score_ppm=verdict.score_ppm,
@@ -305,8 +364,18 @@ def _judged(asked: Json) -> Found:
         reason=verdict.reason,
         weak=verdict.weak,
         needed_shots=verdict.needed_shots,
-        tests=tuple((t.name, t.value_ppm, t.se_ppm, t.threshold_ppm, t.passed) for t in verdict.tests),
+        tests=tuple(_row(test) for test in verdict.tests),
     )
+
+
+def _past(raw: Json) -> Past:
+    from qcrs.verification.freshness import Past, PastUnit
+
+    units = []
+    for item in raw["units"]:
+        frames = tuple({int(outcome, 16): n for outcome, n in frame.items()} for frame in item["frames"])
+        units.append(PastUnit(item["unit"], bytes.fromhex(item["seed"]), item["number"], frames))
+    return Past(raw["name"], tuple(units), raw["deterministic"])
 
 
 def _form_only(secret: SecretDocument, circuits: Sequence[CircuitDocument], result: ResultDocument) -> Found:
