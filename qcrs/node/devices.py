@@ -28,7 +28,7 @@ from qiskit.circuit.library import CZGate, UGate
 from qiskit.providers import BackendV2
 from qiskit.transpiler import InstructionProperties, Target
 
-from qcrs.errors import BackendError
+from qcrs.errors import BackendError, QCRSError
 from qcrs.types import Json
 
 __all__ = ["CONTROL_FLOW", "NOISE", "Device", "Noise", "calibration", "couplings", "metadata", "open_device"]
@@ -56,7 +56,12 @@ class Noise:
 
     def __post_init__(self) -> None:
         if not 0 <= self.p2 <= 0.5 or not 0 <= self.readout <= 0.5:
-            raise BackendError("an error probability lies between 0 and 0.5", field="noise", value=self)
+            raise BackendError(
+                "an error probability lies between 0 and 0.5",
+                field="noise",
+                value=f"p2={self.p2}, readout={self.readout}",
+                solution="give p2 and readout as fractions, as p2=1e-3&readout=0.01",
+            )
 
     @property
     def p1(self) -> float:
@@ -129,16 +134,24 @@ def _options(query: str, spec: str) -> dict[str, str]:
         return dict(parse_qsl(query, strict_parsing=True)) if query else {}
     except ValueError as error:
         raise BackendError(
-            "options of a device are written key=value&key=value", field="backend", value=spec
+            "options of a device are written key=value&key=value",
+            field="backend",
+            value=spec,
+            solution="as in aer:noisy-a?qubits=8&coupling=grid",
         ) from error
 
 
-def _number(options: dict[str, str], key: str, default: float, spec: str) -> float:
+def _number(options: dict[str, str], key: str, default: float) -> float:
     text = options.pop(key, None)
     try:
         return default if text is None else float(text)
     except ValueError:
-        raise BackendError(f"{key} must be a number", field="backend", value=spec) from None
+        raise BackendError(
+            f"{key} must be a number",
+            field=key,
+            value=text,
+            solution=f"write {key}={default:g}, for instance",
+        ) from None
 
 
 def _open_aer(name: str, options: dict[str, str], spec: str) -> BackendV2:
@@ -149,8 +162,8 @@ def _open_aer(name: str, options: dict[str, str], spec: str) -> BackendV2:
         raise BackendError(
             "no such noise model", field="backend", value=spec, solution=f"one of {', '.join(NOISE)}"
         )
-    noise = Noise(_number(options, "p2", base.p2, spec), _number(options, "readout", base.readout, spec))
-    qubits = int(_number(options, "qubits", 20, spec))
+    noise = Noise(_number(options, "p2", base.p2), _number(options, "readout", base.readout))
+    qubits = _number(options, "qubits", 20)
     kind = options.pop("coupling", "line")
     if options:
         raise BackendError(
@@ -159,9 +172,15 @@ def _open_aer(name: str, options: dict[str, str], spec: str) -> BackendV2:
             value=", ".join(options),
             solution="known: qubits, coupling, p2, readout",
         )
-    if not 1 <= qubits <= 4095:
-        raise BackendError("a device has 1 to 4095 qubits", field="qubits", value=qubits)
-    return PauliNoiseSimulator(name, _target(qubits, couplings(kind, qubits), noise), noise)
+    if not 1 <= qubits <= 4095 or qubits != int(qubits):
+        raise BackendError(
+            "a device has 1 to 4095 qubits",
+            field="qubits",
+            value=f"{qubits:g}",
+            solution="give a whole number, as qubits=20",
+        )
+    width = int(qubits)
+    return PauliNoiseSimulator(name, _target(width, couplings(kind, width), noise), noise)
 
 
 def _open_fake(name: str, options: dict[str, str], spec: str) -> BackendV2:
@@ -203,13 +222,21 @@ def _open_factory(place: str, options: dict[str, str], spec: str) -> BackendV2:
             values[key] = text
     try:
         backend = factory(**values)
-    except TypeError as error:
+    except QCRSError:
+        raise
+    except Exception as error:  # a factory is somebody else's program and raises what it likes
         raise BackendError(
-            f"the device's factory cannot be called: {error}", field="backend", value=spec
+            f"the device's factory failed: {type(error).__name__}: {error}",
+            field="backend",
+            value=spec,
+            solution="give its arguments as MODULE:FACTORY?name=value&name=value, and try it in Python",
         ) from error
     if not isinstance(backend, BackendV2):
         raise BackendError(
-            "the factory did not return a BackendV2", field="backend", value=type(backend).__name__
+            f"the factory returned a {type(backend).__name__}, not a BackendV2",
+            field="backend",
+            value=spec,
+            solution="name a function that returns a qiskit.providers.BackendV2",
         )
     return backend
 

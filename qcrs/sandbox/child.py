@@ -23,7 +23,7 @@ from qcrs.errors import QCRSError
 from qcrs.sandbox import linux
 from qcrs.types import canonical_json
 
-__all__ = ["ANSWER", "ERROR", "EXIT_BROKEN", "EXIT_MEMORY", "HEAD", "RESULT", "live"]
+__all__ = ["ANSWER", "ERROR", "EXIT_BROKEN", "EXIT_MEMORY", "HEAD", "RESULT", "describe", "live"]
 
 HEAD = struct.Struct("!QQ")
 """Before a call: lengths of the JSON header and of the payload."""
@@ -83,7 +83,7 @@ def _reseed() -> None:
         numpy_random.seed()
 
 
-def _describe(error: BaseException) -> bytes:
+def describe(error: BaseException) -> bytes:
     """An error as the JSON the parent rebuilds it from; texts are cut, nothing is pickled."""
     described: dict[str, object]
     if isinstance(error, QCRSError):
@@ -133,7 +133,7 @@ def live(channel: socket.socket, zygote: int, output: int) -> NoReturn:
         except MemoryError:
             os._exit(EXIT_MEMORY)
         except BaseException as error:  # PanicException of Rust libraries is no Exception
-            kind, answer = ERROR, _describe(error)
+            kind, answer = ERROR, describe(error)
         channel.sendall(ANSWER.pack(kind, len(answer)))
         channel.sendall(answer)
         code = 0

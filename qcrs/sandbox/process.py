@@ -100,14 +100,13 @@ class _Zygote:
             except TimeoutError:
                 line = b""
             self._control.settimeout(None)
-            answer = json.loads(line or b'{"failed": "the process ended or did not answer"}')
+            answer = json.loads(line or b'{"failed": {"reason": "the process ended or did not answer"}}')
             if "failed" in answer:
                 self.close()
-                raise SandboxError(
-                    f"a limited process cannot start: {answer['failed']}",
+                raise _rebuilt(answer["failed"]) or SandboxError(
+                    f"a limited process cannot start: {answer['failed'].get('reason')}",
                     field="zygote",
-                    solution=answer.get("solution")
-                    or "check that the modules it preloads are installed and import without threads",
+                    solution="check that the modules it preloads are installed and import without threads",
                 )
             self._isolation = Isolation(**answer)
             return self._isolation
@@ -122,6 +121,8 @@ class _Zygote:
 
     def close(self) -> None:
         """End the process; its children end with it."""
+        if self._isolation is None:
+            self.process.kill()  # it preloads still, has no children yet, and would look only afterwards
         self._control.close()  # it ends its children and itself when it sees this
         try:
             self.process.wait(timeout=5)
@@ -359,20 +360,21 @@ class _Call:
         try:
             described = parse_canonical(data)
             name, reason = str(described["error"])[:100], str(described["reason"])[:4000]
-            details = {key: described.get(key) for key in ("field", "value", "solution")}
-            foreign = bool(described.get("foreign"))
         except (InputError, KeyError, TypeError, AttributeError) as error:
             raise self._error("answered with something unreadable", "signal") from error
-        kind = getattr(errors, name, None) if name in errors.__all__ else None
-        if foreign or kind is None or kind is errors.ContractError:
-            raise self._error(f"failed: {reason}", "exception", name)
-        built: QCRSError = kind(
-            reason,
-            **{
-                key: item if type(item) is int else item and str(item)[:4000] for key, item in details.items()
-            },
-        )
-        raise built
+        raise _rebuilt(described) or self._error(f"failed: {reason}", "exception", name)
+
+
+def _rebuilt(described: Mapping[str, Any]) -> QCRSError | None:
+    """An error of the project's own tree from a child's description; None where it was a foreign one."""
+    name = str(described.get("error"))
+    kind = getattr(errors, name, None) if name in errors.__all__ else None
+    if described.get("foreign") or kind is None or kind is errors.ContractError:
+        return None
+    details = {key: described.get(key) for key in ("field", "value", "solution")}
+    texts = {key: item if type(item) is int else item and str(item)[:4000] for key, item in details.items()}
+    built: QCRSError = kind(str(described.get("reason"))[:4000], **texts)
+    return built
 
 
 def _send(channel: socket.socket, parts: list[memoryview]) -> list[memoryview]:

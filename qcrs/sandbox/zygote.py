@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from qcrs.sandbox import linux
-from qcrs.sandbox.child import EXIT_BROKEN, live
+from qcrs.sandbox.child import EXIT_BROKEN, describe, live
 
 __all__ = ["REQUEST", "main"]
 
@@ -250,8 +250,7 @@ def main(descriptor: int) -> NoReturn:
             "dies_with_parent": linux.become_subreaper(),
         }
     except BaseException as error:
-        reason = getattr(error, "reason", None) or f"{type(error).__name__}: {error}"
-        answer = {"failed": str(reason)[:_TAIL_BYTES], "solution": getattr(error, "solution", None)}
+        answer = {"failed": json.loads(describe(error))}
     signal.setitimer(signal.ITIMER_REAL, 0)
     import gc
 

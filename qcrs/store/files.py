@@ -114,15 +114,16 @@ class FolderFiles(Files):
             return None
         except OSError as error:
             raise _failed("reading from the store", name, error) from error
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise StoreError(
+                "what lies under a stored name is not a plain file",
+                field="name",
+                value=name,
+                solution="remove it from the store's folder",
+            )
         with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise StoreError(
-                    "what lies under a stored name is not a plain file",
-                    field="name",
-                    value=name,
-                    solution="remove it from the store's folder",
-                )
             if status.st_size > limit:
                 raise _too_large(name, status.st_size, limit)
             try:

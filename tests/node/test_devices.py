@@ -48,6 +48,10 @@ def test_grid_couplings_have_the_edges_of_a_grid() -> None:
         "aer:noisy-z",
         "aer:noisy-a?qubits=0",
         "aer:noisy-a?qubits=many",
+        "aer:noisy-a?qubits=1e400",
+        "aer:noisy-a?qubits=2.5",
+        "aer:noisy-a?readout=nan",
+        "aer:noisy-a?qubits",
         "aer:noisy-a?depth=3",
         "aer:noisy-a?p2=0.9",
         "aer:noisy-a?coupling=torus",
@@ -55,11 +59,15 @@ def test_grid_couplings_have_the_edges_of_a_grid() -> None:
         "fake:json",
         "no.such.module:factory",
         "math:pi",
+        "os:getcwd",
+        "decimal:Decimal?value=[]",
     ],
 )
 def test_a_device_that_cannot_be_opened_says_why(spec: str) -> None:
-    with pytest.raises(BackendError):
+    with pytest.raises(BackendError) as caught:
         open_device(spec)
+    assert caught.value.field
+    assert caught.value.solution
 
 
 def _wrong(backend: BackendV2, circuit: QuantumCircuit, shots: int) -> float:

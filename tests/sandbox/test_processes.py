@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from qcrs.errors import SandboxError
+from qcrs.errors import BackendError, SandboxError
 from qcrs.sandbox import Isolation, Limits, Sandbox, linux
 
 PROBE = "sandbox_probes:"
@@ -63,6 +63,25 @@ def test_a_preload_that_fails_says_why(make_sandbox: Callable[..., Sandbox], ent
     with pytest.raises(SandboxError, match=reason) as caught:
         make_sandbox(preload=[entry]).call(PROBE + "echo", b"")
     assert caught.value.field == "zygote"
+
+
+def test_a_preload_that_refuses_is_told_in_its_own_words(make_sandbox: Callable[..., Sandbox]) -> None:
+    with pytest.raises(BackendError, match="no such device") as caught:
+        make_sandbox(preload=["sandbox_probes:refuse_to_preload=abacus"]).call(PROBE + "echo", b"")
+    assert (caught.value.field, caught.value.value) == ("backend", "abacus")
+    assert caught.value.solution == "name another"
+
+
+def test_a_sandbox_closes_while_it_still_preloads(
+    make_sandbox: Callable[..., Sandbox], tmp_path: Path, gone: Gone, until: Until
+) -> None:
+    begun = tmp_path / "begun"
+    sandbox = make_sandbox(preload=[f"sandbox_probes:preload_for_a_minute={begun}"])
+    sandbox.start()
+    zygote = sandbox.zygote_pid()
+    until(begun.exists)
+    sandbox.close()
+    assert gone(zygote)
 
 
 def test_kill_9_of_the_zygote_recovers_and_takes_its_children(

@@ -124,6 +124,10 @@ def test_links_and_pipes_are_not_followed(tmp_path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(StoreError, match="plain file"):
         store.get(cid)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreError, match="plain file"):
+        store.get(cid)
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

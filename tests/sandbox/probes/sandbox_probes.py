@@ -10,8 +10,9 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
-from qcrs.errors import CircuitError, QCRSError
+from qcrs.errors import BackendError, CircuitError, QCRSError
 
 PRELOADED: list[str] = []
 
@@ -22,6 +23,15 @@ def remember(text: str) -> None:
 
 def fail_to_preload() -> None:
     raise RuntimeError("no such device")
+
+
+def refuse_to_preload(device: str) -> None:
+    raise BackendError("no such device", field="backend", value=device, solution="name another")
+
+
+def preload_for_a_minute(begun: str) -> None:
+    Path(begun).touch()
+    time.sleep(60)
 
 
 def start_a_thread() -> None:
