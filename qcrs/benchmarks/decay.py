@@ -44,7 +44,8 @@ class _Loss:
     def __init__(self, lengths: Numbers, means: Numbers, variances: Numbers) -> None:
         self.m = np.append(lengths, 0.0)
         self.y = np.append(means, 1.0)
-        self.w = 1 / np.append(variances, START_SPREAD**2)
+        shared = [variances[lengths == length].mean() for length in lengths]
+        self.w = 1 / np.append(shared, START_SPREAD**2)
 
     def start(self, alpha: Numbers) -> Numbers:
         shape = np.power(alpha[:, None], self.m)
@@ -62,7 +63,8 @@ class _Loss:
 def fit_decay(lengths: Numbers, means: Numbers, variances: Numbers) -> Decay:
     """Fit means = A α^lengths, all arrays of one shape; lengths need not be whole numbers.
 
-    The standard error is half the interval in which χ² is at most one above its minimum.
+    Points of one length share their mean variance: a reading that came out high by chance has a small variance
+    of its own, and would pull the mean up. The standard error is half the interval in which χ² is at most one above its minimum.
     """
     loss = _Loss(lengths, means, variances)
     best = int(np.argmin(loss(_GRID)))

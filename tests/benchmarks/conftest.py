@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
 from qcrs.benchmarks import BenchmarkUnit
 from qcrs.circuits import to_qiskit
+from qcrs.node.clifford import sample_clifford
+from qcrs.node.devices import Noise
 
 Device = Callable[[Sequence[BenchmarkUnit]], list[dict[int, int]]]
+
+
+@pytest.fixture
+def clifford_device() -> Callable[..., Device]:
+    """A factory like `device`, for Clifford circuits of any width."""
+
+    def build(p2: float, r: float, seed: int = 11) -> Device:
+        stream = np.random.default_rng(seed)
+
+        def run(units: Sequence[BenchmarkUnit]) -> list[dict[int, int]]:
+            return [sample_clifford(to_qiskit(u.circuit), u.shots, Noise(p2, r), stream) for u in units]
+
+        return run
+
+    return build
 
 
 @pytest.fixture
