@@ -10,9 +10,8 @@ import {Flows} from "./allocation/Flows.sol";
 import {Ledger} from "./allocation/Ledger.sol";
 import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
 import {Execution, MOST_EXECUTIONS, Progress, USED_STEPS, packExecution, packTerms} from "./libraries/JobWords.sol";
-import {Dispatch, QUALITY_AT, UNTIL_AT, packStanding} from "./libraries/ProcessorWords.sol";
+import {Dispatch, QUALITY_AT, Standing, UNTIL_AT} from "./libraries/ProcessorWords.sol";
 import {Clock, Queue} from "./libraries/QueueWords.sol";
-import {Reputation} from "./libraries/Reputation.sol";
 import {
     ExecutionState, JobId, JobRequest, JobState, Outcome, ProcessorId, Reason, directQueueOf, jobAt
 } from "./libraries/Types.sol";
@@ -67,7 +66,7 @@ contract ComputationAllocator is AllocatorViews {
 
     /// @inheritdoc IComputationAllocator
     function giveBond(address account, uint256 amount) external onlyVerifier {
-        _balances[account] += amount;
+        _accounts[account].balance += amount;
         emit BondGiven(account, msg.sender, amount);
     }
 
@@ -109,7 +108,8 @@ contract ComputationAllocator is AllocatorViews {
             if (reason != Reason.Draining) pick.index = pick.queue = 0;
             revert ComputationAllocatorNothingEligible(reason, jobAt(pick.queue, pick.index));
         }
-        Case memory k = _load(id = jobAt(pick.queue, pick.index));
+        Job storage job_ = _jobs[id = jobAt(pick.queue, pick.index)];
+        Case memory k = _load(id, job_);
         index = uint8(k.p.countOf());
         (Queue q, bool relink) = _unlink(pick);
         if (relink) {
@@ -129,7 +129,7 @@ contract ComputationAllocator is AllocatorViews {
             q = _append(pick.queue, q, pick.index);
             _requeue(k);
         }
-        _store(k);
+        _store(k, job_);
         _queues[pick.queue] = q;
         if (k.p.tagOf() > c.timeOf()) _clock = c.withTime(k.p.tagOf());
         _show(pick.queue, q);
@@ -137,7 +137,8 @@ contract ComputationAllocator is AllocatorViews {
 
     /// @inheritdoc IComputationAllocator
     function commitResult(JobId id, uint8 index, bytes32 commitment) external {
-        Case memory k = _load(id);
+        Job storage job_ = _jobs[id];
+        Case memory k = _load(id, job_);
         Execution e = _executionAt(k, index);
         if (e.executionStateOf() != ExecutionState.Allocated) {
             revert ComputationAllocatorBadExecutionState(id, index, e.executionStateOf());
@@ -156,52 +157,49 @@ contract ComputationAllocator is AllocatorViews {
             _dispatch[processor] = d.withFree(d.freeOf() + k.p.qubitsOf());
         }
         _step(k, STEP_COMMITTED, index, commitment);
-        _store(k);
+        _store(k, job_);
         emit ResultCommitted(id, processor, index, commitment);
     }
 
     /* ------------------------------ exchange contracts only ------------------------------ */
 
     /// @inheritdoc IComputationAllocator
-    function settle(JobId id, uint8 index, uint8 round, Outcome outcome, bool weak, bytes32 reportHash)
+    function settle(JobId id, uint256 index, uint256 round, Outcome outcome, bool weak, bytes32 reportHash)
         external
         onlyVerifier
-        returns (ProcessorId processor, address provider)
+        returns (address provider)
     {
-        Case memory k = _loadAll(id);
-        processor = _judge(k, index, round, outcome);
-        _step(k, STEP_JUDGED, index, reportHash);
-        provider = _record(processor, outcome, weak, k.terms.lifeOf());
+        Job storage job_ = _jobs[id];
+        Case memory k = _loadAll(id, job_);
+        ProcessorId processor = _judge(k, index, round, outcome);
+        _step(k, STEP_JUDGED, uint8(index), reportHash);
+        bool even;
+        (provider, even) = _record(processor, outcome, weak, k.terms.lifeOf());
         if (outcome == Outcome.Accept) {
             uint256 fee = _feeOf(k);
             // At most five executions; sums of balances stay below the token's supply.
             unchecked {
-                _balances[provider] += fee;
+                _accounts[provider].balance += fee;
                 k.p = k.p.withPaid(k.p.paidOf() + 1);
             }
-            emit ExecutionPaid(id, provider, fee);
+            // Whoever wants one execution and even odds has them now; all else is weighed in full.
+            if (even && k.p.isSingle() && k.terms.trustOf() == 2) {
+                _close(k, JobState.Settled, fee);
+                _store(k, job_);
+                return provider;
+            }
         } else if (outcome == Outcome.Fraud) {
             _slash(k, processor, _feeOf(k) * _policy.fraudMultipleOf(), address(0));
         }
         if (k.p.isOpen()) _advance(k);
-        _store(k);
+        _store(k, job_);
     }
 
     /// @inheritdoc IComputationAllocator
-    function enroll(
-        ProcessorId processor,
-        address operator,
-        uint16 qubits,
-        uint16 claimedQuality,
-        address provider,
-        uint256 bond
-    ) external onlyRegistry {
-        _dispatch[processor] = Dispatch.wrap(
-            uint256(uint160(operator)) | uint256(qubits) << 160 | uint256(qubits) << 172
-                | uint256(claimedQuality) << QUALITY_AT
-        );
-        _standings[processor] = packStanding(provider, bond / _unit, block.timestamp >> Reputation.TICK_BITS);
-        _debit(provider, bond);
+    function enroll(ProcessorId processor, Dispatch dispatch_, Standing standing_, uint256 bond) external onlyRegistry {
+        _dispatch[processor] = dispatch_;
+        _standings[processor] = standing_;
+        _debit(standing_.providerOf(), bond);
     }
 
     /// @inheritdoc IComputationAllocator
@@ -471,28 +469,21 @@ contract ComputationAllocator is AllocatorViews {
     /* ------------------------------ executions ------------------------------ */
 
     /// @dev Puts a verdict into an execution.
-    function _judge(Case memory k, uint8 index, uint8 round, Outcome outcome) private returns (ProcessorId) {
+    function _judge(Case memory k, uint256 index, uint256 round, Outcome outcome) private returns (ProcessorId processor) {
         Execution e = _executionAt(k, index);
-        ExecutionState from = e.executionStateOf();
         if (round != e.reportsOf() || round == 3) {
-            revert ComputationAllocatorBadRound(k.id, index, round, uint8(e.reportsOf()));
+            revert ComputationAllocatorBadRound(k.id, uint8(index), uint8(round), uint8(e.reportsOf()));
         }
-        ExecutionState to;
-        if (from == ExecutionState.Committed || from == ExecutionState.Undecided) {
-            if (outcome == Outcome.Accept) to = ExecutionState.Accepted;
-            else if (outcome == Outcome.Reject) to = ExecutionState.Rejected;
-            else if (outcome == Outcome.Undecided) to = ExecutionState.Undecided;
-            else if (outcome == Outcome.Fraud) to = ExecutionState.Fraudulent;
-        } else if (from == ExecutionState.Rejected && outcome == Outcome.Fraud) {
-            to = ExecutionState.Fraudulent;
+        ExecutionState to = e.judged(outcome);
+        if (to == ExecutionState.None) {
+            revert ComputationAllocatorBadOutcome(k.id, uint8(index), e.executionStateOf(), outcome);
         }
-        if (to == ExecutionState.None) revert ComputationAllocatorBadOutcome(k.id, index, from, outcome);
+        processor = ProcessorId.wrap(uint32(e.processorOf()));
         // All words here have at most 24 bits.
         unchecked {
             if (round == 0) _creditFlow(k.terms.flowOf(), k.p, USED_STEPS - e.usedOf());
-            _put(k, index, packExecution(e.processorOf(), to, round + 1, block.timestamp, e.usedOf()));
+            _put(k, index, e.withVerdict(to, round + 1, block.timestamp));
         }
-        return ProcessorId.wrap(uint32(e.processorOf()));
     }
 
     /// @dev Returns to the flow the steps of the declared time that an execution did not use.
@@ -526,7 +517,7 @@ contract ComputationAllocator is AllocatorViews {
     function _deposit(address account, uint256 amount) private {
         if (amount == 0) revert ComputationAllocatorZeroAmount();
         IERC20(_credit).safeTransferFrom(msg.sender, address(this), amount);
-        _balances[account] += amount;
+        _accounts[account].balance += amount;
         emit Deposited(account, msg.sender, amount);
     }
 

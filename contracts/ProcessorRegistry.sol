@@ -7,6 +7,7 @@ import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
 import {IEraConsumer, IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
 import {IResultVerifier} from "./interfaces/IResultVerifier.sol";
+import {Dispatch, Standing, packDispatch, packStanding} from "./libraries/ProcessorWords.sol";
 import {Quorum} from "./libraries/Quorum.sol";
 import {Reputation} from "./libraries/Reputation.sol";
 import {Capability, Certification, ProcessorId, ProcessorSpec, ProcessorView} from "./libraries/Types.sol";
@@ -22,8 +23,9 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     );
     uint256 private constant MOST_PROCESSORS = (1 << 22) - 1;
     uint256 private constant MOST_QUBITS = 4095;
-    uint256 private constant MOST_QUALITY = 4095;
-    uint256 private constant MOST_BOND_UNITS = type(uint40).max;
+    uint256 private constant QUALITY_BITS = 12;
+    uint256 private constant BOND_BITS = 40;
+    uint256 private constant MOST_BOND_UNITS = (1 << BOND_BITS) - 1;
     uint256 private constant LEAST_BOND_AT = 32;
     uint256 private constant DELAY_AT = 72;
     uint256 private constant TOLERANCE_AT = 112;
@@ -93,21 +95,44 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
 
     /// @inheritdoc IProcessorRegistry
     function register(ProcessorSpec calldata spec) external returns (ProcessorId id) {
-        uint256 qubits = spec.qubits;
-        uint256 claimed = spec.claimedQuality;
-        if (qubits == 0 || qubits > MOST_QUBITS || claimed > MOST_QUALITY) revert ProcessorRegistryBadSpec(qubits, claimed);
-        uint256 settings = _settings;
-        uint256 number = uint32(settings) + 1;
-        if (number > MOST_PROCESSORS) revert ProcessorRegistryFull();
-        uint256 least = uint40(settings >> LEAST_BOND_AT);
-        if (_units(spec.bond) < least) revert ProcessorRegistryBadBond(spec.bond, least * UNIT, MOST_BOND_UNITS * UNIT);
-        // The lowest field, which stays below 2^22.
-        unchecked {
-            _settings = settings + 1;
+        uint256 qubits;
+        uint256 operator;
+        uint256 claimed;
+        uint256 bond;
+        uint256 unit = UNIT;
+        uint256 units;
+        // The words of a static struct as they lie in calldata: what passes the checks below has no stray bits.
+        assembly ("memory-safe") {
+            qubits := calldataload(spec)
+            operator := calldataload(add(spec, 96))
+            claimed := calldataload(add(spec, 160))
+            bond := calldataload(add(spec, 192))
+            units := div(bond, unit)
         }
+        uint256 settings = _settings;
+        // No qubits wrap around to more than the most; units * unit <= bond; the settings' lowest field stays below 2^22. What
+        // must all be zero is tested at once.
+        unchecked {
+            if (qubits - 1 >= MOST_QUBITS || claimed >> QUALITY_BITS | operator >> 160 != 0) {
+                revert ProcessorRegistryBadSpec(qubits, claimed, operator);
+            }
+            if (bond - units * unit | units >> BOND_BITS != 0 || units < uint40(settings >> LEAST_BOND_AT)) {
+                revert ProcessorRegistryBadBond(bond, leastBond(), MOST_BOND_UNITS * unit);
+            }
+            _settings = ++settings;
+        }
+        // Assembly below wants the number without the other settings.
+        uint256 number = settings & type(uint32).max;
+        if (number > MOST_PROCESSORS) revert ProcessorRegistryFull();
+        if (operator == 0) operator = uint160(msg.sender);
         id = ProcessorId.wrap(uint32(number));
-        address operator = spec.operator == address(0) ? msg.sender : spec.operator;
-        _enroll(spec, number, operator);
+        _enroll(
+            spec,
+            number,
+            packDispatch(operator, qubits, claimed),
+            packStanding(msg.sender, units, block.timestamp >> Reputation.TICK_BITS),
+            bond
+        );
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -356,7 +381,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     }
 
     /// @inheritdoc IProcessorRegistry
-    function leastBond() external view returns (uint256) {
+    function leastBond() public view returns (uint256) {
         return uint40(_settings >> LEAST_BOND_AT) * UNIT;
     }
 
@@ -386,28 +411,26 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         _settings = _settings & ~((1 << bits) - 1 << offset) | value << offset;
     }
 
-    /// @dev ProcessorRegistered, whose data are the specification's words with the operator filled in, and
-    /// `ALLOCATOR.enroll(id, operator, qubits, claimedQuality, provider, bond)`.
-    function _enroll(ProcessorSpec calldata spec, uint256 id, address operator) private {
+    /// @dev ProcessorRegistered and `ALLOCATOR.enroll(id, dispatch, standing, bond)`.
+    function _enroll(ProcessorSpec calldata spec, uint256 id, Dispatch dispatch, Standing standing, uint256 bond)
+        private
+    {
         bytes32 topic = ProcessorRegistered.selector;
         address target = address(ALLOCATOR);
         bytes4 selector = IComputationAllocator.enroll.selector;
         assembly ("memory-safe") {
             let buffer := mload(0x40)
-            calldatacopy(buffer, spec, 224)
-            mstore(add(buffer, 96), operator)
-            log3(buffer, 224, topic, id, caller())
-            let qubits := mload(buffer)
-            let claimed := mload(add(buffer, 160))
-            let bond := mload(add(buffer, 192))
+            // profile, metadata, operator, identity
+            calldatacopy(buffer, add(spec, 32), 128)
+            mstore(add(buffer, 64), dispatch)
+            mstore(add(buffer, 128), bond)
+            log3(buffer, 160, topic, id, caller())
             mstore(buffer, selector)
             mstore(add(buffer, 4), id)
-            mstore(add(buffer, 36), operator)
-            mstore(add(buffer, 68), qubits)
-            mstore(add(buffer, 100), claimed)
-            mstore(add(buffer, 132), caller())
-            mstore(add(buffer, 164), bond)
-            if iszero(call(gas(), target, 0, buffer, 196, 0, 0)) {
+            mstore(add(buffer, 36), dispatch)
+            mstore(add(buffer, 68), standing)
+            mstore(add(buffer, 100), bond)
+            if iszero(call(gas(), target, 0, buffer, 132, 0, 0)) {
                 returndatacopy(buffer, 0, returndatasize())
                 revert(buffer, returndatasize())
             }
@@ -448,7 +471,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         (uint16 claimed, uint40 before, uint16 qubits, address operator) =
             ALLOCATOR.setCertificate(c.processor, measured, c.validUntil);
         if (qubits == 0) revert ProcessorRegistryUnknown(c.processor);
-        if (measured == 0 || measured > MOST_QUALITY || c.capability.widthTested > qubits) {
+        if (measured == 0 || measured >> QUALITY_BITS != 0 || c.capability.widthTested > qubits) {
             revert ProcessorRegistryBadCapability(c.capability.widthTested, measured);
         }
         if (Quorum.contains(signers, operator)) revert ProcessorRegistryConflict(c.processor, operator);

@@ -61,14 +61,23 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /// @inheritdoc IResultVerifier
     function reportVerdict(Report calldata report, uint256 bitmap, bytes calldata signatures) external {
-        uint256 outcome = report.outcome;
-        if (outcome == 0 || outcome > uint256(Outcome.Fraud)) revert ResultVerifierBadOutcome(report.outcome);
+        uint256 outcome;
+        uint256 era_;
+        // Words as they lie in calldata: the hash that was signed covers them, stray bits included.
+        assembly ("memory-safe") {
+            outcome := calldataload(add(report, 96))
+            era_ := calldataload(add(report, 256))
+        }
+        // Zero wraps around and is too much.
+        unchecked {
+            if (outcome - 1 >= uint256(Outcome.Fraud)) revert ResultVerifierBadOutcome(report.outcome);
+        }
         bytes32 hash = reportHash(report);
         uint256 word = _era;
-        uint32 current = uint32(word >> 160);
-        if (report.era != current || current == 0) revert ResultVerifierStaleEra(report.era, current);
+        uint256 current = word >> 160 & type(uint32).max;
+        if (era_ != current || current == 0) revert ResultVerifierStaleEra(report.era, uint32(current));
         bytes memory signers = Quorum.check(
-            _hashTypedDataV4(hash), address(uint160(word)), uint8(word >> 192), word >> 200, bitmap, signatures
+            _hashTypedDataV4(hash), address(uint160(word)), word >> 192 & 0xFF, word >> 200, bitmap, signatures
         );
         if (outcome == uint256(Outcome.Fraud)) _checkWindow(report.job, report.execution);
         _emitVerdict(report, bitmap);
@@ -252,11 +261,11 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
             calldatacopy(add(buffer, 4), report, 128)
             mstore(add(buffer, 132), and(calldataload(add(report, 128)), 1))
             mstore(add(buffer, 164), hash)
-            if iszero(call(gas(), target, 0, buffer, 196, buffer, 64)) {
+            if iszero(call(gas(), target, 0, buffer, 196, buffer, 32)) {
                 returndatacopy(buffer, 0, returndatasize())
                 revert(buffer, returndatasize())
             }
-            provider := mload(add(buffer, 32))
+            provider := mload(buffer)
         }
     }
 
@@ -275,14 +284,9 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     function _refuse(bytes memory signers, uint256 bitmap, address provider) private pure {
         bool found;
         assembly ("memory-safe") {
-            for {
-                let place := add(signers, 32)
-                let rest := bitmap
-            } rest {
+            for { let place := add(signers, 32) } bitmap { bitmap := shr(1, bitmap) } {
+                found := or(found, and(bitmap, eq(shr(96, mload(place)), provider)))
                 place := add(place, 20)
-                rest := shr(1, rest)
-            } {
-                if and(rest, eq(shr(96, mload(place)), provider)) { found := 1 }
             }
         }
         if (found) revert ResultVerifierConflict(provider);

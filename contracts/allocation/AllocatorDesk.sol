@@ -254,7 +254,7 @@ contract AllocatorDesk is JobBook {
         Standing s = _standings[processor];
         address provider = s.providerOf();
         _standings[processor] = s.withBond(s.bondUnitsOf() - amount / _unit);
-        _balances[provider] += amount;
+        _accounts[provider].balance += amount;
         emit BondGiven(provider, msg.sender, amount);
     }
 
@@ -268,7 +268,7 @@ contract AllocatorDesk is JobBook {
         if (units > s.bondUnitsOf()) units = s.bondUnitsOf();
         taken = units * _unit;
         _standings[processor] = s.withBond(s.bondUnitsOf() - units);
-        _balances[beneficiary] += taken;
+        _accounts[beneficiary].balance += taken;
     }
 
     /* ------------------------------ internals ------------------------------ */

@@ -37,7 +37,7 @@ abstract contract AllocatorViews is JobBook, IComputationAllocator {
 
     /// @inheritdoc IComputationAllocator
     function execution(JobId id, uint8 index) external view returns (ExecutionView memory) {
-        Execution e = _executionAt(_load(id), index);
+        Execution e = _executionAt(_load(id, _jobs[id]), index);
         return ExecutionView(
             ProcessorId.wrap(uint32(e.processorOf())),
             e.executionStateOf(),
@@ -89,7 +89,7 @@ abstract contract AllocatorViews is JobBook, IComputationAllocator {
 
     /// @inheritdoc IComputationAllocator
     function balanceOf(address account) external view returns (uint256) {
-        return _balances[account];
+        return _accounts[account].balance;
     }
 
     /// @inheritdoc IComputationAllocator

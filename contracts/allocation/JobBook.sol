@@ -74,8 +74,6 @@ abstract contract JobBook is FairQueue {
             Execution e = _executionIn(k.p, k.more, i);
             if (e.executionStateOf() != ExecutionState.Accepted) continue;
             (uint256 a, uint256 b) = _decayed(_standings[ProcessorId.wrap(uint32(e.processorOf()))], k.terms.lifeOf());
-            // One execution, no more evidence against than for, and a trust that asks for even odds: nothing to compute.
-            if (count == 1 && a >= b && k.terms.trustOf() == 2) return true;
             sum += Reputation.log2Odds(a, b);
         }
         return sum >= Confidence.required(k.terms.trustOf());
@@ -85,14 +83,15 @@ abstract contract JobBook is FairQueue {
 
     /// @dev Closes an open job and returns what is left of its escrow.
     function _close(Case memory k, JobState state) internal {
+        _close(k, state, _feeOf(k));
+    }
+
+    function _close(Case memory k, JobState state, uint256 fee) internal {
         uint256 refund;
         // Paid executions are at most the most; sums of balances stay below the token's supply.
         unchecked {
-            uint256 left = k.p.mostOf() - k.p.paidOf();
-            if (left != 0) {
-                refund = _feeOf(k) * left;
-                _balances[k.terms.clientOf()] += refund;
-            }
+            refund = fee * (k.p.mostOf() - k.p.paidOf());
+            if (refund != 0) _accounts[k.terms.clientOf()].balance += refund;
         }
         k.p = k.p.withState(state);
         _step(k, STEP_CLOSED, uint8(k.p.countOf()), bytes32(uint256(state) << 248 | refund));
@@ -108,15 +107,20 @@ abstract contract JobBook is FairQueue {
 
     /* ------------------------------ standing ------------------------------ */
 
-    /// @dev Puts a verdict into the reputation of a processor; its provider.
-    function _record(ProcessorId processor, Outcome outcome, bool weak, uint256 halfLife) internal returns (address) {
+    /// @dev Puts a verdict into the reputation of a processor; its provider, and whether at least as much evidence then speaks
+    /// for it as against it (for a verdict that decides).
+    function _record(ProcessorId processor, Outcome outcome, bool weak, uint256 halfLife)
+        internal
+        returns (address provider, bool even)
+    {
         Standing s = _standings[processor];
         if (outcome != Outcome.Undecided) {
             (uint256 a, uint256 b) = _decayed(s, halfLife);
             (a, b) = Reputation.record(a, b, outcome, weak);
+            even = a >= b;
             _standings[processor] = s.withEvidence(a, b, block.timestamp >> Reputation.TICK_BITS);
         }
-        return s.providerOf();
+        provider = s.providerOf();
     }
 
     /// @dev Evidence for and against, decayed up to now.
@@ -138,23 +142,35 @@ abstract contract JobBook is FairQueue {
 
     /* ------------------------------ small parts ------------------------------ */
 
-    function _loadAll(JobId id) internal view returns (Case memory k) {
-        k = _load(id);
-        k.terms = _jobs[id].terms;
+    function _loadAll(JobId id) internal view returns (Case memory) {
+        return _loadAll(id, _jobs[id]);
+    }
+
+    /// @dev Takes the job's words, so that their place is computed once for reading and writing.
+    function _loadAll(JobId id, Job storage job_) internal view returns (Case memory k) {
+        _fill(k, id, job_);
+        k.terms = job_.terms;
     }
 
     /// @dev Without the terms, where they are not needed.
-    function _load(JobId id) internal view returns (Case memory k) {
-        Job storage job_ = _jobs[id];
+    function _load(JobId id, Job storage job_) internal view returns (Case memory k) {
+        _fill(k, id, job_);
+    }
+
+    function _fill(Case memory k, JobId id, Job storage job_) private view {
+        Progress p = job_.progress;
         k.id = id;
-        k.p = job_.progress;
+        k.p = p;
         k.trail = job_.trail;
-        if (k.p.countOf() > 1) k.more = job_.more;
+        if (p.countOf() > 1) k.more = job_.more;
     }
 
     /// @dev Writes what calls change: progress and trail. `more` is written where it changes.
     function _store(Case memory k) internal {
-        Job storage job_ = _jobs[k.id];
+        _store(k, _jobs[k.id]);
+    }
+
+    function _store(Case memory k, Job storage job_) internal {
         job_.progress = k.p;
         job_.trail = k.trail;
     }

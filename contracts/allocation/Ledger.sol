@@ -12,7 +12,12 @@ abstract contract Ledger is IAllocatorLog {
     /// @dev Base units of the credit token in one fee and bond unit.
     uint256 internal immutable _unit;
 
-    mapping(address account => uint256) internal _balances;
+    /// @dev A struct, so that the place of a balance is computed once where it is read and written.
+    struct Account {
+        uint256 balance;
+    }
+
+    mapping(address account => Account) internal _accounts;
 
     constructor(address credit, address registry, address verifier, uint256 unit) {
         (_credit, _registry, _verifier, _unit) = (credit, registry, verifier, unit);
@@ -29,11 +34,12 @@ abstract contract Ledger is IAllocatorLog {
     }
 
     function _debit(address account, uint256 amount) internal {
-        uint256 available = _balances[account];
+        Account storage debtor = _accounts[account];
+        uint256 available = debtor.balance;
         if (amount > available) revert ComputationAllocatorInsufficientBalance(account, amount, available);
         // Cannot underflow: checked above.
         unchecked {
-            _balances[account] = available - amount;
+            debtor.balance = available - amount;
         }
     }
 }

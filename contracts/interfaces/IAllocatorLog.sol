@@ -19,7 +19,8 @@ interface IAllocatorLog {
     /// registry's Slashed alone.
     event BondGiven(address indexed account, address indexed holder, uint256 amount);
 
-    /// @notice A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow.
+    /// @notice A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow. Each verdict of Accept, of which
+    /// the verifier's VerdictReported tells, moves one fee of it to the balance of the processor's provider.
     /// @param boosted whether the class was granted; if not, the job is of class 0
     event JobSubmitted(
         JobId indexed job, address indexed client, uint256 feePerExecution, uint40 tag, bool boosted, JobRequest request
@@ -30,8 +31,6 @@ interface IAllocatorLog {
     event JobAllocated(JobId indexed job, ProcessorId indexed processor, uint8 execution, uint40 deadline);
     /// @notice The processor committed to a result; its qubits are free.
     event ResultCommitted(JobId indexed job, ProcessorId indexed processor, uint8 execution, bytes32 commitment);
-    /// @notice An accepted execution was paid.
-    event ExecutionPaid(JobId indexed job, address indexed provider, uint256 amount);
     /// @notice An execution ran out of time from `from` (Allocated: with penalty; Committed; Undecided).
     event ExecutionEnded(
         JobId indexed job, ProcessorId indexed processor, uint8 execution, ExecutionState from, uint256 penalty

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {IAllocatorLog} from "./IAllocatorLog.sol";
+import {Dispatch, Standing} from "../libraries/ProcessorWords.sol";
 import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason} from "../libraries/Types.sol";
 
 /// @title IComputationAllocator
@@ -35,6 +36,11 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) at the first verdict
 ///   of an execution; cancel before any execution: `F` falls by the job's whole increment (not below 0).
 /// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's.
+///
+/// A flow is looked at through its *lane*, which shows its first entry, live or dead: time kills entries without a transaction.
+/// Only when a lane is suitable and its turn comes are dead entries passed over and the front behind them ranked by its own K. So
+/// a dead entry that a processor cannot run hides its flow's front from that processor (reason Unsuitable) until
+/// `skim`, `expire` or `cancel` drops it, or another processor is handed something of the flow. Anyone may call `skim`.
 ///
 /// ## How many executions
 /// With a accepted, l running (Allocated or Committed) and u undecided executions of `redundancy` r: the job wants another one
@@ -121,18 +127,17 @@ interface IComputationAllocator is IAllocatorLog {
     /// returns to the client. Needs no one's consent. Never paused.
     function expire(JobId job) external;
 
-    /// @notice Drops up to `most` dead entries from the front of a queue.
+    /// @notice Drops up to `most` dead entries from the front of a queue, so that its lane shows a live one again.
     /// @return dropped how many were
     function skim(uint256 queue, uint256 most) external returns (uint256 dropped);
 
     /* ============================== exchange contracts only ============================== */
 
     /// @notice Takes a verdict and settles. Only by the verifier, which checked the quorum.
-    /// @return processor that ran the execution
-    /// @return provider its owner
-    function settle(JobId job, uint8 execution, uint8 round, Outcome outcome, bool weak, bytes32 reportHash)
+    /// @return provider owner of the processor that ran the execution
+    function settle(JobId job, uint256 execution, uint256 round, Outcome outcome, bool weak, bytes32 reportHash)
         external
-        returns (ProcessorId processor, address provider);
+        returns (address provider);
 
     /// @notice Appends a challenge's step (kind 8 or 9) to the trail. If `overturn`, the verdict falls: an Accepted execution
     /// becomes Fraudulent, with the reputation of one; any other keeps its state and the reputation gains what an Accept gives.
@@ -158,15 +163,8 @@ interface IComputationAllocator is IAllocatorLog {
     /// @notice Half-life of reputations; jobs keep the one that they were submitted under. Only by the registry.
     function setHalfLife(uint40 halfLifeSeconds) external;
 
-    /// @notice Makes a processor's dispatch word and takes its bond from the provider's balance. Only by the registry.
-    function enroll(
-        ProcessorId processor,
-        address operator,
-        uint16 qubits,
-        uint16 claimedQuality,
-        address provider,
-        uint256 bond
-    ) external;
+    /// @notice Takes a new processor's two words and its bond from the provider's balance. Only by the registry.
+    function enroll(ProcessorId processor, Dispatch dispatch, Standing standing, uint256 bond) external;
 
     /// @notice Sets certified quality and validity; returns what they were, and the rest of the dispatch word that a
     /// certificate is checked against. Only by the registry.
@@ -263,7 +261,9 @@ interface IComputationAllocator is IAllocatorLog {
     /// returned job's index (0: none).
     function queue(uint256 id) external view returns (uint40 head, uint40 next, uint40 returnedHead, uint40 returnedTail);
 
-    /// @notice The packed lane `key 40 | qubits 12 | quality 12` of a flow; zero when it has no front.
+    /// @notice The packed lane `key 40 | qubits 12 | quality 12` of a flow; zero when it has no entry. It is the flow's first entry
+    /// as it was when the flow last changed: an entry that has died by time stands there until `allocate`, `skim`, `expire` or
+    /// `cancel` passes it.
     function lane(uint16 id) external view returns (uint64);
 
     /// @notice Whether `account` may charge the flow.

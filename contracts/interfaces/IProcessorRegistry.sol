@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {Dispatch} from "../libraries/ProcessorWords.sol";
 import {ProcessorId, ProcessorSpec, ProcessorView, Capability, Certification, Outcome} from "../libraries/Types.sol";
 
 /// @title IProcessorRegistry
@@ -23,16 +24,15 @@ import {ProcessorId, ProcessorSpec, ProcessorView, Capability, Certification, Ou
 /// `Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,uint32 layersPerSecond,`
 /// `uint32 readoutError,uint32 t1Nanoseconds,uint32 t2Nanoseconds,uint16 ghzWidth,uint16 quality)`.
 interface IProcessorRegistry {
-    /// @notice A processor joined. `identity`, `profile` and `metadata` are kept in this event alone.
+    /// @notice A processor joined. `profile`, `metadata` and `identity` are kept in this event alone.
+    /// @param dispatch operator 160 | qubits 12 | free qubits 12 | claimed quality 12, lowest bits first
     event ProcessorRegistered(
         ProcessorId indexed processor,
         address indexed provider,
-        uint16 qubits,
         bytes32 profile,
         bytes32 metadata,
-        address operator,
+        Dispatch dispatch,
         bytes32 identity,
-        uint16 claimedQuality,
         uint256 bond
     );
     /// @notice A certificate took effect.
@@ -73,8 +73,8 @@ interface IProcessorRegistry {
     error ProcessorRegistryNotProvider(ProcessorId processor, address caller);
     /// @notice Only the allocator or the verifier.
     error ProcessorRegistryUnauthorized(address caller);
-    /// @notice Qubits must be 1..4095 and the claimed quality 0..4095.
-    error ProcessorRegistryBadSpec(uint256 qubits, uint256 claimedQuality);
+    /// @notice Qubits must be 1..4095, the claimed quality 0..4095, and the operator an address.
+    error ProcessorRegistryBadSpec(uint256 qubits, uint256 claimedQuality, uint256 operator);
     /// @notice The bond is below the least one or above 2^40 - 1.
     error ProcessorRegistryBadBond(uint256 bond, uint256 least, uint256 most);
     /// @notice The certificate's epoch is not above the last one.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {ExecutionState, JobState} from "./Types.sol";
+import {ExecutionState, JobState, Outcome} from "./Types.sol";
 
 /// @title JobWords
 /// @notice The packed words of a job. Three are written at submission and none is added before a third execution:
@@ -17,9 +17,9 @@ type Execution is uint256;
 using {clientOf, rateOf, flowOf, trustOf, lifeOf} for Terms global;
 using {
     tagOf, qubitsOf, qualityOf, classOf, declaredOf, deadlineOf, redundancyOf, mostOf, stateOf, countOf, paidOf, nextOf,
-    patienceOf, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen
+    patienceOf, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen, isSingle
 } for Progress global;
-using {processorOf, executionStateOf, reportsOf, sinceOf, usedOf} for Execution global;
+using {processorOf, executionStateOf, reportsOf, sinceOf, usedOf, judged, withVerdict} for Execution global;
 
 uint256 constant EXECUTION_BITS = 64;
 uint256 constant EXECUTION_MASK = type(uint64).max;
@@ -28,6 +28,12 @@ uint256 constant MOST_EXECUTIONS = 5;
 uint256 constant USED_STEPS = 31;
 uint256 constant FIRST_AT = 192;
 uint256 constant MASK40 = type(uint40).max;
+/// @dev Redundancy 1, Active, count 1.
+uint256 constant SINGLE_MASK = 7 << 122 | 7 << 128 | 7 << 131;
+uint256 constant SINGLE = 1 << 122 | uint256(JobState.Active) << 128 | 1 << 131;
+/// @dev The state to which each `Outcome` leads, 4 bits each.
+uint256 constant JUDGED = uint256(ExecutionState.Accepted) << 4 | uint256(ExecutionState.Undecided) << 8
+    | uint256(ExecutionState.Rejected) << 12 | uint256(ExecutionState.Fraudulent) << 16;
 
 /* ------------------------------ terms ------------------------------ */
 
@@ -100,6 +106,11 @@ function isOpen(Progress p) pure returns (bool) {
     return state == uint256(JobState.Queued) || state == uint256(JobState.Active);
 }
 
+/// @dev Whether the one execution that was started is as many as the client wants.
+function isSingle(Progress p) pure returns (bool) {
+    return Progress.unwrap(p) & SINGLE_MASK == SINGLE;
+}
+
 function countOf(Progress p) pure returns (uint256) {
     return Progress.unwrap(p) >> 131 & 7;
 }
@@ -168,4 +179,21 @@ function sinceOf(Execution e) pure returns (uint256) {
 
 function usedOf(Execution e) pure returns (uint256) {
     return Execution.unwrap(e) >> 59 & 31;
+}
+
+/// @dev The state to which a verdict leads, or None where it cannot follow.
+function judged(Execution e, Outcome outcome) pure returns (ExecutionState) {
+    ExecutionState from = e.executionStateOf();
+    if (
+        from == ExecutionState.Committed || from == ExecutionState.Undecided
+            || (from == ExecutionState.Rejected && outcome == Outcome.Fraud)
+    ) return ExecutionState(JUDGED >> (4 * uint256(outcome)) & 7);
+    return ExecutionState.None;
+}
+
+function withVerdict(Execution e, ExecutionState state, uint256 reports, uint256 since) pure returns (Execution) {
+    return Execution.wrap(
+        Execution.unwrap(e) & ~(uint256(type(uint32).max) << 27 | 31 << 22) | uint256(state) << 22 | reports << 25
+            | since << 27
+    );
 }

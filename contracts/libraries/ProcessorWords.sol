@@ -22,6 +22,11 @@ uint256 constant DIRECT_AT = 238;
 
 /* ------------------------------ dispatch ------------------------------ */
 
+/// @dev All qubits free; the claimed quality, until a certificate replaces it.
+function packDispatch(uint256 operator, uint256 qubits, uint256 quality) pure returns (Dispatch) {
+    return Dispatch.wrap(operator | qubits << 160 | qubits << 172 | quality << QUALITY_AT);
+}
+
 function operatorOf(Dispatch d) pure returns (address) {
     return address(uint160(Dispatch.unwrap(d)));
 }

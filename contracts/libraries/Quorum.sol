@@ -9,8 +9,6 @@ library Quorum {
     /// @dev Half the order of secp256k1: signatures with a higher s are refused (EIP-2).
     uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
-    uint256 private constant LOW_BITS = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF;
-
     /// @notice Reverts unless every signer named by `bitmap`, at least `threshold` of the `count`, signed `digest`.
     /// @param pointer its code is a zero byte and the packed 20-byte signers
     /// @param signatures 64 bytes (r, vs) for each bit set, in ascending order
@@ -34,29 +32,26 @@ library Quorum {
             let buffer := mload(0x40)
             let signature := signatures.offset
             mstore(buffer, digest)
-            for {
-                let place := add(signers, 32)
-                let rest := bitmap
-            } rest {
-                place := add(place, 20)
-                rest := shr(1, rest)
-            } {
-                if and(rest, 1) {
-                    calldatacopy(add(buffer, 64), signature, 32)
+            for { let place := add(signers, 32) } bitmap { bitmap := shr(1, bitmap) } {
+                if and(bitmap, 1) {
+                    // v and s share the word vs: s is what is left of it without its highest bit, which tells v - 27
                     let vs := calldataload(add(signature, 32))
-                    let s := and(vs, LOW_BITS)
                     mstore(add(buffer, 32), add(27, shr(255, vs)))
-                    mstore(add(buffer, 96), s)
+                    calldatacopy(add(buffer, 64), signature, 32)
+                    vs := shr(1, shl(1, vs))
+                    mstore(add(buffer, 96), vs)
                     mstore(0, 0)
                     pop(staticcall(gas(), 1, buffer, 128, 0, 32))
-                    expected := shr(96, mload(place))
-                    found := mul(mload(0), iszero(gt(s, HALF_ORDER)))
-                    if or(iszero(found), xor(found, expected)) {
+                    // no signer of an era is zero, so what failed is not equal either
+                    if or(xor(mload(0), shr(96, mload(place))), gt(vs, HALF_ORDER)) {
+                        expected := shr(96, mload(place))
+                        found := mul(mload(0), iszero(gt(vs, HALF_ORDER)))
                         wrong := add(div(sub(sub(place, signers), 32), 20), 1)
                         break
                     }
                     signature := add(signature, 64)
                 }
+                place := add(place, 20)
             }
         }
         if (wrong != 0) revert IOracleQuorum.OracleQuorumBadSignature(wrong - 1, expected, found);
@@ -66,7 +61,7 @@ library Quorum {
     function recover(bytes32 digest, bytes calldata signatures, uint256 offset) internal view returns (address found) {
         assembly ("memory-safe") {
             let vs := calldataload(add(signatures.offset, add(offset, 32)))
-            let s := and(vs, LOW_BITS)
+            let s := shr(1, shl(1, vs))
             if iszero(gt(s, HALF_ORDER)) {
                 let buffer := mload(0x40)
                 mstore(buffer, digest)

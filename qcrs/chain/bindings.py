@@ -879,19 +879,6 @@ class ComputationAllocator(Binding):
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("execution", "uint8"), Parameter("from_", "uint8", ExecutionState), Parameter("penalty", "uint256"))
 
     @dataclass(frozen=True, slots=True)
-    class ExecutionPaid(Event):
-        """An accepted execution was paid."""
-
-        job: int
-        provider: str
-        amount: int
-
-        CONTRACT: ClassVar[str] = "ComputationAllocator"
-        NAME: ClassVar[str] = "ExecutionPaid"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("a865f911610be36ceb0a74df8e393eac7fd722dcf0ad8830587481288564c534")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("provider", "address", indexed=True), Parameter("amount", "uint256"))
-
-    @dataclass(frozen=True, slots=True)
     class FlowMemberSet(Event):
         """An account may, or may no longer, charge the flow."""
 
@@ -997,7 +984,7 @@ class ComputationAllocator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class JobSubmitted(Event):
-        """A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow."""
+        """A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow. Each verdict of Accept, of which the verifier's VerdictReported tells, moves one fee of it to the balance of the processor's provider."""
 
         job: int
         client: str
@@ -1147,9 +1134,9 @@ class ComputationAllocator(Binding):
         result: tuple[str, int, int, int, int, bool, bool] = self.chain.call(call, sender=sender, block=block)
         return result
 
-    def enroll(self, processor: int, operator: str, qubits: int, claimed_quality: int, provider: str, bond: int) -> Call:
-        """Makes a processor's dispatch word and takes its bond from the provider's balance. Only by the registry."""
-        return self._prepare("enroll", "ab2c5a2d", (Parameter("processor", "uint32"), Parameter("operator", "address"), Parameter("qubits", "uint16"), Parameter("claimed_quality", "uint16"), Parameter("provider", "address"), Parameter("bond", "uint256")), (), (processor, operator, qubits, claimed_quality, provider, bond))
+    def enroll(self, processor: int, dispatch: int, standing: int, bond: int) -> Call:
+        """Takes a new processor's two words and its bond from the provider's balance. Only by the registry."""
+        return self._prepare("enroll", "99e10b50", (Parameter("processor", "uint32"), Parameter("dispatch", "uint256"), Parameter("standing", "uint256"), Parameter("bond", "uint256")), (), (processor, dispatch, standing, bond))
 
     def execution(self, id: int, index: int, *, block: int | str = "latest", sender: str | None = None) -> ExecutionView:
         """One execution of a job. Reverts if there is none."""
@@ -1206,7 +1193,7 @@ class ComputationAllocator(Binding):
         return result
 
     def lane(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> int:
-        """The packed lane `key 40 | qubits 12 | quality 12` of a flow; zero when it has no front."""
+        """The packed lane `key 40 | qubits 12 | quality 12` of a flow; zero when it has no entry. It is the flow's first entry as it was when the flow last changed: an entry that has died by time stands there until `allocate`, `skim`, `expire` or `cancel` passes it."""
         call = self._prepare("lane", "b28edfb6", (Parameter("id", "uint16"),), (Parameter("value0", "uint64"),), (id,))
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
@@ -1332,11 +1319,11 @@ class ComputationAllocator(Binding):
         return self._prepare("setTimes", "2c59d39f", (Parameter("value0", "uint16"), Parameter("value1", "uint24"), Parameter("value2", "uint24")), (), (value0, value1, value2))
 
     def settle(self, id: int, index: int, round: int, outcome: Outcome, weak: bool, report_hash: bytes) -> Call:
-        """Takes a verdict and settles. Only by the verifier, which checked the quorum. Returns `processor`: that ran the execution. Returns `provider`: its owner."""
-        return self._prepare("settle", "f687945a", (Parameter("id", "uint64"), Parameter("index", "uint8"), Parameter("round", "uint8"), Parameter("outcome", "uint8", Outcome), Parameter("weak", "bool"), Parameter("report_hash", "bytes32")), (Parameter("processor", "uint32"), Parameter("provider", "address")), (id, index, round, outcome, weak, report_hash))
+        """Takes a verdict and settles. Only by the verifier, which checked the quorum. Returns `provider`: owner of the processor that ran the execution."""
+        return self._prepare("settle", "30683ef7", (Parameter("id", "uint64"), Parameter("index", "uint256"), Parameter("round", "uint256"), Parameter("outcome", "uint8", Outcome), Parameter("weak", "bool"), Parameter("report_hash", "bytes32")), (Parameter("provider", "address"),), (id, index, round, outcome, weak, report_hash))
 
     def skim(self, value0: int, value1: int) -> Call:
-        """Drops up to `most` dead entries from the front of a queue. Returns how many were."""
+        """Drops up to `most` dead entries from the front of a queue, so that its lane shows a live one again. Returns how many were."""
         return self._prepare("skim", "c4367888", (Parameter("value0", "uint256"), Parameter("value1", "uint256")), (Parameter("value0", "uint256"),), (value0, value1))
 
     def slash_bond(self, value0: int, value1: int, value2: str) -> Call:
@@ -2381,22 +2368,20 @@ class ProcessorRegistry(Binding):
 
     @dataclass(frozen=True, slots=True)
     class ProcessorRegistered(Event):
-        """A processor joined. `identity`, `profile` and `metadata` are kept in this event alone."""
+        """A processor joined. `profile`, `metadata` and `identity` are kept in this event alone."""
 
         processor: int
         provider: str
-        qubits: int
         profile: bytes
         metadata: bytes
-        operator: str
+        dispatch: int
         identity: bytes
-        claimed_quality: int
         bond: int
 
         CONTRACT: ClassVar[str] = "ProcessorRegistry"
         NAME: ClassVar[str] = "ProcessorRegistered"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("b214651cb9d803aba70671ce139e5f24cdfa181954bf498497cf92bc8003ed28")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("provider", "address", indexed=True), Parameter("qubits", "uint16"), Parameter("profile", "bytes32"), Parameter("metadata", "bytes32"), Parameter("operator", "address"), Parameter("identity", "bytes32"), Parameter("claimed_quality", "uint16"), Parameter("bond", "uint256"))
+        TOPIC: ClassVar[bytes] = bytes.fromhex("981832d434b57989bb8757fb29e35d8f2001accf74bc4f3b8b7f0941681a4e22")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("provider", "address", indexed=True), Parameter("profile", "bytes32"), Parameter("metadata", "bytes32"), Parameter("dispatch", "uint256"), Parameter("identity", "bytes32"), Parameter("bond", "uint256"))
 
     @dataclass(frozen=True, slots=True)
     class ProcessorRetired(Event):
@@ -3075,7 +3060,6 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("ComputationAllocator", ComputationAllocator.ClassSet.TOPIC): ComputationAllocator.ClassSet,
     ("ComputationAllocator", ComputationAllocator.Deposited.TOPIC): ComputationAllocator.Deposited,
     ("ComputationAllocator", ComputationAllocator.ExecutionEnded.TOPIC): ComputationAllocator.ExecutionEnded,
-    ("ComputationAllocator", ComputationAllocator.ExecutionPaid.TOPIC): ComputationAllocator.ExecutionPaid,
     ("ComputationAllocator", ComputationAllocator.FlowMemberSet.TOPIC): ComputationAllocator.FlowMemberSet,
     ("ComputationAllocator", ComputationAllocator.FlowOpened.TOPIC): ComputationAllocator.FlowOpened,
     ("ComputationAllocator", ComputationAllocator.FlowOwnerSet.TOPIC): ComputationAllocator.FlowOwnerSet,
@@ -3274,7 +3258,7 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("95080f72"): ("OracleQuorumZeroAmount", ()),
     bytes.fromhex("1236b44c"): ("ProcessorRegistryBadBond", (Parameter("bond", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("8779ad59"): ("ProcessorRegistryBadCapability", (Parameter("width_tested", "uint16"), Parameter("quality", "uint16"))),
-    bytes.fromhex("95a85331"): ("ProcessorRegistryBadSpec", (Parameter("qubits", "uint256"), Parameter("claimed_quality", "uint256"))),
+    bytes.fromhex("9a79d3f4"): ("ProcessorRegistryBadSpec", (Parameter("qubits", "uint256"), Parameter("claimed_quality", "uint256"), Parameter("operator", "uint256"))),
     bytes.fromhex("0ff4aa65"): ("ProcessorRegistryBadValidity", (Parameter("valid_until", "uint40"), Parameter("latest", "uint40"))),
     bytes.fromhex("0986bcf7"): ("ProcessorRegistryBusy", (Parameter("processor", "uint32"),)),
     bytes.fromhex("99cc7ea9"): ("ProcessorRegistryConflict", (Parameter("processor", "uint32"), Parameter("oracle", "address"))),

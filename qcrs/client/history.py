@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from eth_utils.address import to_checksum_address
+
 from qcrs.chain.abi import Event
 from qcrs.chain.bindings import (
     Capability,
@@ -34,6 +36,8 @@ _STATE_OF = {
     Outcome.REJECT: ExecutionState.REJECTED,
     Outcome.FRAUD: ExecutionState.FRAUDULENT,
 }
+_ADDRESS, _TWELVE = (1 << 160) - 1, (1 << 12) - 1
+"""Fields of a dispatch word, lowest bits first: operator 160, qubits 12, free qubits 12, quality 12."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,6 @@ class History:
         self.balances: Counter[str] = Counter()
         self.bonds = 0
         """Bonds of processors and challenges together."""
-        self._slashed: tuple[str, str, int] | None = None
         self.deposited = 0
         self.withdrawn = 0
         self._challenges: dict[int, tuple[int, int]] = {}
@@ -198,11 +201,8 @@ class History:
                 self.balances[event.account] -= event.amount
                 self.bonds += event.amount
             case ComputationAllocator.BondGiven():
-                # A slash names who gets it; where it is paid through the ledger's desk, that is told twice.
-                told, self._slashed = self._slashed, None
-                if told != (logged.transaction, event.account, event.amount):
-                    self.balances[event.account] += event.amount
-                    self.bonds -= event.amount
+                self.balances[event.account] += event.amount
+                self.bonds -= event.amount
 
     # ----------------------------------------------------------------- jobs
 
@@ -224,8 +224,6 @@ class History:
                 run.state, run.commitment = ExecutionState.COMMITTED, event.commitment
                 run.committed_at, run.committed_block = logged.time, logged.block
                 job.extend(logged, StepKind.COMMITTED, event.execution, event.commitment)
-            case ComputationAllocator.ExecutionPaid():
-                self._paid(event)
             case ComputationAllocator.ExecutionEnded():
                 job = self.jobs[event.job]
                 run = job.executions[event.execution]
@@ -264,16 +262,12 @@ class History:
         self.by_client[job.client].append(job.id)
         self.balances[job.client] -= escrow
 
-    def _paid(self, event: ComputationAllocator.ExecutionPaid) -> None:
-        job = self.jobs[event.job]
-        job.paid += event.amount
-        job.escrow -= event.amount
-        self.balances[event.provider] += event.amount
-        for run in job.executions:
-            owner = self.processors.get(run.processor)
-            if owner is not None and owner.provider == event.provider and not run.paid:
-                run.paid = event.amount
-                return
+    def _pay(self, job: Job, run: Execution) -> None:
+        """An accepted execution moves one fee from the escrow to its processor's provider."""
+        run.paid = job.fee
+        job.paid += job.fee
+        job.escrow -= job.fee
+        self.balances[self.processors[run.processor].provider] += job.fee
 
     # ----------------------------------------------------------------- verdicts
 
@@ -311,6 +305,8 @@ class History:
                     era=event.era,
                 )
                 job.extend(logged, StepKind.JUDGED, event.execution, data)
+                if outcome is Outcome.ACCEPT:
+                    self._pay(job, run)
             case ResultVerifier.ChallengeOpened():
                 self._challenges[event.challenge] = (event.job, event.execution)
                 job = self.jobs[event.job]
@@ -333,9 +329,9 @@ class History:
                 self.processors[event.processor] = Processor(
                     event.processor,
                     event.provider,
-                    event.operator,
-                    event.qubits,
-                    event.claimed_quality,
+                    to_checksum_address((event.dispatch & _ADDRESS).to_bytes(20)),
+                    event.dispatch >> 160 & _TWELVE,
+                    event.dispatch >> 184 & _TWELVE,
                     event.metadata,
                     event.bond,
                 )
@@ -357,7 +353,6 @@ class History:
                 self.processors[event.processor].bond -= event.amount
                 self.balances[event.beneficiary] += event.amount
                 self.bonds -= event.amount
-                self._slashed = (logged.transaction, event.beneficiary, event.amount)
                 self.processors[event.processor].slashed += event.amount
             case ProcessorRegistry.SuspensionSet():
                 self.processors[event.processor].suspended = event.suspended

@@ -219,6 +219,20 @@ def test_dead_entries_are_skipped_and_skimmed(stage: Stage) -> None:
     stage.allocator.send("expire", short, by=stage.who.stranger)
 
 
+def test_a_dead_entry_too_wide_for_a_processor_hides_its_flow_until_skimmed(stage: Stage) -> None:
+    p = ready(stage)
+    wide = stage.submit(qubits=28, deadline=stage.now + 200)
+    alive = stage.submit()
+    lane = stage.allocator.read("lane", 0)
+    stage.wait(200)
+    assert stage.allocator.read("lane", 0) == lane
+    nothing(stage, p, UNSUITABLE)
+    stage.allocator.send("skim", 0, 1, by=stage.who.stranger)
+    assert stage.allocator.read("lane", 0) >> 12 & 0xFFF == 5
+    assert given(stage, p) == alive
+    stage.allocator.send("expire", wide, by=stage.who.stranger)
+
+
 def test_a_long_run_of_dead_entries_is_a_backlog(stage: Stage) -> None:
     """More dead entries than one call looks at: named as such, and skimmed by anyone."""
     p = ready(stage)

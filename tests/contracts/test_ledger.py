@@ -74,7 +74,7 @@ def test_bonds_and_words_are_for_the_exchanges_own_contracts(stage: Stage) -> No
         "releaseBond": (1, 1),
         "slashBond": (1, 1, stranger),
         "setHalfLife": (86_400,),
-        "enroll": (9, stranger, 5, 0, stage.who.clients[0], 1),
+        "enroll": (9, 5 << 160, int(stage.who.clients[0], 16), 1),
         "setCertificate": (1, 4095, 2**39),
         "setOperator": (1, stranger),
         "setBlocked": (1, False, False),

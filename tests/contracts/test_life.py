@@ -20,7 +20,7 @@ def test_accepted_execution_is_paid_and_the_rest_refunded(stage: Stage) -> None:
     stage.commit(p, job)
     assert stage.allocator.read("dispatch", p.id)[2] == 27
     done = stage.judge(job, 0, ACCEPT)
-    assert done.names == ["VerdictReported", "ExecutionPaid", "JobClosed"]
+    assert done.names == ["VerdictReported", "JobClosed"]
     assert stage.job(job)["state"] == 3
     assert stage.balance(client) == before[0] - fee
     assert stage.balance(provider) == before[1] + fee

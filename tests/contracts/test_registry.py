@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from exchange_stage import (
     Stage,
     refuses,
 )
+
+from qcrs.chain.compile import Artifact
 
 PROFILE, META, IDENTITY = (keccak(text=name) for name in ("profile", "meta", "identity"))
 
@@ -42,12 +45,10 @@ def test_registration_bonds_from_the_balance(stage: Stage) -> None:
     assert done.one("ProcessorRegistered") == {
         "processor": 1,
         "provider": provider,
-        "qubits": 27,
         "profile": PROFILE,
         "metadata": META,
-        "operator": provider,
+        "dispatch": int(provider, 16) | 27 << 160 | 27 << 172 | 1234 << 184,
         "identity": IDENTITY,
-        "claimedQuality": 1234,
         "bond": 50 * CREDIT,
     }
     assert stage.balance(provider) == before - 50 * CREDIT
@@ -87,6 +88,27 @@ def test_bad_registrations_are_refused(stage: Stage, changes: dict[str, Any], er
     with refuses(error):
         stage.registry.send("register", spec(**changes), by=stage.who.providers[0])
     assert stage.registry.read("processorCount") == 0
+
+
+@pytest.mark.parametrize(("word", "bit"), [(0, 16), (0, 255), (3, 160), (3, 255), (5, 16), (5, 255)])
+def test_words_of_a_registration_with_stray_bits_are_refused(stage: Stage, word: int, bit: int) -> None:
+    """Qubits, operator and claim are read as whole words."""
+    data = bytearray.fromhex(stage.registry.data("register", (spec(),))[2:])
+    data[4 + 32 * word + 31 - bit // 8] |= 1 << bit % 8
+    call = {"from": stage.who.providers[0], "to": stage.registry.address, "data": "0x" + data.hex()}
+    with refuses("ProcessorRegistryBadSpec"):
+        stage.probe(call | {"gas": 10**6})
+
+
+def test_bonds_are_whole_units(artifacts: Mapping[str, Artifact]) -> None:
+    stage = Stage(artifacts, oracles=4, unit=1000)
+    provider = stage.who.providers[0]
+    for bond in (1, 999, 1001, 5500):
+        with refuses("ProcessorRegistryBadBond", bond=bond, least=1000, most=(2**40 - 1) * 1000):
+            stage.registry.send("register", spec(bond=bond), by=provider)
+    stage.registry.send("register", spec(bond=6000), by=provider)
+    assert stage.registry.read("bondOf", 1) == 6000
+    stage.check_ledger([])
 
 
 def test_unknown_processors_are_named(stage: Stage) -> None:
