@@ -25,9 +25,9 @@ __all__ = ["Effort", "Plan", "plan"]
 class Effort:
     """How long to look: partitions tried, how many of them are annealed, and moves of each."""
 
-    tries: int = 60
-    kept: int = 4
-    moves: int = 60_000
+    tries: int = 40
+    kept: int = 3
+    moves: int = 150_000
     seed: int = 0
 
 

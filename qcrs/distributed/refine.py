@@ -16,7 +16,7 @@ from qcrs.distributed.sharing import Sharing, residency
 
 __all__ = ["refine"]
 
-HOT, COLD = 1.2, 0.12
+HOT, COLD = 0.45, 0.1
 """Temperatures in pairs."""
 
 
