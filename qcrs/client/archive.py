@@ -58,10 +58,16 @@ class Place(Protocol):
 
 
 def keys_of(secret: SecretDocument) -> tuple[str, ...]:
-    """Keys of a job's circuits by unit; none for certification jobs, whose circuits are drawn once."""
-    if secret.purpose == "capability":
+    """Keys of a sampled job's circuits by unit.
+
+    None for exact values, for certification jobs (their circuits are drawn once), and for what is no circuit.
+    """
+    if secret.purpose == "capability" or secret.mode == "exact":
         return ()
-    return tuple(circuit_key(CircuitDocument.from_json(unit.circuit)) for unit in secret.units)
+    try:
+        return tuple(circuit_key(CircuitDocument.from_json(unit.circuit)) for unit in secret.units)
+    except InputError:
+        return ()
 
 
 def circuits_named(evidence: Json) -> tuple[str, ...]:
