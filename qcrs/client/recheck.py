@@ -7,10 +7,11 @@ come from floating point may differ between machines by as much as oracles allow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from qcrs.client.archive import circuits_named, counted_past, keys_of, open_past
 from qcrs.client.history import Execution, Job, Verdict
 from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
 from qcrs.client.quorum import read_report_call, report_digest, signature_problems
@@ -71,6 +72,7 @@ class Recheck:
     case: Opened
     sandbox: Sandbox | None = None
     _owned: Sandbox | None = None
+    _past: list[Json] = field(default_factory=list)
 
     def __enter__(self) -> Recheck:
         if self.sandbox is None:
@@ -100,6 +102,7 @@ class Recheck:
         self._inputs(subject, run, evidence)
         self._beacon(subject, run, verdict, evidence)
         self._devices(subject, run, verdict, evidence)
+        self._archive(subject, run, evidence)
         self._judge(subject, run, verdict, evidence)
 
     # ----------------------------------------------------------------- signatures
@@ -253,6 +256,40 @@ class Recheck:
             pairs.append(("draw.drawn", words.get("drawn"), drawn(beacon, rate)))
         self._equal(subject, name, pairs)
 
+    # ----------------------------------------------------------------- the past
+
+    def _archive(self, subject: str, run: Execution, evidence: Mapping[str, Any]) -> None:
+        """Circuits and past results that the evidence names, against chain and store."""
+        self._past = []
+        void = evidence.get("decided_by") == "client void"
+        keys = () if self.case.secret is None else keys_of(self.case.secret)
+        named = circuits_named(evidence)
+        history = self.reader.history()
+        beacon_block = run.committed_block + self.reader.network.beacon_blocks
+        counting = counted_past(
+            history, self.job, run, beacon_block, named, lambda one: circuits_named(self.reader.document(one))
+        )
+        words = [_table(item) for item in evidence.get("archive") or []]
+        pairs: list[tuple[str, object, object]] = [
+            ("circuits", list(named), [] if void and not named else list(keys)),
+            (
+                "archive",
+                [(item.get("job"), item.get("execution")) for item in words],
+                [(str(one.job), one.execution) for one in counting],
+            ),
+        ]
+        for one, item in zip(counting, words, strict=False):
+            if item.get("result") is None:
+                continue  # 2f + 1 oracles say that they could not open it
+            try:
+                cid, counts = open_past(self.reader, history, one, named)
+            except QCRSError as error:
+                pairs.append((f"archive.{one.job}/{one.execution}", error.reason, "an opened result"))
+                continue
+            pairs.append((f"archive.{one.job}/{one.execution}", item.get("result"), cid))
+            self._past.append(counts)
+        self._equal(subject, f"{len(counting)} past results of the same circuits", pairs)
+
     # ----------------------------------------------------------------- statistics
 
     def _devices(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
@@ -296,6 +333,7 @@ class Recheck:
             drawn=bool(draw.get("drawn")),
             alone=bool(draw.get("alone")),
             capability=bool(evidence.get("capability")),
+            past=tuple(self._past),
         )
 
     def _judge(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:

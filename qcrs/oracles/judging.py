@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from qcrs.chain.bindings import ExecutionState
+from qcrs.client.archive import keys_of
 from qcrs.client.fields import Reader
 from qcrs.client.history import Execution
 from qcrs.client.judgement import Found, JudgeRequest, Party
@@ -20,6 +21,7 @@ from qcrs.client.participant import Participant
 from qcrs.client.recheck import REPUTATION_FEES
 from qcrs.client.registered import registered_device
 from qcrs.errors import InputError, QCRSError, VerificationError
+from qcrs.oracles.archive import Archive, PastResult
 from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.dossier import Dossier, Missing
 from qcrs.oracles.reports import Judgement
@@ -32,6 +34,9 @@ __all__ = ["Bench", "CaseJudging", "bench_sandbox", "judged_states"]
 ACCEPT, REJECT = 1, 3
 
 _LIMITS = Limits(4 * GIB, cpu_seconds=300, wall_seconds=600)
+
+Inputs = tuple[tuple[tuple[int, bytes], ...], tuple[int, ...], bool, tuple[PastResult, ...]]
+"""Beacon proofs, references, whether it stands alone, past results."""
 
 Draw = tuple[int, bool, bool]
 """Rate in ppm, whether the beacon drew the execution, whether it stands alone."""
@@ -98,15 +103,18 @@ class CaseJudging:
     capability: bool
     _since: float = field(default_factory=time.monotonic)
     _rate_ppm: int | None = None
-    _made: dict[tuple[tuple[tuple[int, bytes], ...], tuple[int, ...], bool], Judgement] = field(
-        default_factory=dict
-    )
+    _archive: Archive | None = None
+    _made: dict[Inputs, Judgement] = field(default_factory=dict)
 
     def own(self) -> Judgement | None:
         """Ours, on the inputs that we hold."""
         if not self.beacon.ready():
             return None
-        return self._on(dict(self.beacon.proofs), self.references, self.alone)
+        try:
+            past = self._past().look(self._keys())
+        except Missing:
+            return None
+        return None if past is None else self._on(self.beacon.proofs, self.references, self.alone, past)
 
     def under(self, evidence: Json) -> Judgement | None:
         """Ours, on the beacon proofs and references that a foreign evidence names."""
@@ -121,7 +129,28 @@ class CaseJudging:
                 raise VerificationError("a reference is not there", field="references", value=index)
         if alone != self.alone and self.round == 0:
             raise VerificationError("another execution can, or cannot, be had", field="draw")
-        return self._on(proofs, references, alone)
+        try:
+            past = self._past().named(evidence.get("archive"), self._keys())
+        except Missing:
+            return None
+        return self._on(proofs, references, alone, past)
+
+    def _keys(self) -> tuple[str, ...]:
+        """Keys of the job's circuits; `Missing` while its documents are awaited."""
+        documents = self.dossier.open_documents()
+        return () if documents is None else keys_of(documents[1])
+
+    def _past(self) -> Archive:
+        if self._archive is None:
+            self._archive = Archive(
+                self.party,
+                self.beacon.ledger,
+                self.dossier.job,
+                self.execution,
+                self.beacon.block,
+                self.dossier.patience,
+            )
+        return self._archive
 
     def _usable(self, index: int) -> bool:
         runs = self.dossier.job.executions
@@ -136,17 +165,27 @@ class CaseJudging:
 
     # ----------------------------------------------------------------- judging
 
-    def _on(self, proofs: Mapping[int, bytes], references: tuple[int, ...], alone: bool) -> Judgement | None:
-        key = (tuple(sorted(proofs.items())), references, alone)
+    def _on(
+        self,
+        proofs: Mapping[int, bytes],
+        references: tuple[int, ...],
+        alone: bool,
+        past: tuple[PastResult, ...],
+    ) -> Judgement | None:
+        key = (tuple(sorted(proofs.items())), references, alone, past)
         if key not in self._made:
-            judgement = self._judge(proofs, references, alone)
+            judgement = self._judge(dict(proofs), references, alone, past)
             if judgement is None:
                 return None
             self._made[key] = judgement
         return self._made[key]
 
     def _judge(
-        self, proofs: Mapping[int, bytes], references: tuple[int, ...], alone: bool
+        self,
+        proofs: Mapping[int, bytes],
+        references: tuple[int, ...],
+        alone: bool,
+        past: tuple[PastResult, ...],
     ) -> Judgement | None:
         try:
             documents = self.dossier.open_documents()
@@ -172,11 +211,12 @@ class CaseJudging:
                         drawn=draw[1],
                         alone=draw[2],
                         capability=self.capability,
+                        past=tuple(one.counts for one in past if one.cid is not None),
                     )
                 )
         if found is None:
             return None
-        evidence = self._evidence(proofs, references, draw, found)
+        evidence = self._evidence(proofs, references, past, draw, found)
         return Judgement(
             found.outcome, found.weak, found.score_ppm, found.threshold_ppm, canonical_json(evidence)
         )
@@ -220,7 +260,12 @@ class CaseJudging:
     # ----------------------------------------------------------------- evidence
 
     def _evidence(
-        self, proofs: Mapping[int, bytes], references: tuple[int, ...], draw: Draw, found: Found
+        self,
+        proofs: Mapping[int, bytes],
+        references: tuple[int, ...],
+        past: tuple[PastResult, ...],
+        draw: Draw,
+        found: Found,
     ) -> Json:
         job, document = self.dossier.job, self.dossier.document
         return {
@@ -255,6 +300,8 @@ class CaseJudging:
             },
             "draw": {"rate_ppm": draw[0], "drawn": draw[1], "alone": draw[2]},
             "capability": self.capability,
+            "circuits": list(self._keys()),
+            "archive": [one.as_json() for one in past],
             **found.as_json(),
         }
 
