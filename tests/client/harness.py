@@ -34,6 +34,7 @@ from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.networks import Chain, of_embedded
 from qcrs.chain.sender import Sender
 from qcrs.circuits import CircuitDocument, to_qiskit
+from qcrs.client.archive import circuits_named, counted_past, keys_of, open_past
 from qcrs.client.documents import (
     ExactUnit,
     FramesDocument,
@@ -412,6 +413,9 @@ class Desk:
             if other.index != run.index and (job.id, other.index) in self._results and other.verdicts
         ]
         alone = bool(job.request.target) or len(job.executions) == job.request.max_executions
+        keys = keys_of(secret)
+        counting = counted_past(history, job, run, block, keys, self._circuits)
+        past = [(one, *open_past(network.reader, history, one, keys)) for one in counting]
         handed = self._results.get((job.id, run.index))
         if handed is None:
             found = Found.plain(
@@ -434,6 +438,7 @@ class Desk:
                 tuple(parties[1:]),
                 took,
                 alone,
+                past=tuple(counts for _one, _cid, counts in past),
             )
             found = Found.from_json(parse_canonical(judge_run(request.as_bytes())))
         document = self._document(job)
@@ -469,10 +474,17 @@ class Desk:
             },
             "draw": {"rate_ppm": rate, "drawn": took, "alone": alone},
             "capability": False,
+            "circuits": list(keys),
+            "archive": [
+                {"job": str(one.job), "execution": one.execution, "result": cid} for one, cid, _counts in past
+            ],
             **found.as_json(),
         }
         digest = cid_to_digest(network.store.put(canonical_json(evidence)))
         self.report(job, run, found, digest)
+
+    def _circuits(self, evidence: bytes) -> tuple[str, ...]:
+        return circuits_named(self.network.reader.document(evidence))
 
     def report(self, job: Job, run: Execution, found: Found, evidence: bytes) -> None:
         """Sign a verdict as the quorum and bring it to the chain."""
