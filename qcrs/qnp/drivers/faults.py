@@ -256,10 +256,14 @@ class FaultyNetwork(Network):
         for action in actions:
             if action[0] == SEND:
                 self._send(now, port, action[1], action[2])
-            elif action[0] == SET_TIMER and skew:
-                super()._perform(now, port, [(SET_TIMER, action[1] - skew, action[2])])
+            elif action[0] == SET_TIMER:
+                self.call_at(max(now, action[1] - skew), lambda t, tag=action[2]: self._timer(t, port, tag))  # type: ignore[misc]
             else:
                 super()._perform(now, port, [action])
+
+    def _timer(self, now: int, port: Port, tag: int) -> None:
+        """A timer fires; the node reads its own clock."""
+        self._perform(now, port, port.on_timer(now + self._skew.get(port.node, 0), tag))
 
     def _send(self, now: int, port: Port, side: int, frame: Frame) -> None:
         link, end = port.links[side]  # type: ignore[misc]  # rules send only where the path goes

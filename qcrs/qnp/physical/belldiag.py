@@ -155,6 +155,10 @@ class BellDiagonalHardware:
         """The pair's Bell index; see `Hardware`."""
         return int(self._pairs[handle][FRAME])
 
+    def formed(self, handle: int) -> int:
+        """When the pair became what it is: its last swap, or its making."""
+        return int(self._pairs[handle][SINCE])
+
     def pair(self, now: int, handle: int) -> BellPair:
         """The handle's pair as a value."""
         pair = self._pairs[handle]
