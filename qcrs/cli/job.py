@@ -14,6 +14,7 @@ from qcrs.cli.output import emit, say, table
 if TYPE_CHECKING:
     from qcrs.client.exchange import Exchange
     from qcrs.client.program import Unit
+    from qcrs.client.reader import Reader
     from qcrs.client.views import JobOptions
 
 __all__ = ["register"]
@@ -412,11 +413,51 @@ def verify(job: JobArgument, home: HomeOption = None, as_json: Json = False) -> 
     raise typer.Exit(0 if report.ok else 6)
 
 
-def audit(home: HomeOption = None, as_json: Json = False) -> None:
+def audit(
+    provider: Annotated[
+        str | None,
+        typer.Option("--provider", help="Only how this provider stands, job by job: address or processor."),
+    ] = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
     """Replay every trail and the whole ledger from events and compare with the contracts' state."""
     from qcrs.client.audit import audit_exchange
     from qcrs.client.reader import Reader
 
-    report = audit_exchange(Reader.open(home), progress=say)
+    reader = Reader.open(home)
+    if provider is not None:
+        _standing(reader, provider, as_json=as_json)
+        return
+    report = audit_exchange(reader, progress=say)
     emit(report.as_json(), as_json=as_json, human=report.text())
     raise typer.Exit(0 if report.ok else 6)
+
+
+def _standing(reader: Reader, name: str, *, as_json: bool) -> None:
+    """Print a provider's e-process, every job that counts in it, and what it comes to."""
+    from qcrs.client.standing import measure_from, standing_of
+    from qcrs.errors import InputError
+
+    history = reader.history()
+    owners = {one.provider.lower(): one.provider for one in history.processors.values()}
+    for info in reader.processors():
+        for key in (info.name, str(info.id)):
+            owners.setdefault(key, history.processors[info.id].provider)
+    address = owners.get(name) or owners.get(name.lower())
+    if address is None:
+        raise InputError(
+            "no such provider",
+            field="provider",
+            value=name,
+            solution="known processors are: " + ", ".join(info.name for info in reader.processors()),
+        )
+    found = standing_of(history, address, measure_from(reader.store))
+    rows = [
+        (one.job, one.execution, one.processor, f"{one.measured.ratio:.3f}", f"{one.measured.deviation:.3f}",
+         f"{one.value:.3g}")
+        for one in found.jobs
+    ]  # fmt: skip
+    headers = ("job", "execution", "processor", "found / registered", "±", "e-process")
+    human = (table(rows, headers) + "\n\n" if rows else "") + found.text()
+    emit(found.as_json(), as_json=as_json, human=human)

@@ -2,7 +2,8 @@
 
 The history is folded from logs alone. Each word of it that the contracts also hold is read and compared:
 trails, states, escrows, executions, balances, bonds. The chain goes on meanwhile, so what differs is
-looked at again with fresh events before it counts.
+looked at again with fresh events before it counts. Beside it stands how each provider stands by its verdicts
+so far (`qcrs.client.standing`), made again from their evidence; a flag there is no difference.
 
 Source: invariants I1, I4 and I6 of the contracts.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 from qcrs.client.history import History
 from qcrs.client.reader import Reader
+from qcrs.client.standing import Standing, measure_from, standing_of
 from qcrs.types import Json
 
 __all__ = ["AuditReport", "Difference", "audit_exchange"]
@@ -50,6 +52,7 @@ class AuditReport:
     escrows: int
     bonds: int
     differences: tuple[Difference, ...]
+    standings: tuple[Standing, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -74,6 +77,10 @@ class AuditReport:
                 {"subject": d.subject, "word": d.word, "by_events": d.by_events, "by_state": d.by_state}
                 for d in self.differences
             ],
+            "standings": [
+                {key: value for key, value in standing.as_json().items() if key != "executions"}
+                for standing in self.standings
+            ],
         }
 
     def text(self) -> str:
@@ -87,6 +94,7 @@ class AuditReport:
             f"{credits_text(self.deposited)} credits came in = {held} "
             f"+ {credits_text(self.bonds)} in bonds + {credits_text(self.withdrawn)} paid out",
         ]
+        lines += [standing.text() for standing in self.standings if standing.process.jobs or standing.missing]
         if self.ok:
             return "\n".join([*lines, "✓ everything agrees"])
         return "\n".join([*lines, *(f"✗ {difference.text()}" for difference in self.differences)])
@@ -214,6 +222,8 @@ def audit_exchange(reader: Reader, *, progress: Callable[[str], None] | None = N
             found = list(check(history))
         differences += found
     history = reader.history()
+    measure = measure_from(reader.store)
+    providers = sorted({processor.provider for processor in history.processors.values()})
     return AuditReport(
         jobs=len(jobs),
         steps=sum(len(history.jobs[number].steps) for number in jobs if number in history.jobs),
@@ -226,4 +236,5 @@ def audit_exchange(reader: Reader, *, progress: Callable[[str], None] | None = N
         escrows=sum(job.escrow for job in history.jobs.values()),
         bonds=history.bonds,
         differences=tuple(differences),
+        standings=tuple(standing_of(history, provider, measure) for provider in providers),
     )

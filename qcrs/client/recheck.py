@@ -17,6 +17,7 @@ from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
 from qcrs.client.quorum import read_report_call, report_digest, signature_problems
 from qcrs.client.reader import Reader
 from qcrs.client.registered import registered_device
+from qcrs.client.standing import Standing, audited_rate_ppm, measure_from, standing_of
 from qcrs.errors import ChainError, InputError, QCRSError
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import beacon_message, verify_proof
@@ -250,11 +251,18 @@ class Recheck:
             wanted: object = rate
         else:
             bound = reputation_bound_ppm(view.alpha, view.beta)
-            wanted = audit_rate_ppm(self.job.fee, view.bond, REPUTATION_FEES * self.job.fee, bound)
+            plain = audit_rate_ppm(self.job.fee, view.bond, REPUTATION_FEES * self.job.fee, bound)
+            wanted = audited_rate_ppm(plain, self._standing(run))
         pairs: list[tuple[str, object, object]] = [("draw.rate_ppm", rate, wanted)]
         if type(rate) is int:
             pairs.append(("draw.drawn", words.get("drawn"), drawn(beacon, rate)))
         self._equal(subject, name, pairs)
+
+    def _standing(self, run: Execution) -> Standing:
+        """That of the execution's provider when it committed."""
+        history = self.reader.history()
+        provider = history.processors[run.processor].provider
+        return standing_of(history, provider, measure_from(self.reader.store), before=run.committed_at)
 
     # ----------------------------------------------------------------- the past
 

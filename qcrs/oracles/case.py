@@ -25,6 +25,7 @@ from qcrs.oracles.identity import OracleKeys
 from qcrs.oracles.judging import Bench, CaseJudging, judged_states
 from qcrs.oracles.ledger import Ledger
 from qcrs.oracles.reports import ReportRound, Waits
+from qcrs.oracles.watch import Watch
 from qcrs.sealing import public_from_text
 
 __all__ = ["Case", "OracleSettings"]
@@ -61,6 +62,10 @@ class Desk:
     note: Callable[..., None]
     announced: Callable[[int], bool]
     """Whether certifying oracles announced a job as theirs."""
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.party, self.ledger, self.note)
 
 
 class Case:
@@ -204,6 +209,7 @@ class Case:
                 references,
                 alone,
                 self._is_capability(),
+                desk.watch,
             )
             report = ReportRound(
                 desk.party,

@@ -20,11 +20,13 @@ from qcrs.client.judgement import Found, JudgeRequest, Party
 from qcrs.client.participant import Participant
 from qcrs.client.recheck import REPUTATION_FEES
 from qcrs.client.registered import registered_device
+from qcrs.client.standing import audited_rate_ppm
 from qcrs.errors import InputError, QCRSError, VerificationError
 from qcrs.oracles.archive import Archive, PastResult
 from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.dossier import Dossier, Missing
 from qcrs.oracles.reports import Judgement
+from qcrs.oracles.watch import Watch
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical
 from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
@@ -101,6 +103,7 @@ class CaseJudging:
     references: tuple[int, ...]
     alone: bool
     capability: bool
+    watch: Watch
     _since: float = field(default_factory=time.monotonic)
     _rate_ppm: int | None = None
     _archive: Archive | None = None
@@ -246,14 +249,20 @@ class CaseJudging:
         )
 
     def _draw(self, proofs: Mapping[int, bytes], alone: bool) -> Draw:
-        """The audit draw, from the beacon and what registry and job said at the beacon's block."""
+        """The audit draw, from the beacon and what registry and job said at the beacon's block.
+
+        A provider whose verdicts before the commitment flag it is drawn for certain.
+        """
         if self._rate_ppm is None:
             registry = self.party.contracts.registry
             view = registry.processor(self.execution.processor, block=self.beacon.block)
             fee = self.dossier.job.fee
-            self._rate_ppm = audit_rate_ppm(
+            rate = audit_rate_ppm(
                 fee, view.bond, REPUTATION_FEES * fee, reputation_bound_ppm(view.alpha, view.beta)
             )
+            standing = self.watch.standing(self.execution.processor, self.execution.committed_at)
+            self.watch.keep(standing)
+            self._rate_ppm = audited_rate_ppm(rate, standing)
         beacon = beacon_of(self.beacon.block_hash, dict(proofs))
         return self._rate_ppm, drawn(beacon, self._rate_ppm), alone
 

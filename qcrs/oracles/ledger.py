@@ -1,4 +1,4 @@
-"""What an oracle must not forget: the outcome that it signed, and what it has mailed.
+"""What an oracle must not forget: the outcome that it signed, what it has mailed, what it knows of providers.
 
 An oracle that signs two outcomes for one round loses its bond, so the outcome is durable before a signature
 exists; a restarted oracle signs the same or nothing.
@@ -10,12 +10,17 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from qcrs.verification.eprocess import Measured
+
 __all__ = ["Ledger"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signed (scope TEXT PRIMARY KEY, outcome TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS magnitudes (
+    evidence BLOB PRIMARY KEY, value_ppm INTEGER, se_ppm INTEGER, expected_ppm INTEGER
+);
 """
 
 
@@ -72,6 +77,24 @@ class Ledger:
         """Keep other bytes under a key."""
         with self._lock, self._file:
             self._file.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
+
+    def magnitude(self, evidence: bytes) -> tuple[bool, Measured | None]:
+        """Whether this evidence was read before, and the magnitude that it states."""
+        with self._lock:
+            row = self._file.execute(
+                "SELECT value_ppm, se_ppm, expected_ppm FROM magnitudes WHERE evidence = ?", (evidence,)
+            ).fetchone()
+        return row is not None, None if row is None or row[0] is None else Measured(*row)
+
+    def keep_magnitude(self, evidence: bytes, measured: Measured | None) -> None:
+        """Keep the magnitude that an evidence states, or that it states none."""
+        words = (
+            (None, None, None)
+            if measured is None
+            else (measured.value_ppm, measured.se_ppm, measured.expected_ppm)
+        )
+        with self._lock, self._file:
+            self._file.execute("INSERT OR IGNORE INTO magnitudes VALUES (?, ?, ?, ?)", (evidence, *words))
 
     def close(self) -> None:
         """Release the file."""
