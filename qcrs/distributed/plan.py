@@ -21,13 +21,17 @@ from qcrs.distributed.sharing import Sharing
 __all__ = ["Effort", "Plan", "plan"]
 
 
+HEATS = (0.45, 1.2)
+"""First temperatures, in turn: cool chains mend a good partition, hot ones leave it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How long to look: partitions tried, how many of them are annealed, and moves of each."""
 
     tries: int = 40
-    kept: int = 3
-    moves: int = 150_000
+    kept: int = 4
+    moves: int = 120_000
     seed: int = 0
 
 
@@ -68,7 +72,15 @@ def plan(
             if progress is not None:
                 progress((number + share) / len(chosen))
 
-        found = refine(form, network, start, moves=effort.moves, seed=effort.seed + number, progress=report)
+        found = refine(
+            form,
+            network,
+            start,
+            moves=effort.moves,
+            hot=HEATS[number % len(HEATS)],
+            seed=effort.seed + number,
+            progress=report,
+        )
         for sharing in (start, found):
             made = schedule(form, network, sharing)
             if made.total < best.pairs:

@@ -16,8 +16,8 @@ from qcrs.distributed.sharing import Sharing, residency
 
 __all__ = ["refine"]
 
-HOT, COLD = 0.45, 0.1
-"""Temperatures in pairs."""
+COLD = 0.1
+"""Temperature at the end, in pairs."""
 
 
 def refine(
@@ -26,17 +26,18 @@ def refine(
     start: Sharing,
     *,
     moves: int,
+    hot: float = 0.45,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> Sharing:
-    """The best sharing found in `moves` proposals."""
+    """The best sharing found in `moves` proposals, cooled from the temperature `hot` (in pairs)."""
     if network.size == 1 or not form.gates:
         return start
     state = _State(form, network, start, seed)
-    ratio = COLD / HOT
+    ratio = COLD / hot
     for done in range(moves):
         if not done & 1023:
-            state.temperature = HOT * ratio ** (done / moves)
+            state.temperature = hot * ratio ** (done / moves)
             if progress is not None:
                 progress(done / moves)
         state.propose()
@@ -66,7 +67,7 @@ class _State:
         _, self.spans = residency(form)
         self.moments = max((last for _, last in self.spans), default=1)
         self._count()
-        self.temperature = HOT
+        self.temperature = COLD
         self.cost = sum(self.trees[mask] for mask in self.mask)
         self.least = self.cost
         self.best = start
