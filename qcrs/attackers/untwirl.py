@@ -7,7 +7,8 @@ choice depends only on the target, so all frames of a target end in the *same* c
 left over before each measurement is the frame's mask, up to one mask common to all. So a cheat may pool,
 simulate or approximate the target as if there were no frames; it only does not know which answer is which.
 
-Only circuits of `u` and `cz` with measurements at the end are undone; others stay frames of their own.
+One-qubit gates are taken together by their matrices, two-qubit gates that are a `cz` but for one-qubit gates
+(`cx`, `ecr`) as that. Circuits with other two-qubit gates, resets or feed-forward stay frames of their own.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, transpile
+from qiskit.circuit import Gate
+from qiskit.circuit.library import CXGate, CZGate, ECRGate
 
 __all__ = ["Undone", "measured_clbits", "palindromic", "undo"]
 
@@ -30,6 +34,7 @@ _TINY = 1e-9
 """Amplitudes below this are zero: frames of a client have angles that are multiples of 2⁻³² turn."""
 
 Angles = tuple[int, int, int]
+Matrix = npt.NDArray[np.complex128]
 _IDENTITY: Angles = (0, 0, 0)
 
 
@@ -75,9 +80,8 @@ def _angles(*turns: float) -> Angles:
     return theta, phi, lam
 
 
-def _product(first: Angles, second: Angles) -> Angles:
-    """The gate that does `first`, then `second`."""
-    m = _matrix(second) @ _matrix(first)
+def _angles_of(m: Matrix) -> Angles:
+    """θ, φ, λ of a one-qubit gate, up to its phase."""
     sine, cosine = abs(m[1, 0]), abs(m[0, 0])
     if sine < _TINY:
         return _angles(0.0, 0.0, float(np.angle(m[1, 1] / m[0, 0])))
@@ -87,11 +91,21 @@ def _product(first: Angles, second: Angles) -> Angles:
     return _angles(2 * math.atan2(sine, cosine), float(phi), float(lam))
 
 
-def _matrix(angles: Angles) -> npt.NDArray[np.complex128]:
-    theta, phi, lam = (angle * (2 * math.pi / TURN) for angle in angles)
-    cosine, sine = math.cos(theta / 2), math.sin(theta / 2)
-    return np.array(
-        [[cosine, -np.exp(1j * lam) * sine], [np.exp(1j * phi) * sine, np.exp(1j * (phi + lam)) * cosine]]
+@lru_cache(maxsize=16)
+def _as_cz(name: str) -> tuple[tuple[Matrix | None, tuple[int, ...]], ...] | None:
+    """A two-qubit gate as one cz (None in place of a matrix) between one-qubit gates; None if it is not."""
+    gate = {"cz": CZGate, "cx": CXGate, "ecr": ECRGate}.get(name)
+    if gate is None:
+        return None
+    circuit = QuantumCircuit(2)
+    circuit.append(gate(), (0, 1))
+    plain = transpile(circuit, basis_gates=["u", "cz"], optimization_level=1, num_processes=1)
+    return tuple(
+        (
+            None if item.operation.name == "cz" else item.operation.to_matrix(),
+            tuple(plain.find_bit(bit).index for bit in item.qubits),
+        )
+        for item in plain.data
     )
 
 
@@ -125,7 +139,7 @@ class _Walk:
 
     def __init__(self, circuit: QuantumCircuit) -> None:
         self._circuit = circuit
-        self._waiting: dict[int, Angles] = {}
+        self._waiting: dict[int, Matrix] = {}
         self._pauli: dict[int, tuple[int, int]] = {}
         self.items: list[tuple[str, tuple[int, ...], Angles]] = []
         self.mask = 0
@@ -140,28 +154,42 @@ class _Walk:
                 continue
             if not measured.isdisjoint(qubits):
                 return False
-            if name == "u":
-                angles = _angles(*map(float, item.operation.params))
-                waiting = self._waiting.get(qubits[0])
-                self._waiting[qubits[0]] = angles if waiting is None else _product(waiting, angles)
-            elif name == "cz":
-                (xa, za), (xb, zb) = (self._settle(qubit, measured=False) for qubit in qubits)
-                self.items.append(("cz", qubits, _IDENTITY))
-                self._pauli[qubits[0]] = xa, za ^ xb
-                self._pauli[qubits[1]] = xb, zb ^ xa
-            elif name == "measure":
+            if name == "measure":
                 x, _z = self._settle(qubits[0], measured=True)
                 clbit = self._circuit.find_bit(item.clbits[0]).index
                 self.items.append(("measure", (qubits[0], clbit), _IDENTITY))
                 self.mask |= x << clbit
                 measured.add(qubits[0])
-            else:
+            elif not isinstance(item.operation, Gate):
+                return False
+            elif len(qubits) == 1:
+                self._rotate(qubits[0], item.operation.to_matrix())
+            elif not self._two(name, qubits):
                 return False
         return True
 
+    def _rotate(self, qubit: int, matrix: Matrix) -> None:
+        waiting = self._waiting.get(qubit)
+        self._waiting[qubit] = matrix if waiting is None else matrix @ waiting
+
+    def _two(self, name: str, qubits: tuple[int, ...]) -> bool:
+        """A two-qubit gate; False if it is of another kind."""
+        parts = _as_cz(name)
+        for matrix, places in parts or ():
+            if matrix is not None:
+                self._rotate(qubits[places[0]], matrix)
+                continue
+            (xa, za), (xb, zb) = (self._settle(qubit, measured=False) for qubit in qubits)
+            self.items.append(("cz", qubits, _IDENTITY))
+            self._pauli[qubits[0]] = xa, za ^ xb
+            self._pauli[qubits[1]] = xb, zb ^ xa
+        return parts is not None
+
     def _settle(self, qubit: int, *, measured: bool) -> tuple[int, int]:
         """Write the smallest gate; the Pauli that remains to be applied after it."""
-        angles = _times_pauli(self._waiting.pop(qubit, _IDENTITY), *self._pauli.pop(qubit, (0, 0)))
+        waiting = self._waiting.pop(qubit, None)
+        angles = _IDENTITY if waiting is None else _angles_of(waiting)
+        angles = _times_pauli(angles, *self._pauli.pop(qubit, (0, 0)))
         chosen, x, z = _smallest(angles, measured)
         if chosen != _IDENTITY:
             self.items.append(("u", (qubit,), chosen))
@@ -229,18 +257,35 @@ def undo(circuits: Sequence[QuantumCircuit]) -> list[Undone]:
 def palindromic(circuit: QuantumCircuit) -> bool:
     """Whether every qubit's story reads the same backwards, up to Paulis: a mirror circuit does.
 
-    Compared are the partners of two-qubit gates and the angles θ folded onto [0, ¼] turn, which neither a
-    Pauli nor an inversion changes.
+    Compared are the partners of two-qubit gates and the angles θ of the one-qubit gates between them, folded
+    onto [0, ¼] turn, which neither a Pauli nor an inversion changes.
     """
     stories: dict[int, list[object]] = {}
+    waiting: dict[int, Matrix] = {}
+
+    def close(qubit: int) -> None:
+        if qubit in waiting:
+            theta = _angles_of(waiting.pop(qubit))[0]
+            folded = round(min(theta, _HALF - theta) / TURN, 7)
+            if folded:
+                stories.setdefault(qubit, []).append(folded)
+
     for item in circuit.data:
         qubits = [circuit.find_bit(bit).index for bit in item.qubits]
-        if item.operation.name == "u":
-            theta = abs((float(item.operation.params[0]) + math.pi) % (2 * math.pi) - math.pi)
-            folded = round(min(theta, math.pi - theta), 6)
-            if folded:
-                stories.setdefault(qubits[0], []).append(folded)
-        elif len(qubits) == 2 and item.operation.name != "barrier":
+        if not isinstance(item.operation, Gate):
+            continue
+        if len(qubits) == 1:
+            matrix = item.operation.to_matrix()
+            waiting[qubits[0]] = matrix @ waiting[qubits[0]] if qubits[0] in waiting else matrix
+            continue
+        for matrix, places in _as_cz(item.operation.name) or ((None, (0, 1)),):
+            if matrix is not None:
+                qubit = qubits[places[0]]
+                waiting[qubit] = matrix @ waiting[qubit] if qubit in waiting else matrix
+                continue
             for qubit, other in (qubits, qubits[::-1]):
+                close(qubit)
                 stories.setdefault(qubit, []).append(("pair", other))
+    for qubit in list(waiting):
+        close(qubit)
     return bool(stories) and all(story == story[::-1] for story in stories.values())

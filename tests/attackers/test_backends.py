@@ -159,7 +159,7 @@ def test_dropping_gates_leaves_the_others() -> None:
 def test_mistakes_in_a_spec_are_told() -> None:
     with pytest.raises(BackendError, match="no such attacker"):
         attack("nice")
-    with pytest.raises(BackendError, match="cannot be called"):
+    with pytest.raises(BackendError, match="colour"):
         open_device("qcrs.attackers:attack?kind=uniform&qubits=4&colour=red")
     with pytest.raises(BackendError, match="number of qubits"):
         attack("worse")

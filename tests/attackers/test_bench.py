@@ -23,7 +23,7 @@ CELLS = [
 def worked(out, *, resume: bool = False) -> list[dict]:
     seen: list[int] = []
     lines = campaign.run(
-        CELLS, out, resume=resume, workers=2, progress=lambda done, total, last: seen.append(done)
+        CELLS, out, resume=resume, workers=1, progress=lambda done, total, last: seen.append(done)
     )
     assert seen[-1] == len(CELLS)
     return lines

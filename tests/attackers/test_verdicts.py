@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from qcrs.attackers import TestAware
-from qcrs.attackers.bench.attacks import ATTACKS, Setup
+from qcrs.attackers.bench.attacks import ATTACKS, THIRD, Setup
 from qcrs.attackers.bench.baselines import Scores, rejected, scores
+from qcrs.attackers.bench.cells import Cell, run_cell
 from qcrs.attackers.bench.lab import Lab
 from qcrs.circuits.drbg import keccak
 from qcrs.node.compiling import compile_frames
@@ -17,7 +18,7 @@ from qcrs.verification import Outcome
 from qcrs.verification.trap import GateErrors, make_traps, score_traps
 
 FAMILIES = ("brickwork", "ising", "random")
-TRIALS = 4
+TRIALS = 3
 
 
 def outcomes(labs, name: str, reference: str, device: str = "A") -> Counter[Outcome]:
@@ -32,7 +33,7 @@ def outcomes(labs, name: str, reference: str, device: str = "A") -> Counter[Outc
                 verdict = lab.judge(tested, simulate=True)
             elif ATTACKS[name].colludes:
                 first = lab.execution(ATTACKS[name].run(Setup(lab, lab.device(), seed - 1, kept)))
-                verdict = lab.judge(tested, [first], simulate=False)
+                verdict = lab.judge(tested, [first], simulate=reference == "both")
             else:
                 verdict = lab.judge(tested, [lab.honest(seed - 1, "A")], simulate=False)
             found[verdict.outcome] += 1
@@ -72,9 +73,16 @@ def test_wrong_circuits_are_not_accepted_unless_they_mean_the_same(labs, name) -
             assert not accepted or lab.distance(perfect) < 0.05
 
 
-@pytest.mark.parametrize("name", ["A10", "A10/jitter"])
+@pytest.mark.parametrize("name", ["A10", "A10/jitter", "A10/pool"])
 def test_colluders_are_not_paid_as_independent(labs, name) -> None:
-    assert set(outcomes(labs, name, "peer")) == {Outcome.REJECT}
+    assert set(outcomes(labs, name, "both")) == {Outcome.REJECT}
+
+
+def test_an_honest_third_is_not_slashed_on_the_word_of_colluders() -> None:
+    rows = run_cell(Cell("main", "random", 8, 4000, "A", 0, 4, 0, ("A10",)))["rows"]
+    (third,) = (row for row in rows if row["attack"] == THIRD)
+    assert len(third["outcomes"]["peer"]) == 4
+    assert "F" not in third["outcomes"]["peer"]
 
 
 def test_traps_alone_accept_the_attacker_that_knows_tests(labs) -> None:

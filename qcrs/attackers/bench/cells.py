@@ -14,10 +14,10 @@ from typing import Any
 from qcrs.attackers import Attacker
 from qcrs.attackers.bench.attacks import ATTACKS, HONEST, THIRD, Attack, Setup
 from qcrs.attackers.bench.baselines import Scores, scores
-from qcrs.attackers.bench.lab import Frames, Lab
+from qcrs.attackers.bench.lab import Frames, Judged, Lab
 from qcrs.attackers.colluding import SharesSample
 from qcrs.attackers.fabricating import Stale
-from qcrs.verification import Execution, Verdict
+from qcrs.verification import Execution
 from qcrs.verification.eprocess import measured_in
 
 __all__ = ["CODES", "Cell", "run_cell"]
@@ -106,6 +106,8 @@ class _Run:
             if attack.colludes:
                 peer = lab.execution(attack.run(Setup(lab, lab.device(), seed - 1, self._kept)))
             found = [lab.judge(tested, simulate=True), lab.judge(tested, [peer], simulate=False)]
+            if attack.colludes:
+                found.append(lab.judge(tested, [peer], simulate=True))
             if self._measures_distance and (distance is None or attack.chooses):
                 distance = self._distance(attack, seed)
             trapped: tuple[Lab, Frames] | None = None
@@ -152,7 +154,7 @@ class _Row:
         self._shapes: list[float] = []
         self._magnitudes: list[tuple[int, int, int] | None] = []
 
-    def add(self, verdicts: list[Verdict], distance: float | None, found: Scores | None) -> None:
+    def add(self, verdicts: list[Judged], distance: float | None, found: Scores | None) -> None:
         """One trial: verdicts by reference, in the same order in every trial."""
         while len(self._codes) < len(verdicts):
             self._codes.append("")
@@ -160,16 +162,16 @@ class _Row:
         for place, verdict in enumerate(verdicts):
             self._codes[place] += CODES[verdict.outcome]
             if verdict.outcome >= 3:
-                failed = next((t.name.split(":")[0] for t in verdict.tests if not t.passed), "?")
-                kind = failed.split()[0] if failed.startswith("bit") else failed
+                failed = verdict.failing.split(":")[0]
+                kind = "bit" if failed.startswith("bit ") else failed
                 self._deciders[place][kind] = self._deciders[place].get(kind, 0) + 1
         self._distances.append(None if distance is None else round(distance, 4))
         if found is not None:
             self._scores.append(found)
-        tests = {test.name: test for test in verdicts[0].tests}
+        tests = {test.name: test for test in verdicts[0].verdict.tests}
         shape = tests.get("shape:ideal")
         self._shapes.append(1.0 if shape is None else shape.value_ppm / 1e6)
-        known = measured_in({"tests": [asdict(test) for test in verdicts[0].tests]})
+        known = measured_in({"tests": [asdict(test) for test in tests.values()]})
         self._magnitudes.append(
             None if known is None else (known.value_ppm, known.se_ppm, known.expected_ppm)
         )

@@ -14,7 +14,8 @@ Readout errors are applied to the distributions: by qubit, and by value where th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,36 @@ class _Source:
         return out
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a device is made of; `noise` is None where `confusion` tells readout errors by qubit."""
+
+    name: str
+    target: Target
+    noise: Noise | None
+    engine: AerSimulator
+    confusion: dict[int, tuple[float, float]]
+
+
+@lru_cache(maxsize=8)
+def _opened(spec: str) -> _Parts:
+    """A device by its spec; noise models of large devices take seconds to build."""
+    device = open_device(spec).backend
+    options: dict[str, Any] = {"method": "density_matrix", "max_parallel_threads": 1}
+    if spec.startswith("aer:"):
+        base = NOISE[spec.removeprefix("aer:").split("?")[0]]
+        p2 = next((float(part[3:]) for part in spec.split("&") if part.startswith("p2=")), base.p2)
+        noise = Noise(p2, base.readout)
+        engine = AerSimulator(noise_model=noise_model(noise), **options)
+        return _Parts(str(device.name), device.target, noise, engine, {})
+    from qiskit_ibm_runtime import fake_provider
+
+    fake = getattr(fake_provider, spec.removeprefix("fake:"))()
+    model = NoiseModel.from_backend(fake)
+    engine = AerSimulator.from_backend(fake, **options)
+    return _Parts(str(device.name), device.target, None, engine, _confusion(model))
+
+
 class ExactDevice(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
     """Noise A, noise B, or a fake device, by its name in `SPECS`, for circuits of `n` qubits."""
 
@@ -93,25 +124,13 @@ class ExactDevice(BackendV2):  # type: ignore[misc]  # Qiskit's classes are unty
 
     def __init__(self, name: str, n: int, trajectories: int = 1000) -> None:
         spec = SPECS[name].format(n=n)
-        device = open_device(spec)
-        super().__init__(name=f"exact-{device.backend.name}", backend_version="1")
-        self._target: Target = device.backend.target
+        parts = _opened(spec)
+        super().__init__(name=f"exact-{parts.name}", backend_version="1")
+        self._target, self._noise = parts.target, parts.noise
+        self._engine, self._confusion = parts.engine, parts.confusion
         self._trajectories = trajectories
         self._known: dict[int, tuple[QuantumCircuit, _Source]] = {}
-        self._noise: Noise | None = None
-        options: dict[str, Any] = {"method": "density_matrix", "max_parallel_threads": 1}
-        if spec.startswith("aer:"):
-            base = NOISE[spec.removeprefix("aer:").split("?")[0]]
-            p2 = next((float(part[3:]) for part in spec.split("&") if part.startswith("p2=")), base.p2)
-            self._noise = Noise(p2, base.readout)
-            self._engine = AerSimulator(noise_model=noise_model(self._noise), **options)
-            self._confusion: dict[int, tuple[float, float]] = {}
-        else:
-            from qiskit_ibm_runtime import fake_provider
-
-            fake = getattr(fake_provider, spec.removeprefix("fake:"))()
-            self._engine = AerSimulator.from_backend(fake, **options)
-            self._confusion = _confusion(NoiseModel.from_backend(fake))
+        self._targets: dict[str, _Source] = {}
 
     @property
     def target(self) -> Target:
@@ -144,16 +163,15 @@ class ExactDevice(BackendV2):  # type: ignore[misc]  # Qiskit's classes are unty
         missing = [c for c in circuits if id(c) not in self._known]
         if missing and self._noise is not None:
             for target in undo(circuits):
-                chosen = circuits[target.indices[0]]
-                if id(chosen) not in self._known:
-                    self._keep(chosen, self._source(chosen))
-                first = self._known[id(chosen)][1]
+                if target.key not in self._targets:
+                    first = self._source(circuits[target.indices[0]])
+                    self._targets[target.key] = replace(first, mask=target.masks[0])
+                known = self._targets[target.key]
                 for index, mask in zip(target.indices, target.masks, strict=True):
-                    shift = first.mask ^ target.masks[0] ^ mask
-                    self._keep(circuits[index], _Source(first.cumulative, first.clbits, shift))
+                    self._keep(circuits[index], replace(known, mask=known.mask ^ mask))
         else:
-            for circuit in missing:
-                self._keep(circuit, self._source(circuit))
+            for circuit, density in zip(missing, self._densities(missing), strict=True):
+                self._keep(circuit, self._made(circuit, density))
         return [self._known[id(circuit)][1] for circuit in circuits]
 
     def _keep(self, circuit: QuantumCircuit, source: _Source) -> None:
@@ -164,21 +182,31 @@ class ExactDevice(BackendV2):  # type: ignore[misc]  # Qiskit's classes are unty
         if self._noise is not None and _touched(circuit) > EXACT_QUBITS:
             p = mixture(circuit, self._noise, self._trajectories, np.random.default_rng(1))
         else:
-            p = np.clip(self._density(circuit), 0, None)
-        return _Source(np.cumsum(self._readout(circuit, p)), tuple(_reads(circuit)), 0)
+            (p,) = self._densities([circuit])
+        return self._made(circuit, p)
 
-    def _density(self, circuit: QuantumCircuit) -> Floats:
-        """Probabilities over the measured bits before readout errors."""
-        plain = circuit.copy_empty_like()
-        for item in circuit.data:
-            if item.operation.name not in ("measure", "barrier"):
-                plain.append(item)
-        plain.save_probabilities(list(_reads(circuit).values()))
-        result = self._engine.run(plain).result()
+    def _made(self, circuit: QuantumCircuit, p: Floats) -> _Source:
+        cumulative = np.cumsum(np.clip(self._readout(circuit, p), 0, None))
+        return _Source(cumulative, tuple(_reads(circuit)), 0)
+
+    def _densities(self, circuits: Sequence[QuantumCircuit]) -> list[Floats]:
+        """Probabilities over the measured bits before readout errors, all in one run of Aer."""
+        plain = []
+        for circuit in circuits:
+            one = circuit.copy_empty_like()
+            for item in circuit.data:
+                if item.operation.name not in ("measure", "barrier"):
+                    one.append(item)
+            one.save_probabilities(list(_reads(circuit).values()))
+            plain.append(one)
+        result = self._engine.run(plain).result() if plain else None
+        if result is None:
+            return []
         if not result.success:
             raise BackendError(f"Aer failed: {result.status}", field="backend", value=self.name)
-        out: Floats = np.asarray(result.data(0)["probabilities"], dtype=np.float64)
-        return out
+        return [
+            np.asarray(result.data(place)["probabilities"], dtype=np.float64) for place in range(len(plain))
+        ]
 
     def _readout(self, circuit: QuantumCircuit, p: Floats) -> Floats:
         uniform = 0.0 if self._noise is None else self._noise.readout

@@ -21,10 +21,11 @@ from qcrs.attackers.bench.families import circuit as family_circuit
 from qcrs.circuits import TURN, CircuitDocument, Instruction, frame, lower, shots_per_frame
 from qcrs.errors import InputError
 from qcrs.node.compiling import compile_frames, measured_on
-from qcrs.verification import Execution, JudgeInput, JudgeUnit, Policy, Verdict, judge
+from qcrs.verification import Execution, JudgeInput, JudgeUnit, Outcome, Policy, Verdict, judge
+from qcrs.verification.freshness import freshness
 from qcrs.verification.simulate import Ideal, ideal
 
-__all__ = ["NO_SIMULATION", "Compiled", "Floats", "Frames", "Lab", "with_trap"]
+__all__ = ["NO_SIMULATION", "Compiled", "Floats", "Frames", "Judged", "Lab", "with_trap"]
 
 Floats = npt.NDArray[np.float64]
 Frames = tuple[Mapping[int, int], ...]
@@ -48,6 +49,15 @@ def with_trap(document: CircuitDocument, value: int) -> CircuitDocument:
     flip = (Instruction("u", (qubit,), (), (TURN // 2, 0, TURN // 2)),) if value else ()
     read = (Instruction("measure", (qubit,), (clbit,)),)
     return CircuitDocument(qubit + 1, clbit + 1, (), (*document.instructions, *flip, *read))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is reported of an execution, the test that it fails, and the judge's own verdict."""
+
+    outcome: Outcome
+    failing: str
+    verdict: Verdict
 
 
 class Lab:
@@ -91,7 +101,7 @@ class Lab:
         """A device by its name in the tables; the job's own without one."""
         chosen = name or self.device_name
         if chosen not in self._devices:
-            trajectories = {12: 1000, 16: 200}.get(self.n, 16 if self.n > 16 else 1000)
+            trajectories = 1000 if self.n <= 12 else 100 if self.n <= 16 else 12
             self._devices[chosen] = ExactDevice(chosen, self.n, trajectories)
         return self._devices[chosen]
 
@@ -123,7 +133,7 @@ class Lab:
     @cached_property
     def before(self) -> Lab:
         """A job of the same family and width that came before, compiled for the same device."""
-        return Lab(
+        lab = Lab(
             self.family,
             self.circuit_qubits,
             self.shots,
@@ -132,6 +142,8 @@ class Lab:
             salt="/before",
             trap=self.trap,
         )
+        lab._devices = self._devices
+        return lab
 
     # ----------------------------------------------------------------- executions
 
@@ -165,12 +177,22 @@ class Lab:
         """An honest execution."""
         return self.execution(self.run(self.device(device), seed, device=device), device)
 
-    def judge(self, tested: Execution, peers: Sequence[Execution] = (), *, simulate: bool) -> Verdict:
-        """The verdict against the ideal distribution (`simulate`), peers, or both."""
+    def judge(self, tested: Execution, peers: Sequence[Execution] = (), *, simulate: bool) -> Judged:
+        """What oracles do: freshness first (V10), then the judge, with the peers that are witnesses.
+
+        With `simulate` the ideal distribution is known; without it only peers are.
+        """
         unit = JudgeUnit(self.document, self.shots)
-        ideals = {0: self.ideal} if simulate else None
-        evidence = JudgeInput((unit,), self.seed, tested, tuple(peers), ideals=ideals)
-        return judge(evidence, Policy() if simulate else NO_SIMULATION)
+        ideals = {0: self.ideal} if simulate else {}
+        policy = Policy() if simulate else NO_SIMULATION
+        fresh = freshness((unit,), self.seed, tested, peers, (), ideals, policy)
+        witnesses = tuple(peers[index] for index in fresh.kept)
+        verdict = judge(JudgeInput((unit,), self.seed, tested, witnesses, ideals=ideals), policy)
+        failing = next((test for test in verdict.tests if not test.passed), None)
+        outcome = verdict.outcome
+        if fresh.failed is not None and outcome not in (Outcome.REJECT, Outcome.FRAUD):
+            outcome, failing = Outcome.REJECT, fresh.failed
+        return Judged(outcome, "" if failing is None else failing.name, verdict)
 
     # ----------------------------------------------------------------- distances
 

@@ -174,15 +174,23 @@ def _deciders(a: Mapping[str, Tally]) -> str:
     return _table(("", "failing test, V3, noise A"), rows)
 
 
-def _third(lines: Sequence[Line]) -> str:
-    found = tally(lines, _every).get(THIRD)
-    if found is None:
-        return "No trials."
-    slashed, no, yes = found.rate("peer", "F"), found.rejected("peer"), found.accepted("peer")
-    return (
-        f"An honest provider whose only references are two colluders with one wrong sample: slashed "
-        f"{slashed.text()}, rejected {no.text()}, accepted {yes.text()}, of {slashed.trials} trials."
+def _colluders(lines: Sequence[Line], a: Mapping[str, Tally]) -> str:
+    """Colluders against each other, and an honest provider against two of them."""
+    rows = []
+    for name in ATTACKS:
+        found = a.get(name, Tally())
+        if ATTACKS[name].colludes and found.codes:
+            cells = [found.accepted(reference).text() for reference in ("ideal", "peer", "both")]
+            rows.append((name, _label(name), *cells))
+    headers = ("", "accepted when judged by", "the ideal alone", "its accomplice alone", "both")
+    third = tally(lines, _every).get(THIRD, Tally())
+    slashed, no, yes = third.rate("peer", "F"), third.rejected("peer"), third.accepted("peer")
+    text = (
+        f"An honest provider whose only references are two colluders with one wrong sample, nothing being "
+        f"simulated: slashed {slashed.text()}, rejected {no.text()}, accepted {yes.text()}, of "
+        f"{slashed.trials} trials."
     )
+    return f"{_table(headers, rows)}\n\n{text}"
 
 
 _SLACK = (HONEST, "A05/0.2", "A07", "A08", "A10/pool", "dilute/10", "approx/0.99")
@@ -233,7 +241,7 @@ def goals(lines: Sequence[Line]) -> list[tuple[str, float, str, bool]]:
                 at_most(f"{name} accepted, {reference}", found.value, bound)
     for name in ("A10", "A10/jitter", "A10/pool"):
         if name in a:
-            at_most(f"{name} paid as independent", a[name].accepted("peer").value, 0.03)
+            at_most(f"{name} paid as independent", a[name].accepted("both").value, 0.03)
     if a.get("A07", Tally()).magnitudes:
         flags = a["A07"].flags()
         soon = sum(jobs is not None and jobs <= 10 for jobs in flags) / len(flags)
@@ -276,7 +284,10 @@ def markdown(lines: Sequence[Line], head: Line, pictures: str) -> str:
         "### Honest providers",
         "Each trial is judged three times: by the ideal, by an honest peer of noise A, and by both.",
         _honest(lines),
-        _third(lines),
+        "### Colluders (noise A, n = 8, 4,000 shots)",
+        "A single colluder's sample is a real one, and right against the ideal. What must not pass is two "
+        "of them as two witnesses.",
+        _colluders(lines, a),
         "### Beside other checks (noise A)",
         _baselines(a),
         f"![Detection against false rejects]({pictures}/roc.svg)",
