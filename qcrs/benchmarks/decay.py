@@ -63,8 +63,9 @@ class _Loss:
 def fit_decay(lengths: Numbers, means: Numbers, variances: Numbers) -> Decay:
     """Fit means = A α^lengths, all arrays of one shape; lengths need not be whole numbers.
 
-    Points of one length share their mean variance: a reading that came out high by chance has a small variance
-    of its own, and would pull the mean up. The standard error is half the interval in which χ² is at most one above its minimum.
+    Points of one length share their mean variance: a reading that came out high by chance has a small
+    variance of its own, and would pull the mean up. The standard error is half the interval in which χ² is at
+    most one above its minimum.
     """
     loss = _Loss(lengths, means, variances)
     best = int(np.argmin(loss(_GRID)))

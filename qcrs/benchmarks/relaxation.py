@@ -2,9 +2,9 @@
 
 T1: a qubit is flipped, waits, and is read. T2 (Hahn echo, Phys. Rev. 80, 580 (1950)): a qubit is brought to
 the equator, waits, is flipped, waits as long again, and is brought back. Both readings, corrected for readout
-errors, decay as e^(-t/T). A rate that is not two standard errors above zero is no finding: what is reported
-then is how long the time is at least. So a simulator that keeps no time, or a device whose times are far
-beyond the longest delay, gets no value.
+errors, decay as e^(-t/T). A rate that is not three standard errors above zero, or a time of more than ten
+times the longest delay, is no finding: what is reported then is how long the time is at least. So a simulator
+that keeps no time, or a device whose times are far beyond the longest delay, gets no value.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ PROTOCOL = "relaxation"
 _PS_PER_NS = 1000
 _STEP_NS = 1000.0
 """Lengths of the fit are counted in microseconds."""
+_LEAST_DECAY = 0.1
+"""What must be lost after the longest delay for a time to be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _found(points: Sequence[tuple[int, float, float]]) -> TimeFound:
     rate = -float(np.log(decay.alpha))
     error = decay.alpha_se / decay.alpha
     at_least = _STEP_NS / max(rate + 2 * error, 1e-9)
-    if rate <= 2 * error:
+    if rate <= 3 * error or rate * float(lengths.max()) < _LEAST_DECAY:
         return TimeFound(None, None, at_least)
     return TimeFound(_STEP_NS / rate, _STEP_NS * error / rate**2, at_least)
 

@@ -10,9 +10,9 @@ counts and timings. So every oracle that holds the seed computes the same report
 | binary benchmarking (C3) | 40 x 100, five lengths | 9 x 100, three lengths |
 | GHZ (C4) | up to 8 widths x 12 settings x 100 | up to 3 widths x 6 settings x 100 |
 | quantum volume (C5) | 3 widths x 100 x 200 | 2 widths x 10 x 150 |
-| cross-entropy (C6) | 10 x 2000, up to 16 qubits | 3 x 500, up to 6 qubits |
+| cross-entropy (C6) | 10 x 2000, up to 10 qubits | 3 x 500, up to 6 qubits |
 | speed (C7) | all of them | all of them |
-| T1 and T2 (C8) | 3 qubits, 8 delays x 2 x 400 | 2 qubits, 4 delays x 2 x 200 |
+| T1 and T2 (C8) | 3 qubits, 8 delays x 2 x 400 | 2 qubits, 4 delays x 2 x 300 |
 
 C8 is left out where a processor's metadata have no `delay` in its basis. Any selection of protocols can be
 planned; only the whole suite gives a certificate.

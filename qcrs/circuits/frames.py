@@ -100,6 +100,10 @@ class _Twirler:
                 self._cz(ins)
             elif ins.name == "measure":
                 self._measure(ins)
+            elif ins.name == "barrier":  # a Pauli may pass; undone here, it would cost a gate of its own
+                for qubit in ins.qubits:
+                    self._close(qubit)
+                self._out.append(ins)
             else:
                 self._flush(ins)
                 self._out.append(ins)

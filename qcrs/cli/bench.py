@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from qcrs.cli.capability import capability
 from qcrs.cli.output import emit, say, table
 
 __all__ = ["register"]
@@ -23,6 +24,7 @@ def register(root: typer.Typer) -> None:
     group.command()(schedule)
     group.command()(chain)
     group.command()(gas)
+    group.command()(capability)
     group.command()(verify)
     root.add_typer(group, name="bench")
 

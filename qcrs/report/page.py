@@ -9,7 +9,7 @@ from pathlib import Path
 from qcrs.report import charts
 from qcrs.report.summary import Summary
 
-__all__ = ["page", "write"]
+__all__ = ["STYLE", "as_table", "page", "table", "write"]
 
 STYLE = """
 body{font:15px/1.5 system-ui,-apple-system,Segoe UI,Helvetica,Arial,sans-serif;color:#22262b;max-width:1000px;
@@ -23,7 +23,8 @@ text-align:left}td.n{text-align:right;font-variant-numeric:tabular-nums}code{fon
 """
 
 
-def _table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """An HTML table; integers to the right, everything escaped."""
     head = "".join(f"<th>{escape(h)}</th>" for h in headers)
     body = "".join(
         "<tr>"
@@ -37,8 +38,9 @@ def _table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _as_table(table: str) -> str:
-    return f"<details><summary>as a table</summary>{table}</details>"
+def as_table(shown: str) -> str:
+    """A table that is folded until asked for."""
+    return f"<details><summary>as a table</summary>{shown}</details>"
 
 
 def _ppm(value: int | None) -> str:
@@ -52,7 +54,7 @@ def page(run: Summary) -> str:
         f"{': ' + escape(figures) if figures else ''}</li>"
         for claim, holds, figures in run.checks
     )
-    processors = _table(
+    processors = table(
         [
             "id",
             "name",
@@ -89,7 +91,7 @@ def page(run: Summary) -> str:
             for p in run.processors
         ],
     )
-    jobs = _table(
+    jobs = table(
         [
             "job",
             "circuit",
@@ -120,7 +122,7 @@ def page(run: Summary) -> str:
             for j in run.jobs
         ],
     )
-    verdicts = _table(
+    verdicts = table(
         ["circuit", "execution", "processor", "outcome", "score", "interval", "threshold", "decided by"],
         [
             (
@@ -137,10 +139,10 @@ def page(run: Summary) -> str:
             for e in j.executions
         ],
     )
-    money = _table(
+    money = table(
         ["from", "to", "why", "amount"], [(f.source, f.target, f.kind, f.amount) for f in run.flows]
     )
-    trails = _table(
+    trails = table(
         ["job", "trail", "job document", "evidence"],
         [(str(j.id), j.trail, j.payload, " ".join(j.evidence)) for j in run.jobs],
     )
@@ -153,18 +155,18 @@ def page(run: Summary) -> str:
             f"chain {run.chain_id}, {run.gas:,} gas.</p><ul>{checks}</ul>",
             "<h2>Processors</h2>",
             charts.processors(run),
-            _as_table(processors),
+            as_table(processors),
             "<h2>Queue and timeline</h2>",
             charts.timeline(run),
-            _as_table(jobs),
+            as_table(jobs),
             "<h2>Verdicts</h2>",
             charts.verdicts(run),
-            _as_table(verdicts),
+            as_table(verdicts),
             "<h2>Money</h2>",
             charts.money(run),
-            _as_table(money),
+            as_table(money),
             "<h2>Trails</h2><p>Check any of them with <code>qcrs verify JOB</code>.</p>",
-            _as_table(trails),
+            as_table(trails),
             "</html>\n",
         ]
     )

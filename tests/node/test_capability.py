@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qcrs.benchmarks import quality_word
 from qcrs.node.capability import measure, plan_for
 from qcrs.node.devices import calibration, open_device
 
@@ -24,11 +25,30 @@ def test_a_fake_device_is_measured_near_its_calibration() -> None:
     # Average gate infidelity e is a process infidelity of 5 e / 4; the one-qubit gates add a little.
     claimed = sum(row[3] for row in claims["two_qubit_nano"]) / len(claims["two_qubit_nano"]) * 1.25
     assert claimed < result.capability.error_per_layered_gate < 2 * claimed
-    for found in result.report["relaxation"]:
+    assert result.capability.t1_nanoseconds == min(f["t1"]["time_ns"] for f in result.report["relaxation"])
+
+
+def test_the_times_of_a_fake_device_are_found() -> None:
+    device = open_device("fake:FakeManilaV2")
+    report = measure(device, plan_for(device, SEED, "full", ["C8"])).report
+    claims = calibration(device)
+    assert len(report["relaxation"]) == 3
+    for found in report["relaxation"]:
         t1, t2 = claims["t1_t2_ns"][found["qubit"]]
         for claim, time in ((t1, found["t1"]), (min(t2, 2 * t1), found["t2"])):
             assert abs(time["time_ns"] - claim) < 4 * time["error_ns"] + 0.1 * claim
-    assert result.capability.t1_nanoseconds == min(f["t1"]["time_ns"] for f in result.report["relaxation"])
+            assert time["error_ns"] < 0.25 * claim
+
+
+@pytest.mark.parametrize(("name", "p2"), [("noisy-a", 1e-3), ("noisy-b", 1e-2)])
+def test_frames_add_no_errors_to_what_is_measured(name: str, p2: float) -> None:
+    """A step is a `cz` and two one-qubit gates, twirled or not."""
+    device = open_device(f"aer:{name}?qubits=12")
+    suite = plan_for(device, SEED, "quick", ["C2"], quality_word(round(1.2e9 * p2)))
+    found = measure(device, suite).report["layer_fidelity"]
+    planted = 1e9 * (1 - (1 - p2) * (1 - p2 / 10) ** 2)
+    assert abs(found["error_per_layered_gate_nano"] - planted) < 3 * found["error_se_nano"]
+    assert found["error_se_nano"] < 0.15 * planted
 
 
 def test_the_same_seed_gives_the_same_findings() -> None:
