@@ -9,7 +9,7 @@ from pathlib import Path
 from qcrs.qnp import CircuitPlan, Delivery, Network, Topology
 from qcrs.qnp.drivers.summary import summarise, throughput
 from qcrs.qnp.drivers.timeline import Timeline, timeline
-from qcrs.report.page import STYLE, _table
+from qcrs.report.page import STYLE, table
 from qcrs.report.svg import COLOURS, FAINT, GREY, INK, Drawing, Scale, ticks
 
 __all__ = ["lines_chart", "network_map", "page", "pair_life", "waiting", "write"]
@@ -220,7 +220,7 @@ def pictures(network: Network) -> dict[str, str]:
 def page(network: Network) -> str:
     """The whole report as HTML text."""
     found = summarise(network)
-    circuits = _table(
+    circuits = table(
         ["circuit", "path", "pairs", "rate /s (95 %)", "fidelity (95 %)", "predicted", "QBER x", "QBER z"],
         [
             (
@@ -236,7 +236,7 @@ def page(network: Network) -> str:
             for c in found["circuits"]
         ],
     )
-    requests = _table(
+    requests = table(
         ["request", "circuit", "status", "pairs", "seconds", "reason"],
         [
             (
