@@ -7,25 +7,27 @@ The order is by cost, and the first that decides, decides:
     V2 frames     all frames tell the same story                     a contradiction rejects
     audit draw    a drawn, untargeted job without a peer             undecided: it runs elsewhere
     V3 simulate   the ideal distribution, where it can be had        rejects, accepts
-    V4 peer       other executions of the same job                   rejects, accepts by majority
+    V4 peer       another execution of the same job                  rejects, accepts
+    V5 consensus  two or more of them                                by majority
 
-A rejection needs one reference. Fraud needs two – the ideal counts as one – that condemn by the same test
-at one in a million, and none that accepts. Where nothing can be compared an undrawn execution is accepted
-on form and frames alone, as weakly verified. A majority of colluding providers wins; that is what the bond,
-the draw and the cap of a job's value by the bond are for.
+A rejection needs one reference. Fraud needs two that condemn by the same test at one in a million, and none
+that accepts: the exact ideal and another, or two executions that are independent and agree. Where nothing
+can be compared an undrawn execution is accepted on form and frames alone, as weakly verified. A majority of
+colluding providers wins; that is what the bond, the draw and the cap of a job's value by the bond are for.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from qcrs.circuits.document import CircuitDocument
 from qcrs.circuits.frames import decode, frame, frame_mask, shots_per_frame
 from qcrs.errors import VerificationError
 from qcrs.types import Json
-from qcrs.verification.compare import Comparison, Leaning, PairUnit, compare
+from qcrs.verification.compare import Comparison, PairUnit, compare
+from qcrs.verification.decide import IDEAL, Case, decide
 from qcrs.verification.fit import Alternative
 from qcrs.verification.form import form_problem
 from qcrs.verification.frame_test import P_REJECT, FrameUnit, mask_test, score_test
@@ -42,7 +44,6 @@ from qcrs.verification.samples import Floats, Sample, blur_density, merged, samp
 from qcrs.verification.simulate import Ideal, active_qubits, expectations, ideal
 from qcrs.verification.verdict import (
     PPM,
-    Finding,
     Outcome,
     Policy,
     Test,
@@ -50,11 +51,16 @@ from qcrs.verification.verdict import (
     plausibility,
     ppm,
     test_of,
+    verdict_of,
 )
 
 __all__ = ["JudgeInput", "JudgeUnit", "frames_match", "judge"]
 
-IDEAL = "ideal"
+_Party = tuple[Execution, Sequence[Sample]]
+"""An execution and its decoded samples, one for each unit."""
+_Side = tuple[Execution, Sample, tuple[float, ...]]
+"""One unit of an execution: who, what, with which readout errors."""
+
 PICO = 10**12
 
 
@@ -137,7 +143,9 @@ class _Judge:
         ]
         self._tests: list[Test] = []
         self._covered = False
-        self._compared_peers = 0
+        self._peers: list[tuple[str, Execution, list[Sample]]] = []
+        """Peers of the right form, with their decoded samples."""
+        self._between_peers: dict[tuple[int, int], Comparison] = {}
         self._blurred: dict[int, Floats] = {}
         """Exact distributions with the tested device's readout errors, by unit."""
         self._readout = self._readouts(evidence.tested)
@@ -169,7 +177,7 @@ class _Judge:
         merged_a = [merged(unit) for unit in frames]
         comparisons = self._comparisons(merged_a, ideals)
         verdict = self._decide(comparisons)
-        waits = self._in.drawn and not self._in.targeted and not self._compared_peers
+        waits = self._in.drawn and not self._in.targeted and not self._peers
         if waits and verdict.outcome is Outcome.ACCEPT:
             return Verdict(
                 Outcome.UNDECIDED,
@@ -215,7 +223,7 @@ class _Judge:
             self._tests.append(test)
             if fails:
                 reason = f"too few answers of unit {number} fulfil the client's predicate"
-                return self._verdict(Outcome.REJECT, "V1 predicate", reason, test, False, None)
+                return verdict_of(self._tests, Outcome.REJECT, "V1 predicate", reason, test, False, None)
         return None
 
     def _frames(self, frames: Sequence[tuple[Sample, ...]], ideals: Sequence[Ideal | None]) -> Verdict | None:
@@ -237,14 +245,13 @@ class _Judge:
         for test in self._tests[-2:]:
             if not test.passed:
                 reason = "the frames of one circuit contradict each other once decoded"
-                return self._verdict(Outcome.REJECT, "V2 frame", reason, test, False, None)
+                return verdict_of(self._tests, Outcome.REJECT, "V2 frame", reason, test, False, None)
         return None
 
     def _comparisons(self, tested: Sequence[Sample], ideals: Sequence[Ideal | None]) -> list[Comparison]:
         out = []
         seed, policy = self._in.seed, self._policy
         has_ideal = [n for n, known in enumerate(ideals) if known is not None and len(self._bits[n])]
-        measured = [n for n, bits in enumerate(self._bits) if bits]
         if has_ideal:
             units = [self._against_ideal(tested[n], ideals[n], n) for n in has_ideal]
             # Exact and sampled references are compared apart: they have different errors.
@@ -253,19 +260,41 @@ class _Judge:
                 if part:
                     out.append(compare(name, part, policy, seed))
         for index, peer in enumerate(self._in.peers):
-            problem = form_problem(peer.counts, self._shots, self._bits)
-            if problem is not None:
+            if form_problem(peer.counts, self._shots, self._bits) is not None:
                 continue  # a result of the wrong form is no reference
-            self._compared_peers += 1
-            if not measured:
-                continue
-            readout, samples = self._readouts(peer), self._samples(peer)
-            pairs = [self._against_peer(tested[n], merged(samples[n]), readout[n], peer, n) for n in measured]
-            later = peer.committed_first
-            both_seeded = peer.deterministic and self._in.tested.deterministic
-            name = f"peer {index}"
-            out.append(compare(name, pairs, policy, seed, tested_is_later=later, copies=not both_seeded))
+            samples = [merged(unit) for unit in self._samples(peer)]
+            self._peers.append((f"peer {index}", peer, samples))
+        if any(self._bits):
+            me = (self._in.tested, tested)
+            out += [self._compared(name, me, (peer, samples)) for name, peer, samples in self._peers]
         return out
+
+    def _compared(self, name: str, mine: _Party, theirs: _Party) -> Comparison:
+        """One execution compared with another."""
+        (a, samples_a), (b, samples_b) = mine, theirs
+        measured = [number for number, bits in enumerate(self._bits) if bits]
+        readout_a, readout_b = self._readouts(a), self._readouts(b)
+        pairs = [
+            self._pair(
+                number, (a, samples_a[number], readout_a[number]), (b, samples_b[number], readout_b[number])
+            )
+            for number in measured
+        ]
+        return compare(
+            name,
+            pairs,
+            self._policy,
+            self._in.seed,
+            tested_is_later=b.committed_first,
+            copies=not (a.deterministic and b.deterministic),
+        )
+
+    def _between(self, i: int, j: int) -> Comparison:
+        """Peer i compared with peer j (numbers among those that were compared)."""
+        if (i, j) not in self._between_peers:
+            (_, a, samples_a), (_, b, samples_b) = self._peers[i], self._peers[j]
+            self._between_peers[i, j] = self._compared(f"peers {i} {j}", (a, samples_a), (b, samples_b))
+        return self._between_peers[i, j]
 
     def _against_ideal(self, a: Sample, known: Ideal | None, number: int) -> PairUnit:
         if known is None:
@@ -298,101 +327,26 @@ class _Judge:
             predicted_flips(execution, number, circuit, self._bits[number]),
         )
 
-    def _against_peer(
-        self, a: Sample, b: Sample, readout: tuple[float, ...], peer: Execution, number: int
-    ) -> PairUnit:
+    def _pair(self, number: int, mine: _Side, theirs: _Side) -> PairUnit:
+        """One unit of two executions."""
+        (a, sample_a, readout_a), (b, sample_b, readout_b) = mine, theirs
         circuit = self._in.units[number].circuit
-        fa = predicted_magnitude(self._in.tested, number, circuit)
-        fb = predicted_magnitude(peer, number, circuit)
+        fa, fb = predicted_magnitude(a, number, circuit), predicted_magnitude(b, number, circuit)
         slack = self._policy.slack_peer
         relative = min(1.0, fa**slack / max(fb ** (1 / slack), 1e-9))
-        mine, theirs = self._expected(self._in.tested, number), self._expected(peer, number)
-        return PairUnit(a, b, self._readout[number], readout, relative, fa, fb, mine, theirs)
+        expected = self._expected(a, number), self._expected(b, number)
+        return PairUnit(sample_a, sample_b, readout_a, readout_b, relative, fa, fb, *expected)
 
     def _decide(self, comparisons: Sequence[Comparison]) -> Verdict:
-        for comparison in comparisons:
-            self._tests += [finding.test for finding in comparison.findings]
         if not comparisons:
             reason = "form and frames are right; nothing was compared"
             measured = any(self._bits)
             return _simple(Outcome.ACCEPT, "V2 frame", reason, tuple(self._tests), True, weak=measured)
-        simulated = [c for c in comparisons if c.name == IDEAL and c.leaning is not Leaning.OPEN]
-        peers = [c for c in comparisons if c.name != IDEAL]
-        # An exact reference decides alone; executions decide by majority, the tested one included.
-        exact = [c for c in simulated if c.leaning is not Leaning.WEAK and self._covered]
-        voters = exact or [*simulated, *peers]
-        rejecting = [c for c in voters if c.leaning is Leaning.REJECT]
-        accepting = [c for c in voters if c.leaning in (Leaning.ACCEPT, Leaning.WEAK)]
-        copied = [c for c in peers if _copied(c)]
-        if copied or (rejecting and len(rejecting) > len(accepting)):
-            return self._rejection(copied or rejecting, comparisons)
-        needed = max((c.needed_shots or 0 for c in comparisons), default=0) or None
-        if accepting:
-            best = max(accepting, key=lambda c: c.leaning is Leaning.ACCEPT)
-            partial = best.name == IDEAL and not self._covered  # some units were too wide to simulate
-            weak = best.leaning is Leaning.WEAK or partial
-            by = "V3 simulate" if best.name == IDEAL else "V4 peer"
-            reason = "shape and magnitude agree"
-            if partial:
-                reason = "what could be compared is right; some circuits are too wide to simulate"
-            elif weak:
-                reason = "too few shots to know the shape; the magnitude is right"
-            finding = _deciding(best, weak)
-            least = finding.least_ppm if finding.least_ppm is not None else finding.test.threshold_ppm
-            shown = replace(finding.test, threshold_ppm=min(least, finding.test.value_ppm))
-            return self._verdict(Outcome.ACCEPT, by, reason, shown, weak, needed)
-        first = comparisons[0]
-        by = "V3 simulate" if first.name == IDEAL else "V4 peer"
-        reason = "neither right nor wrong by these shots"
-        return self._verdict(Outcome.UNDECIDED, by, reason, _deciding(first, False).test, False, needed)
-
-    def _rejection(self, rejecting: Sequence[Comparison], comparisons: Sequence[Comparison]) -> Verdict:
-        condemned: dict[str, int] = {}
-        for comparison in comparisons:
-            for kind in {finding.kind for finding in comparison.findings if finding.condemns}:
-                condemned[kind] = condemned.get(kind, 0) + 1
-        nobody_accepts = not any(c.leaning in (Leaning.ACCEPT, Leaning.WEAK) for c in comparisons)
-        twice = [kind for kind, count in condemned.items() if count >= 2]
-        fraud = bool(twice) and nobody_accepts
-        first = rejecting[0]
-        failing = [finding for finding in first.findings if finding.fails]
-        chosen = next((f for f in failing if fraud and f.kind in twice), failing[0])
-        by = "V3 simulate" if first.name == IDEAL else "V4 peer"
-        outcome = Outcome.FRAUD if fraud else Outcome.REJECT
-        more = ", against two references at one in a million" if fraud else ""
-        return self._verdict(
-            outcome, by, f"the test {chosen.test.name} fails{more}", chosen.test, False, None
+        shots = tuple(unit.shots for unit in self._in.units)
+        case = Case(
+            tuple(comparisons), len(self._peers), self._between, self._covered, shots, tuple(self._tests)
         )
-
-    def _verdict(
-        self, outcome: Outcome, by: str, reason: str, test: Test, weak: bool, needed: int | None
-    ) -> Verdict:
-        interval = (test.value_ppm - 2 * test.se_ppm, test.value_ppm + 2 * test.se_ppm)
-        return Verdict(
-            outcome,
-            test.value_ppm,
-            test.threshold_ppm,
-            interval,
-            tuple(self._tests),
-            by,
-            weak,
-            needed,
-            reason,
-        )
-
-
-def _copied(comparison: Comparison) -> bool:
-    return any(finding.fails and finding.kind == "copy" for finding in comparison.findings)
-
-
-def _deciding(comparison: Comparison, weak: bool) -> Finding:
-    """The test whose number is shown: the shape, or the magnitude where that decided, or the only one."""
-    order = ("magnitude", "marginals", "likeness") if weak else ("shape", "magnitude", "likeness")
-    found: dict[str, Finding] = {finding.kind: finding for finding in comparison.findings}
-    for kind in (*order, *found):
-        if kind in found:
-            return found[kind]
-    raise VerificationError("a comparison without tests", field="comparison", value=comparison.name)
+        return decide(case, self._policy)
 
 
 def _judge_exact(evidence: JudgeInput, policy: Policy) -> Verdict:

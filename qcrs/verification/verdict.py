@@ -8,6 +8,7 @@ excess, the improbability of an accident) is turned first (`turned`, `inverted`,
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
@@ -26,6 +27,7 @@ __all__ = [
     "ppm",
     "test_of",
     "turned",
+    "verdict_of",
 ]
 
 PPM = 1_000_000
@@ -92,6 +94,8 @@ class Policy:
 
     shape_reject: float = 0.92
     shape_accept: float = 0.8
+    shape_clique: float = 0.9
+    """ρ, within two standard errors, from which executions are one voice of a consensus."""
     magnitude_reject: float = 0.8
     magnitude_accept: float = 0.6
     magnitude_most: float = 1.25
@@ -147,6 +151,8 @@ class Policy:
     simulate_drawn_qubits: int = 24
     """Widths up to which a drawn execution is simulated."""
     exact_tolerance_pico: int = 1000
+    execution_cost: float = 0.25
+    """What another execution costs besides its shots, as a share of them (a bond is held, time passes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +190,13 @@ def inverted(estimate: Estimate) -> Estimate:
 def plausibility(surprise: float, limit: float) -> float:
     """−log₁₀ p on a scale from 1 (p = 1) over ½ (p at the limit) down to 0 (p at its square or below)."""
     return max(0.0, 1.0 - max(0.0, surprise) / (2 * limit))
+
+
+def verdict_of(
+    tests: Sequence[Test], outcome: Outcome, by: str, reason: str, test: Test, weak: bool, needed: int | None
+) -> Verdict:
+    """A verdict that shows this test, with the interval of two standard errors around its value."""
+    interval = (test.value_ppm - 2 * test.se_ppm, test.value_ppm + 2 * test.se_ppm)
+    return Verdict(
+        outcome, test.value_ppm, test.threshold_ppm, interval, tuple(tests), by, weak, needed, reason
+    )
