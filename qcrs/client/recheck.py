@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qcrs.client.archive import circuits_named, counted_past, keys_of, open_past
+from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.history import Execution, Job, Verdict
 from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
 from qcrs.client.quorum import read_report_call, report_digest, signature_problems
@@ -22,18 +23,15 @@ from qcrs.errors import ChainError, InputError, QCRSError
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import beacon_message, verify_proof
 from qcrs.types import Json, digest_to_cid, parse_canonical
-from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
+from qcrs.verification.audit import beacon_of, drawn
 
 if TYPE_CHECKING:
     from qcrs.client.documents import FramesDocument, JobDocument, ResultDocument, SecretDocument
 
-__all__ = ["REPUTATION_FEES", "Recheck", "judging_sandbox"]
+__all__ = ["Recheck", "judging_sandbox"]
 
 SCORE_TOLERANCE_PPM = 1_000
 """Largest difference of a recomputed number, in 1e-6: what an oracle allows before it signs."""
-
-REPUTATION_FEES = 5
-"""What a full reputation is worth to its owner, in fees of the job: V of the audit rate."""
 
 _LIMITS = Limits(4 * GIB, cpu_seconds=600, wall_seconds=1200)
 
@@ -236,24 +234,34 @@ class Recheck:
         except (QCRSError, ValueError, TypeError, IndexError) as error:
             wrong.append(str(error))
         self.report.add(subject, f"{len(proofs)} beacon proofs", not wrong, "; ".join(wrong))
-        self._draw(subject, run, _table(evidence.get("draw")), beacon_of(hash_, proofs), block)
+        void = evidence.get("decided_by") == "client void"
+        self._draw(subject, run, _table(evidence.get("draw")), beacon_of(hash_, proofs), block, void=void)
 
     def _draw(
-        self, subject: str, run: Execution, words: Mapping[str, Any], beacon: bytes, block: int
+        self,
+        subject: str,
+        run: Execution,
+        words: Mapping[str, Any],
+        beacon: bytes,
+        block: int,
+        *,
+        void: bool,
     ) -> None:
         rate = words.get("rate_ppm")
         name = "audit draw"
+        exact = bool(words.get("simulated"))
         try:
-            view = self.reader.contracts.registry.processor(run.processor, block=block)
+            plain = rate_at(self.reader.contracts, run.processor, self.job.fee, block, exact=exact)
         except ChainError:
             # A node that has dropped old state cannot say what bond and reputation were then.
             name = f"audit draw at the stated rate (the node keeps no state of block {block})"
             wanted: object = rate
         else:
-            bound = reputation_bound_ppm(view.alpha, view.beta)
-            plain = audit_rate_ppm(self.job.fee, view.bond, REPUTATION_FEES * self.job.fee, bound)
             wanted = audited_rate_ppm(plain, self._standing(run))
         pairs: list[tuple[str, object, object]] = [("draw.rate_ppm", rate, wanted)]
+        # Oracles that could not open the documents have nothing to simulate.
+        if self.case.secret is not None and (exact or not void):
+            pairs.append(("draw.simulated", words.get("simulated"), simulated(self.case.secret)))
         if type(rate) is int:
             pairs.append(("draw.drawn", words.get("drawn"), drawn(beacon, rate)))
         self._equal(subject, name, pairs)

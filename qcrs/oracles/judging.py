@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 from qcrs.chain.bindings import ExecutionState
 from qcrs.client.archive import keys_of
+from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.fields import Reader
 from qcrs.client.history import Execution
 from qcrs.client.judgement import Found, JudgeRequest, Party
 from qcrs.client.participant import Participant
-from qcrs.client.recheck import REPUTATION_FEES
 from qcrs.client.registered import registered_device
 from qcrs.client.standing import audited_rate_ppm
 from qcrs.errors import InputError, QCRSError, VerificationError
@@ -29,7 +29,7 @@ from qcrs.oracles.reports import Judgement
 from qcrs.oracles.watch import Watch
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical
-from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
+from qcrs.verification.audit import beacon_of, drawn
 
 __all__ = ["Bench", "CaseJudging", "bench_sandbox", "judged_states"]
 
@@ -143,6 +143,11 @@ class CaseJudging:
         documents = self.dossier.open_documents()
         return () if documents is None else keys_of(documents[1])
 
+    def _simulated(self) -> bool:
+        """Whether the exact distribution is known, audited or not."""
+        documents = self.dossier.open_documents()
+        return documents is not None and simulated(documents[1])
+
     def _past(self) -> Archive:
         if self._archive is None:
             self._archive = Archive(
@@ -254,12 +259,9 @@ class CaseJudging:
         A provider whose verdicts before the commitment flag it is drawn for certain.
         """
         if self._rate_ppm is None:
-            registry = self.party.contracts.registry
-            view = registry.processor(self.execution.processor, block=self.beacon.block)
-            fee = self.dossier.job.fee
-            rate = audit_rate_ppm(
-                fee, view.bond, REPUTATION_FEES * fee, reputation_bound_ppm(view.alpha, view.beta)
-            )
+            job, processor = self.dossier.job, self.execution.processor
+            block, exact = self.beacon.block, self._simulated()
+            rate = rate_at(self.party.contracts, processor, job.fee, block, exact=exact)
             standing = self.watch.standing(self.execution.processor, self.execution.committed_at)
             self.watch.keep(standing)
             self._rate_ppm = audited_rate_ppm(rate, standing)
@@ -307,7 +309,12 @@ class CaseJudging:
                 "hash": self.beacon.block_hash.hex(),
                 "proofs": {str(index): proof.hex() for index, proof in sorted(proofs.items())},
             },
-            "draw": {"rate_ppm": draw[0], "drawn": draw[1], "alone": draw[2]},
+            "draw": {
+                "rate_ppm": draw[0],
+                "drawn": draw[1],
+                "alone": draw[2],
+                "simulated": self._simulated(),
+            },
             "capability": self.capability,
             "circuits": list(self._keys()),
             "archive": [one.as_json() for one in past],

@@ -1,13 +1,16 @@
 """The audit draw: which executions are run again elsewhere, decided after the commitment.
 
-Cheating loses iff q·d + (1 − q)·d₀ > (c + b)/(f + S + V): c the cost it saves, b a bribe, f the fee, S the
-bond, V what the reputation is worth; d and d₀ the chance of detection with and without an audit. With d₀ = b
-= 0 and a margin of one half
+Cheating loses iff q·d + (1 − q)·d₀ > (c + b)/(f + S + V): c the cost it saves, b a bribe, f the fee, S what a
+fraud is slashed, V what it costs in reputation; d and d₀ the chance of detection with and without an audit.
+With a margin of one half on c and no bribe
 
-    q = clamp(1.5 c / (d (f + S + V·L)), 0.03, 1),    c = 0.7 f, d = 0.95,
+    q = clamp((1.5 c / (f + S + V·L) − d₀) / (d − d₀), 0.03, 1),    c = 0.7 f, d = 0.95.
 
-where L is a lower confidence bound of the reputation (Beta(a, b): mean less one standard deviation).
-Everything is integers in parts per million and wei, so that every oracle draws the same.
+S is the smaller of the bond and the contract's multiple of the fee: a bond beyond that is not at stake in one
+job. L is what one fraud takes from a lower confidence bound of the reputation (Beta(a, b): mean less one
+standard deviation): of a long record it takes little, of none nothing. d₀ is 0 where nobody simulates the
+circuit and 0.8 where every execution is held against the exact distribution. Everything is integers in parts
+per million and wei, so that every oracle draws the same.
 """
 
 from __future__ import annotations
@@ -17,15 +20,26 @@ import math
 from qcrs.circuits.drbg import keccak
 from qcrs.errors import InputError
 
-__all__ = ["audit_rate_ppm", "beacon_of", "drawn", "reputation_bound_ppm"]
+__all__ = [
+    "audit_rate_ppm",
+    "beacon_of",
+    "drawn",
+    "reputation_at_risk_ppm",
+    "reputation_bound_ppm",
+    "slashable",
+]
 
 PPM = 1_000_000
 SAVED_PPM = 700_000
 """Cost that cheating saves, as a share of the fee."""
 DETECTION_PPM = 950_000
+SIMULATED_PPM = 800_000
+"""d₀ where the exact distribution is known: less than any cheat that saves much is found with."""
 LEAST_PPM = 30_000
 ONE = 256
 """One observation in the registry's reputation."""
+FRAUD = 8 * ONE
+"""What a fraud adds against it."""
 
 
 def reputation_bound_ppm(alpha: int, beta: int) -> int:
@@ -41,14 +55,32 @@ def reputation_bound_ppm(alpha: int, beta: int) -> int:
     return max(0, mean - math.isqrt(variance))
 
 
-def audit_rate_ppm(fee: int, bond: int, reputation_value: int = 0, reputation_ppm: int = 0) -> int:
-    """q in parts per million; fee, bond and the value of a full reputation in one unit of money."""
-    if fee < 0 or bond < 0 or reputation_value < 0 or not 0 <= reputation_ppm <= PPM:
-        raise InputError("fee, bond and reputation are not negative", field="fee", value=(fee, bond))
+def reputation_at_risk_ppm(alpha: int, beta: int) -> int:
+    """How much of that bound one fraud takes."""
+    return max(0, reputation_bound_ppm(alpha, beta) - reputation_bound_ppm(alpha, beta + FRAUD))
+
+
+def slashable(bond: int, fee: int, fraud_multiple: int) -> int:
+    """What a fraud in a job with this fee costs of the bond."""
+    return min(bond, fee * fraud_multiple)
+
+
+def audit_rate_ppm(
+    fee: int, stake: int, reputation_value: int = 0, reputation_ppm: int = 0, unaudited_ppm: int = 0
+) -> int:
+    """q in parts per million; fee, what a fraud is slashed and a full reputation's value in one money.
+
+    `reputation_ppm` is the share of the reputation's value that is at risk, `unaudited_ppm` is d₀.
+    """
+    if fee < 0 or stake < 0 or reputation_value < 0 or not 0 <= reputation_ppm <= PPM:
+        raise InputError("fee, stake and reputation are not negative", field="fee", value=(fee, stake))
+    if not 0 <= unaudited_ppm < DETECTION_PPM:
+        raise InputError("detection without an audit is below that with one", field="d0", value=unaudited_ppm)
     if fee == 0:
         return LEAST_PPM
-    at_stake = (fee + bond) * PPM + reputation_value * reputation_ppm
-    rate = 3 * SAVED_PPM * fee * PPM * PPM // (2 * DETECTION_PPM * at_stake)
+    at_stake = (fee + stake) * PPM + reputation_value * reputation_ppm
+    needed = 3 * SAVED_PPM * fee * PPM // 2 - unaudited_ppm * at_stake
+    rate = needed * PPM // ((DETECTION_PPM - unaudited_ppm) * at_stake)
     return min(PPM, max(LEAST_PPM, rate))
 
 

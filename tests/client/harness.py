@@ -35,6 +35,7 @@ from qcrs.chain.networks import Chain, of_embedded
 from qcrs.chain.sender import Sender
 from qcrs.circuits import CircuitDocument, to_qiskit
 from qcrs.client.archive import circuits_named, counted_past, keys_of, open_past
+from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.documents import (
     ExactUnit,
     FramesDocument,
@@ -49,7 +50,6 @@ from qcrs.client.identities import OracleIdentity, write_identities
 from qcrs.client.judgement import Found, JudgeRequest, Party
 from qcrs.client.judgement import run as judge_run
 from qcrs.client.reader import Reader
-from qcrs.client.recheck import REPUTATION_FEES
 from qcrs.client.registered import registered_device
 from qcrs.client.sealed import (
     Place,
@@ -67,7 +67,7 @@ from qcrs.config.home import Home, NetworkFile
 from qcrs.sealing import BeaconKey, HpkeKey, beacon_message
 from qcrs.store import ContentStore, Mailbox
 from qcrs.types import canonical_json, cid_to_digest, digest_to_cid, parse_canonical
-from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
+from qcrs.verification.audit import beacon_of, drawn
 
 CREDIT = 10**6
 ORACLES = 4
@@ -380,9 +380,8 @@ class Desk:
     def _draw(self, job: Job, run: Execution) -> tuple[int, bool]:
         """The audit rate in 1e-6, and whether the beacon draws the execution."""
         block, hash_, proofs = self._beacon(job, run)
-        view = self.network.contracts.registry.processor(run.processor, block=block)
-        bound = reputation_bound_ppm(view.alpha, view.beta)
-        rate = audit_rate_ppm(job.fee, view.bond, REPUTATION_FEES * job.fee, bound)
+        exact = simulated(open_secret(*self._sealed(job, "secret")))
+        rate = rate_at(self.network.contracts, run.processor, job.fee, block, exact=exact)
         return rate, drawn(beacon_of(hash_, proofs), rate)
 
     # ----------------------------------------------------------------- oracles
@@ -472,7 +471,7 @@ class Desk:
                 "hash": hash_.hex(),
                 "proofs": {str(index): proof.hex() for index, proof in proofs.items()},
             },
-            "draw": {"rate_ppm": rate, "drawn": took, "alone": alone},
+            "draw": {"rate_ppm": rate, "drawn": took, "alone": alone, "simulated": simulated(secret)},
             "capability": False,
             "circuits": list(keys),
             "archive": [

@@ -34,7 +34,7 @@ def settled(stage: Stage, number: int) -> Any:
 @pytest.fixture
 def all_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The beacon draws every execution."""
-    monkeypatch.setattr(judging, "audit_rate_ppm", lambda *_: 1_000_000)
+    monkeypatch.setattr(judging, "rate_at", lambda *_, **__: 1_000_000)
 
 
 @pytest.mark.usefixtures("all_drawn")

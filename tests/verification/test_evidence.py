@@ -24,6 +24,7 @@ from qcrs.verification import (
     reputation_bound_ppm,
     result_root,
 )
+from qcrs.verification.audit import reputation_at_risk_ppm, slashable
 
 VERDICT = Verdict(
     Outcome.REJECT,
@@ -128,6 +129,13 @@ def test_better_reputations_are_audited_less() -> None:
     assert reputation_bound_ppm(0, 0) == 0
     assert reputation_bound_ppm(256, 256) == pytest.approx(211_325, abs=2)  # Beta(1, 1): 1/2 − √(1/12)
     rates = [audit_rate_ppm(100, 500, 500, bound) for bound in bounds]
+    # Of a long record a fraud takes little, of none nothing, of a short one most.
+    at_risk = [reputation_at_risk_ppm(256 * good, 256) for good in (1, 5, 50, 500)]
+    assert at_risk[0] < at_risk[1] > at_risk[2] > at_risk[3]
+    assert (slashable(1000, 100, 3), slashable(200, 100, 3)) == (300, 200)
+    # d₀ = 0.8: with 4 fees at stake it deters alone; with 1.1 even certain audits hardly do.
+    assert audit_rate_ppm(100, 300, unaudited_ppm=800_000) == 30_000
+    assert audit_rate_ppm(100, 10, unaudited_ppm=800_000) == 1_000_000
     assert rates == sorted(rates, reverse=True)
 
 
