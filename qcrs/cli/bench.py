@@ -10,6 +10,7 @@ import typer
 
 from qcrs.cli.capability import capability
 from qcrs.cli.output import emit, say, table
+from qcrs.cli.probe import mirror, trap
 
 __all__ = ["register"]
 
@@ -26,6 +27,8 @@ def register(root: typer.Typer) -> None:
     group.command()(gas)
     group.command()(capability)
     group.command()(verify)
+    group.command()(trap)
+    group.command()(mirror)
     root.add_typer(group, name="bench")
 
 
