@@ -12,7 +12,7 @@ from qcrs.cli.output import INTERRUPTED, fail, misused
 
 __all__ = ["main"]
 
-COMMANDS = ("network", "chain", "run", "job", "bench")
+COMMANDS = ("network", "chain", "run", "job", "bench", "qnp")
 """Modules of this package, each with a typer `app` (a group of its own) or a `register(root)`."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from qcrs.qnp import CircuitPlan, Delivery, Network, Topology
@@ -66,7 +67,7 @@ def network_map(topology: Topology, plans: Sequence[CircuitPlan], delivered: Map
     if len(plans) <= 12:
         for k, plan in enumerate(plans):
             shift = 3.0 * (k - (len(plans) - 1) / 2)
-            for n, m in zip(plan.path, plan.path[1:], strict=False):
+            for n, m in pairwise(plan.path):
                 a, b = place[n], place[m]
                 draw.line(
                     a[0], a[1] + shift, b[0], b[1] + shift, COLOURS[PALETTE[k % 7]], width=1.5, dash="5 3"
@@ -121,7 +122,7 @@ def waiting(pairs: Sequence[Delivery], names: Mapping[int, str]) -> str:
     series = []
     for circuit, name in names.items():
         times = [p.time_ns for p in pairs if p.circuit == circuit]
-        gaps = sorted((b - a) / 1e6 for a, b in zip(times, times[1:], strict=False))
+        gaps = sorted((b - a) / 1e6 for a, b in pairwise(times))
         keep = max(1, len(gaps) // 200)
         curve = [(gap, (i + 1) / len(gaps)) for i, gap in enumerate(gaps) if i % keep == 0]
         series.append((name, curve))

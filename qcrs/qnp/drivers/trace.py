@@ -41,9 +41,10 @@ def line(
 
 
 class Trace:
-    """Collects lines; `watch` wraps the rules of a port."""
+    """Collects lines, at most `limit`; `watch` wraps the rules of a port."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit
         self.lines: list[str] = []
         self.calls = 0
 
@@ -60,7 +61,8 @@ class Trace:
         def call(now: int, *arguments: Any) -> list[Action]:
             actions = rule(now, *arguments)
             self.calls += 1
-            self.lines.append(line(self.calls, now, port.node, port.circuit, name, arguments, actions))
+            if self.limit is None or self.calls <= self.limit:
+                self.lines.append(line(self.calls, now, port.node, port.circuit, name, arguments, actions))
             return actions
 
         return call

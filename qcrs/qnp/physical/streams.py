@@ -1,15 +1,13 @@
 """Random numbers of the simulated hardware: one counter-based stream per thing that is random.
 
 Philox (Salmon et al., SC 2011) keyed by a hash of the seed and the stream's name. Only its raw words are
-used, which numpy keeps stable across versions. Since each link, node and choice has a stream of its own,
+used, which numpy keeps the same across versions. Since each link, node and choice has a stream of its own,
 what one of them draws does not depend on the order in which others draw.
 """
 
 from __future__ import annotations
 
 import hashlib
-
-import numpy as np
 
 __all__ = ["Stream"]
 
@@ -22,6 +20,8 @@ class Stream:
     __slots__ = ("_block", "_philox", "_size")
 
     def __init__(self, seed: int, name: str) -> None:
+        import numpy as np  # processes that hold no hardware start without it
+
         digest = hashlib.sha256(f"qcrs/qnp/{seed}/{name}".encode()).digest()
         key = np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
         self._philox = np.random.Philox(key=key)
@@ -31,8 +31,8 @@ class Stream:
     def uniform(self) -> float:
         """The next number."""
         if not self._block:
-            words = self._philox.random_raw(self._size)
-            self._block = (((words >> np.uint64(11)) + np.uint64(1)) * 2.0**-53).tolist()
+            words = self._philox.random_raw(self._size).tolist()
+            self._block = [((word >> 11) + 1) * 2.0**-53 for word in words]
             self._size = min(_MOST, 4 * self._size)
         return self._block.pop()
 

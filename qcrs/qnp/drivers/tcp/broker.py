@@ -1,8 +1,8 @@
 """The broker in logical time: the event heap with rules that run in other processes.
 
-It owns pairs, memories, links and the clock. At each event it tells the node concerned, waits for
-its actions, and goes on. Frames do not pass through it: the sender writes them to its neighbour's socket and the broker
-only knows that the next frame of a circuit is due at a time.
+It owns pairs, memories, links and the clock. At each event it tells the node concerned, waits for its
+actions, and goes on. Frames do not pass through it: the sender writes them to its neighbour's socket and
+the broker only knows that the next frame of a circuit is due at a time.
 """
 
 from __future__ import annotations

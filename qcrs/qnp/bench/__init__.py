@@ -1,0 +1,1 @@
+"""Measurements: the paper's evaluation, and peers in the same run."""
