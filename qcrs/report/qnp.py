@@ -28,22 +28,36 @@ def _colour(share: float) -> str:
 
 
 def _layout(topology: Topology) -> list[tuple[float, float]]:
-    """Places of nodes in [0, 1]²: eigenvectors of the graph's Laplacian, so that neighbours are near."""
+    """Places of nodes in [0, 1]²: distances as near to the numbers of hops as a plane allows.
+
+    Stress majorisation (Gansner, Koren, North, GD 2004) from a spiral, so the same network looks the same.
+    """
     import numpy as np
 
     n = len(topology.nodes)
-    laplacian = np.zeros((n, n))
+    hops = np.full((n, n), float(n))
+    np.fill_diagonal(hops, 0.0)
     for link in topology.links:
         i, j = topology.index(link.a), topology.index(link.b)
-        laplacian[i, j] = laplacian[j, i] = -1
-    laplacian -= np.diag(laplacian.sum(axis=1))
-    _, vectors = np.linalg.eigh(laplacian + np.diag(1e-6 * np.arange(n)))
-    places = []
-    for column in (1, 2):
-        values = vectors[:, column] if column < n else np.zeros(n)
-        span = float(values.max() - values.min()) or 1.0
-        places.append((values - values.min()) / span)
-    return [(float(x), float(y)) for x, y in zip(*places, strict=True)]
+        hops[i, j] = hops[j, i] = 1.0
+    for k in range(n):
+        hops = np.minimum(hops, hops[:, k, None] + hops[None, k, :])
+    angle = np.arange(n) * 2.399963
+    places = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(1 + np.arange(n))[:, None]
+    weights = 1 / np.maximum(hops, 1e-9) ** 2
+    np.fill_diagonal(weights, 0.0)
+    inverse = np.linalg.pinv(np.diag(weights.sum(axis=1)) - weights)
+    for _ in range(120 if n <= 60 else 30):
+        apart = places[:, None, :] - places[None, :, :]
+        length = np.maximum(np.linalg.norm(apart, axis=2), 1e-9)
+        pull = weights * hops / length
+        places = inverse @ (np.diag(pull.sum(axis=1)) - pull) @ places
+    axes = np.linalg.svd(places - places.mean(axis=0), full_matrices=False)[2]
+    places = (places - places.mean(axis=0)) @ axes.T  # the longest way lies across
+    low, span = places.min(axis=0), np.maximum(np.ptp(places, axis=0), 1e-9)
+    flat = span[1] < 0.05 * span[0]
+    unit = (places - low) / span
+    return [(float(x), 0.5 if flat else float(y)) for x, y in unit]
 
 
 def network_map(topology: Topology, plans: Sequence[CircuitPlan], delivered: Mapping[str, int]) -> str:
@@ -113,7 +127,7 @@ def lines_chart(
         if dots:
             for a, b in curve:
                 draw.dot(x(a), y(b), colour, radius=3.0, tip=f"{a:g}, {b:g}")
-    draw.legend(80, 20, [(name, COLOURS[PALETTE[k % 7]]) for k, (name, _) in enumerate(series)])
+    draw.legend(260, 24, [(name, COLOURS[PALETTE[k % 7]]) for k, (name, _) in enumerate(series)])
     return draw.svg()
 
 
