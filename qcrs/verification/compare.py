@@ -35,7 +35,19 @@ from qcrs.verification.statistics import (
     missing_errors,
     peer_unit,
 )
-from qcrs.verification.verdict import PPM, Finding, Policy, Test, inverted, plausibility, ppm, test_of, turned
+from qcrs.verification.verdict import (
+    PPM,
+    Finding,
+    Policy,
+    Test,
+    inverted,
+    plausibility,
+    ppm,
+    quantised,
+    rounded,
+    test_of,
+    turned,
+)
 
 __all__ = ["Comparison", "Leaning", "PairUnit", "compare"]
 
@@ -181,7 +193,7 @@ def _is_flat(unit: PairUnit, made: Unit, policy: Policy) -> bool:
 def _flat_finding(
     name: str, made: Sequence[Unit], units: Sequence[PairUnit], policy: Policy
 ) -> tuple[Finding, Leaning]:
-    distance = PairStatistics(made).distance()
+    distance = quantised(PairStatistics(made).distance())
     too_far = distance.above(policy.flat_reject, policy.z_reject)
     exact = not isinstance(units[0].reference, Sample)
     # A flat peer may be the one that answers with noise: alone it never condemns.
@@ -202,9 +214,9 @@ def _copy(name: str, units: Sequence[PairUnit], policy: Policy, tested_is_later:
     p = copy_p_value(pairs) if pairs else None
     if p is None:
         return None
-    copied = p < policy.p_copy
-    value = plausibility(-math.log10(max(p, 1e-300)), -math.log10(policy.p_copy))
-    test = Test(f"copy:{name}", ppm(value), 0, PPM // 2, not copied)
+    value = ppm(plausibility(-math.log10(max(p, 1e-300)), -math.log10(policy.p_copy)))
+    copied = value < PPM // 2
+    test = Test(f"copy:{name}", value, 0, PPM // 2, not copied)
     return Finding(test, copied and tested_is_later, False, not copied)
 
 
@@ -253,7 +265,7 @@ class _Shaped:
 
     def run(self) -> tuple[Leaning, int | None]:
         """All findings; what they come to; shots that the shape needs where they were too few."""
-        magnitude = self._pair.magnitude()
+        magnitude = quantised(self._pair.magnitude())
         reference = self._pair.reference_mass()
         known = self._exact or reference.value > _SIGNIFICANT * reference.se
         if not known:
@@ -273,14 +285,14 @@ class _Shaped:
 
     def _magnitude(self, m: Estimate) -> Finding:
         policy, predicted = self._policy, self._predicted
-        limit = policy.magnitude_reject * predicted
+        limit = rounded(policy.magnitude_reject * predicted)
         return self._add(
             "magnitude",
             m,
             limit,
             fails=m.below(limit, policy.z_reject),
             condemns=m.below(limit, policy.z_fraud),
-            accepts=not m.below(policy.magnitude_accept * predicted, -policy.z_accept),
+            accepts=not m.below(rounded(policy.magnitude_accept * predicted), -policy.z_accept),
             least=limit - policy.z_accept * m.se,
         )
 
@@ -290,7 +302,7 @@ class _Shaped:
         tested = self._pair.tested_mass()
         if not tested.value > _SIGNIFICANT * tested.se:
             return None
-        rho = self._pair.shape()
+        rho = quantised(self._pair.shape())
         fails = rho.below(policy.shape_reject, policy.z_reject) and self._white
         return self._add(
             "shape",
@@ -315,6 +327,7 @@ class _Shaped:
         if worst is None:
             return
         _, bit, ratio = worst
+        ratio = quantised(ratio)
         own = Estimate(ratio.value * m.value, ratio.se * abs(m.value))
         behind = own.below(policy.bit_behind * self._certified, policy.z_accept) and self._white
         fails = ratio.below(policy.bit_reject, policy.z_bit) and behind
@@ -340,8 +353,8 @@ class _Shaped:
         phi = dispersion(total)
         if phi is None:
             return
-        estimate, policy = Estimate(*phi), self._policy
-        limit = policy.dispersion_reject + coloured_excess(total, m.value)
+        estimate, policy = quantised(Estimate(*phi)), self._policy
+        limit = rounded(policy.dispersion_reject + coloured_excess(total, m.value))
         fails = estimate.above(limit, 0) and self._white
         condemns = fails and estimate.above(limit, policy.z_fraud)
         self._add("evenness", inverted(estimate), 1 / limit, fails=fails, condemns=condemns, accepts=True)
@@ -349,11 +362,11 @@ class _Shaped:
     def _worst_unit(self) -> None:
         """The unit whose magnitude is least likely, with Bonferroni's correction."""
         policy, count = self._policy, len(self._units)
-        z_reject = float(norm.isf(norm.sf(policy.z_reject) / count))
-        z_fraud = float(norm.isf(norm.sf(policy.z_fraud) / count))
+        z_reject = rounded(norm.isf(norm.sf(policy.z_reject) / count))
+        z_fraud = rounded(norm.isf(norm.sf(policy.z_fraud) / count))
         worst: tuple[float, Estimate, float] | None = None
-        for unit, m in zip(self._units, self._pair.unit_magnitudes(), strict=True):
-            limit = policy.magnitude_reject * unit.predicted
+        for unit, found in zip(self._units, self._pair.unit_magnitudes(), strict=True):
+            m, limit = quantised(found), rounded(policy.magnitude_reject * unit.predicted)
             if math.isfinite(m.se) and m.se > 0:
                 key = (m.value - limit) / m.se
                 if worst is None or key < worst[0]:
@@ -388,8 +401,8 @@ class _Shaped:
     def _marginals_only(self) -> tuple[Leaning, int | None]:
         """Too few shots for any collision statistic: single bits are all that can be compared."""
         policy = self._policy
-        worst = self._pair.marginals()
-        limit = policy.marginal_reject + abs(self._predicted_a - self._predicted_b) / 2
+        worst = quantised(self._pair.marginals())
+        limit = rounded(policy.marginal_reject + abs(self._predicted_a - self._predicted_b) / 2)
         fails = worst.above(limit, policy.z_bit) and self._white
         condemns = fails and worst.above(limit, policy.z_fraud + 1)
         self._add(

@@ -59,7 +59,8 @@ NOTHING = FrameFinding(0.0, False)
 
 def _surprise(log_p: float, tests: int) -> float:
     """−log₁₀ p after Bonferroni's correction; at least 0."""
-    return max(0.0, -(log_p / math.log(10)) - math.log10(max(1, tests)))
+    surprise = -(log_p / math.log(10)) - math.log10(max(1, tests))
+    return max(0.0, round(surprise, 6) if math.isfinite(surprise) else surprise)
 
 
 def _scores(unit: FrameUnit) -> list[tuple[Floats, Floats]]:

@@ -19,7 +19,7 @@ from qcrs.circuits.drbg import Drbg
 from qcrs.verification.fit import Alternative, Fit, Misfit, fit_exact, fit_peer
 from qcrs.verification.samples import Floats, Sample, flip_sample
 from qcrs.verification.statistics import Estimate, missing_errors
-from qcrs.verification.verdict import Finding, Policy, test_of, turned
+from qcrs.verification.verdict import Finding, Policy, quantised, rounded, test_of, turned
 
 __all__ = ["Expected", "NoiseUnit", "noise_findings"]
 
@@ -113,12 +113,13 @@ def _excess_finding(
 ) -> Finding:
     """A finding on something that should be small, shown as 1 − x; z to stay open, to fail, to condemn."""
     z_open, z_reject, z_fraud = z
+    excess, limit = quantised(excess), rounded(limit)
     fails = excess.above(limit, z_reject)
     return Finding(
         test_of(name, turned(excess), 1 - limit, passed=not fails),
         fails=fails,
         condemns=excess.above(limit, z_fraud),
-        accepts=not excess.above(limit if accept is None else accept, z_open),
+        accepts=not excess.above(limit if accept is None else rounded(accept), z_open),
     )
 
 
@@ -189,7 +190,7 @@ def _fit(name: str, found: Sequence[tuple[NoiseUnit, Fit]], policy: Policy) -> F
             allowed += unit.unexplained(fit, fit.misfit, policy)
     if df < policy.least_df:
         return None
-    z = deviations(statistic, df, allowed)
+    z = rounded(deviations(statistic, df, allowed))
     excess = Estimate((statistic - df) / shots, math.sqrt(2 * (df + 2 * allowed)) / shots)
     fails = z > policy.z_misfit
     return Finding(

@@ -397,8 +397,8 @@ def ideal(doc: CircuitDocument, *, seed: bytes = bytes(32), samples: int = 20_00
     if all(ins.name in ("u", "cz", "barrier", "delay") for ins in rest):
         psi = statevector(rest, doc.qubits)
         cut = [(f"bond {bond}", truncated(psi, bond)) for bond in BONDS if 4 * bond < psi.size]
-        others = tuple((name, _marginal(other, 1.0, bits, final, 0)) for name, other in cut)
-        return Ideal(bits, _marginal(psi, 1.0, bits, final, 0), alternatives=others)
+        others = tuple((name, _snapped(_marginal(other, 1.0, bits, final, 0))) for name, other in cut)
+        return Ideal(bits, _snapped(_marginal(psi, 1.0, bits, final, 0)), alternatives=others)
     try:
         branches = _Run(doc, None).run(rest, _start(doc.qubits, 1.0))
         shots = 0
@@ -409,7 +409,14 @@ def ideal(doc: CircuitDocument, *, seed: bytes = bytes(32), samples: int = 20_00
     total = np.zeros(1 << len(bits))
     for psi, fixed, weight in zip(branches.psi, branches.bits, branches.weight, strict=True):
         total += _marginal(psi, float(weight), bits, final, fixed)
-    return Ideal(bits, total / branches.weight.sum(), shots)
+    total /= branches.weight.sum()
+    return Ideal(bits, total if shots else _snapped(total), shots)
+
+
+def _snapped(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Probabilities as multiples of 2⁻³⁰/D: simulators differ by some 10⁻¹⁵ of 1/D, so these do not."""
+    grid = float(p.size << 30)
+    return np.asarray(np.rint(p * grid) / grid)
 
 
 _PROJECTORS = {

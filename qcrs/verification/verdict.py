@@ -1,8 +1,11 @@
 """What the judge decides and by which numbers: tests, findings, policy, verdict. Integers of 10⁻⁶.
 
-Every number is quantised once, here, so that all oracles build the same bytes of evidence. Every test has
-one direction: a value at or above its threshold is good. What is small when all is well (a distance, an
-excess, the improbability of an accident) is turned first (`turned`, `inverted`, `plausibility`).
+Every number is quantised once, here, and decided on as it is shown, so that all oracles build the same bytes
+of evidence and anyone can check a decision by its numbers. Machines differ by some 10⁻¹⁵ in what comes before
+(vector units, libm); a number moves by 10⁻⁶ only if that straddles a half, once in some 10⁸ verdicts.
+
+Every test has one direction: a value at or above its threshold is good. What is small when all is well (a
+distance, an excess, the improbability of an accident) is turned first (`turned`, `inverted`, `plausibility`).
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ __all__ = [
     "inverted",
     "plausibility",
     "ppm",
+    "quantised",
+    "rounded",
     "test_of",
     "turned",
     "verdict_of",
@@ -39,6 +44,16 @@ def ppm(value: float) -> int:
     if math.isnan(value):
         return _LARGEST
     return int(max(-_LARGEST, min(_LARGEST, round(max(-1e12, min(1e12, value)) * PPM))))
+
+
+def rounded(value: float) -> float:
+    """The number that `ppm` stands for."""
+    return ppm(value) / PPM
+
+
+def quantised(estimate: Estimate) -> Estimate:
+    """The estimate as it is shown: what decisions are made on."""
+    return Estimate(rounded(estimate.value), rounded(estimate.se))
 
 
 class Outcome(IntEnum):
