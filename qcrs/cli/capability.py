@@ -34,18 +34,20 @@ def capability(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON value.")] = False,
 ) -> None:
     """Measure a device: readout, layers, GHZ states, quantum volume, cross-entropy, speed, T1 and T2."""
-    from qcrs.benchmarks import quality_word
     from qcrs.errors import InputError
-    from qcrs.node.capability import measure, plan_for
-    from qcrs.node.devices import open_device
 
     if suite not in ("quick", "full"):
         raise InputError("a suite is quick or full", field="suite", value=suite, solution="--suite quick")
+    drawn = _seed(seed)
+    from qcrs.benchmarks import quality_word
+    from qcrs.node.capability import measure, plan_for
+    from qcrs.node.devices import open_device
+
     say(f"• opening {backend}")
     device = open_device(backend)
     names = [name.strip() for name in only.split(",") if name.strip()] or None
     quality = quality_word(max(1, round(claimed_error / _NANO)))
-    planned = plan_for(device, _seed(seed), "full" if suite == "full" else "quick", names, quality)
+    planned = plan_for(device, drawn, "full" if suite == "full" else "quick", names, quality)
     say(f"• {len(planned.units)} circuits, {planned.shots:,} shots on {device.qubits} qubits")
 
     def progress(done: int, total: int, protocol: str) -> None:
