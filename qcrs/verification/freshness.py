@@ -24,6 +24,7 @@ from qcrs.verification.independence import (
     PoolTest,
     PoolUnit,
     asymmetry_p_value,
+    contradicts,
     overlap_p_value,
     pool_test,
     replay_surprise,
@@ -285,4 +286,6 @@ def _asymmetry(
         tuple(predicted_magnitude(e, number, samples.circuit(number)) for e in executions)
         for number in numbers
     ]
-    return asymmetry_p_value([(a[n], b[n], c[n]) for n in numbers], [(x, y, z) for x, y, z in magnitudes])
+    triples = [(a[n], b[n], c[n]) for n in numbers]
+    expected = [(x, y, z) for x, y, z in magnitudes]
+    return None if contradicts(triples, expected) else asymmetry_p_value(triples, expected)

@@ -38,6 +38,7 @@ __all__ = [
     "PoolTest",
     "PoolUnit",
     "asymmetry_p_value",
+    "contradicts",
     "overlap_p_value",
     "pool_test",
     "replay_surprise",
@@ -51,6 +52,8 @@ FEWEST_FLIPPED, FEWEST_FLIPPED_TWICE, MOST_FLIPPED = 5, 7, 12
 """Widths at which ideals with one bit flipped, and with two, are fitted: above, colour is thin anyway."""
 LEAST_LOST = 0.05
 """Least 1 − m that is reckoned with: registered readout errors are not exact."""
+SURE = 5.0
+"""Standard errors at which parities agree, or contradict each other."""
 UNSURE = 0.1
 """Standard error of m above which the certificate says what was lost."""
 SLACK = 1.25
@@ -254,7 +257,8 @@ def asymmetry_p_value(
     """Chance that a and b agree so much better with each other than both with the third party c.
 
     Each unit is (a, b, c) with the predicted magnitudes of each. For wide outputs, where no ideal is to be
-    had: a c that answers nonsense shows the same asymmetry, so this says "not two witnesses", never "guilty".
+    had. A c that answers nonsense shows the same asymmetry (see `contradicts`), so this says "not two
+    witnesses", never "guilty".
     """
     value = variance = met = 0.0
     for (a, b, c), (ma, mb, mc) in zip(units, magnitudes, strict=True):
@@ -277,6 +281,38 @@ def asymmetry_p_value(
     if not met:
         return None
     return _tail(value, variance, met)
+
+
+def _parities(sample: Sample) -> Floats:
+    """⟨Z_i⟩ and ⟨Z_i Z_j⟩, i < j."""
+    width = sample.width
+    signs = np.stack([1.0 - 2.0 * (sample.keys >> j & 1).astype(np.float64) for j in range(width)], axis=1)
+    weights = sample.counts / sample.shots
+    both = (signs.T * weights) @ signs
+    return np.concatenate([weights @ signs, both[np.triu_indices(width, 1)]])
+
+
+def contradicts(
+    units: Sequence[tuple[Sample, Sample, Sample]], magnitudes: Sequence[tuple[float, float, float]]
+) -> bool:
+    """Whether c measured something else than a and b: their parities of one and two bits agree, not with c's.
+
+    Who draws from a pool of right shots has the right parities, and so has an honest third party. A c that
+    contradicts both is no measure of whether they share a pool.
+    """
+    together = against = variance = noise = 0.0
+    for (a, b, c), (ma, mb, mc) in zip(units, magnitudes, strict=True):
+        va, vb, vc = (_parities(s) for s in (a, b, c))
+        na, nb, nc = a.shots, b.shots, c.shots
+        share = 0.5 * min(1.0, mc / max(ma, mb, 1e-3))
+        ab, ac, bc = float(va @ vb), float(va @ vc), float(vb @ vc)
+        together += ab
+        against += share * ab - (ac + bc) / 2
+        spread = float(va @ va) / nb + float(vb @ vb) / na + len(va) / (na * nb)
+        noise += spread
+        variance += share**2 * spread + (float(va @ va) + float(vb @ vb) + len(va) / nc) / (2 * nc)
+        variance += float(vc @ vc) * (1 / na + 1 / nb) / 4
+    return together > SURE * math.sqrt(noise) and against > SURE * math.sqrt(variance)
 
 
 def overlap_p_value(pairs: Sequence[tuple[Sample, Sample]]) -> float | None:

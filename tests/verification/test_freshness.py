@@ -145,6 +145,21 @@ def test_wide_colluders_are_one_witness_without_an_ideal(lab: Any) -> None:
     assert (found.kept, found.fault) == ((1,), "")
 
 
+def test_a_liar_does_not_make_two_honest_witnesses_one(
+    lab: Any, job: JudgeInput, runs: list[Execution]
+) -> None:
+    """Without an ideal, noise and stale counts agree with neither: their parities contradict both."""
+    for circuit, n in ((lab.family("random", 8, 3), 8), (lab.family("ising", 16, 1), 16)):
+        wide: JudgeInput = lab.job([circuit], SHOTS, 21)
+        p = lab.ideal(circuit)
+        rng = np.random.default_rng(n)
+        like = Execution(errors=lab.A.errors)
+        a, b = (answer(wide, like, rng.choice(len(p), SHOTS, p=p / p.sum())) for _ in range(2))
+        liar = answer(wide, like, rng.integers(0, 1 << n, SHOTS))
+        assert look(wide, liar, a, b, exact=False).kept == (0, 1)
+        assert look(wide, a, b, liar, exact=False).kept == (0, 1)
+
+
 def test_a_copy_is_the_later_one_s_fault_and_no_witness_for_the_earlier(
     job: JudgeInput, runs: list[Execution]
 ) -> None:
