@@ -9,38 +9,24 @@ I14 nobody blocks another.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from exchange_machine import OVERTURNED, UPHELD, Exchange
 from exchange_model import (
     ACCEPTED,
     ALLOCATED,
     COMMITTED,
-    EXPIRED,
     FRAUDULENT,
+    QUEUED,
     REJECTED,
     UNDECIDED,
-    Job,
-    Machine,
-    Model,
-    Refused,
 )
-from exchange_stage import CREDIT, DISPUTE, Processor, Stage, refuses
-from hypothesis import HealthCheck, Phase, settings
+from exchange_stage import CREDIT, Stage
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
-from test_trail import trails
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-EMPTY, DRAINING = 1, 4
-UPHELD, OVERTURNED = 2, 3
 WEIGHTS = {
     "submit": 5,
     "allocate": 8,
@@ -56,376 +42,177 @@ WEIGHTS = {
     "withdraw": 1,
     "rotate": 1,
 }
+"""Drawn operations: the method `draw_NAME` chooses arguments."""
 OPERATIONS = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
 
 
-class Exchange(RuleBasedStateMachine):
-    """The contracts and the model side by side."""
+class Drawn(RuleBasedStateMachine):
+    """Operations and their arguments drawn at random."""
 
     stage: Stage
-    done: Counter[str]
 
     def __init__(self) -> None:
         super().__init__()
-        self.snapshot = self.stage.tester.take_snapshot()
-        self.known = len(self.stage.history)
-        self.model = Model(self.stage.who.treasury)
-        self.machines: dict[int, Processor] = {}
-        self.touched: set[int] = set()
+        self.pair = Exchange(self.stage)
 
     def teardown(self) -> None:
         try:
-            self.settle_everything()
+            self.pair.settle_everything()
         finally:
-            self.stage.tester.revert_to_snapshot(self.snapshot)
-            del self.stage.history[self.known :]
-
-    # -- doing things on both sides ---------------------------------------------------------------
-
-    def both(self, contract: Callable[[], object], model: Callable[[int], None]) -> bool:
-        """Both do it, or both refuse with the same error; whether it was done."""
-        now = self.stage.now
-        try:
-            model(now)
-        except Refused as refusal:
-            with refuses(str(refusal)):
-                contract()
-            return False
-        contract()
-        assert self.stage.time == now
-        self.done.update(name for name, _, time in self.stage.history[self.known :] if time == now)
-        return True
+            self.pair.close()
 
     @initialize(widths=st.tuples(*[st.integers(5, 12)] * 4))
     def prepare(self, widths: tuple[int, ...]) -> None:
-        for account in (*self.stage.who.clients, *self.stage.who.providers):
-            self.model.deposit(account, self.stage.balance(account))
-        for index, qubits in zip((0, 1, 2, 0), widths, strict=True):
-            p = self.stage.register(index, qubits=qubits, bond=2 * CREDIT)
-            self.stage.certify(p.id)
-            self.machines[p.id] = p
-            self.model.debit(p.provider, 2 * CREDIT)
-            self.model.processors[p.id] = Machine(
-                p.provider, qubits, 2 * CREDIT, qubits, tick=self.stage.time >> 8
-            )
+        self.pair.prepare(widths)
 
-    # -- picking ----------------------------------------------------------------------------------
+    @rule(seeds=st.lists(st.integers(0, 2**32 - 1), min_size=10, max_size=10))
+    def act(self, seeds: list[int]) -> None:
+        """Ten operations, drawn so that lives go on more often than they end."""
+        for seed in seeds:
+            rng = random.Random(seed)
+            getattr(self, f"draw_{rng.choice(OPERATIONS)}")(rng)
 
-    def any_job(self, rng: random.Random) -> int:
+    def any_job(self, rng: random.Random) -> int | None:
         """One of the most recent: in those something can still happen."""
-        return rng.choice(sorted(self.model.jobs)[-5:])
+        return rng.choice(sorted(self.pair.model.jobs)[-5:]) if self.pair.model.jobs else None
 
-    def any_execution(self, rng: random.Random, *states: int) -> tuple[int, int]:
+    def any_execution(self, rng: random.Random, *states: int) -> tuple[int, int] | None:
         """Mostly one in the given states, now and then any, or one that does not exist."""
         found = [
             (number, index)
-            for number, job in self.model.jobs.items()
+            for number, job in self.pair.model.jobs.items()
             for index, e in enumerate(job.executions)
             if e.state in states
         ]
         if found and rng.random() < 0.85:
             return rng.choice(found)
         number = self.any_job(rng)
-        return number, rng.randint(0, len(self.model.jobs[number].executions))
-
-    # -- rules ------------------------------------------------------------------------------------
-
-    @precondition(lambda self: self.machines)
-    @rule(seeds=st.lists(st.integers(0, 2**32 - 1), min_size=10, max_size=10))
-    def act(self, seeds: list[int]) -> None:
-        """Ten operations, drawn so that lives go on more often than they end."""
-        for seed in seeds:
-            rng = random.Random(seed)
-            getattr(self, rng.choice(OPERATIONS))(rng)
-            self.money_agrees()
-            self.what_was_touched_agrees()
-
-    def withdraw(self, rng: random.Random) -> None:
-        client, amount = rng.choice(self.stage.who.clients), rng.choice((1, 10**6, 10**12))
-        self.both(
-            lambda: self.stage.allocator.send("withdraw", client, amount, by=client),
-            lambda _: self.model.withdraw(client, amount),
+        return (
+            None if number is None else (number, rng.randint(0, len(self.pair.model.jobs[number].executions)))
         )
 
-    def submit(self, rng: random.Random) -> None:
-        client, seconds = rng.choice(self.stage.who.clients), rng.randint(1, 120)
+    def draw_withdraw(self, rng: random.Random) -> None:
+        self.pair.withdraw(rng.choice(self.pair.stage.who.clients), rng.choice((1, 10**6, 10**12)))
+
+    def draw_submit(self, rng: random.Random) -> None:
         redundancy = rng.choice((1, 1, 1, 2, 3))
-        job = Job(
-            client=client,
+        self.pair.submit(
+            rng.choice(self.pair.stage.who.clients),
+            slack=rng.choice((0, 300, 4000, 10**5)),
             qubits=rng.randint(1, 12),
-            seconds=seconds,
+            seconds=rng.randint(1, 120),
             redundancy=redundancy,
             most=min(5, redundancy + rng.randint(0, 2)),
             trust=rng.choice((2, 2, 3, 6)),
-            deadline=self.stage.now + seconds + 90 + rng.choice((0, 300, 4000, 10**5)),
         )
-        request = self.stage.request(
-            qubits=job.qubits,
-            seconds=seconds,
-            redundancy=redundancy,
-            most=job.most,
-            trust=job.trust,
-            deadline=job.deadline,
-        )
-        number = len(self.model.jobs) + 1
-        self.both(
-            lambda: self.stage.allocator.send("submit", request, by=client),
-            lambda _: self.model.submit(number, job),
-        )
-        self.touched.add(number)
 
-    def allocate(self, rng: random.Random) -> None:
-        which, now = rng.randint(1, 4), self.stage.now
-        job, reason = self.stage.allocator.read("nextFor", which)
-        if reason:
-            with refuses("ComputationAllocatorNothingEligible", reason=reason, job=job):
-                self.stage.allocate(self.machines[which])
-            waiting = [j for j in self.model.jobs.values() if j.live(now) and not self.model.had(j, which)]
-            assert reason != EMPTY or not waiting
-            assert (reason == DRAINING) == bool(job)
-            return
-        done = self.stage.allocate(self.machines[which]).one("JobAllocated")
-        assert done["job"] == job
-        self.model.allocate(job, done["execution"], which, now)
-        self.touched.add(job)
+    def draw_allocate(self, rng: random.Random) -> None:
+        self.pair.allocate(rng.randint(1, 4))
 
-    def commit(self, rng: random.Random) -> None:
-        if not self.model.jobs:
-            return
-        number, index = self.any_execution(rng, ALLOCATED)
-        found = self.model.jobs[number].executions[index : index + 1]
-        p = self.machines[found[0].processor if found else 1]
-        self.both(
-            lambda: self.stage.commit(p, number, index), lambda now: self.model.commit(number, index, now)
-        )
-        self.touched.add(number)
+    def draw_commit(self, rng: random.Random) -> None:
+        if found := self.any_execution(rng, ALLOCATED):
+            self.pair.commit(*found)
 
-    def judge(self, rng: random.Random) -> None:
-        if not self.model.jobs:
-            return
-        number, index = self.any_execution(rng, COMMITTED, UNDECIDED, REJECTED)
-        found = self.model.jobs[number].executions[index : index + 1]
-        outcome, weak = rng.choice((1, 1, 1, 2, 2, 3, 4)), rng.random() < 0.5
-        round_ = (found[0].reports if found else 0) + (rng.random() < 0.1)
-        self.both(
-            lambda: self.stage.judge(number, index, outcome, round=round_, flags=int(weak)),
-            lambda now: self.model.judge(number, index, outcome, weak, round_, now),
-        )
-        self.touched.add(number)
+    def draw_judge(self, rng: random.Random) -> None:
+        if found := self.any_execution(rng, COMMITTED, UNDECIDED, REJECTED):
+            number, index = found
+            runs = self.pair.model.jobs[number].executions[index : index + 1]
+            round_ = (runs[0].reports if runs else 0) + (rng.random() < 0.1)
+            self.pair.judge(number, index, rng.choice((1, 1, 1, 2, 2, 3, 4)), round_, weak=rng.random() < 0.5)
 
-    def expire_execution(self, rng: random.Random) -> None:
-        if not self.model.jobs:
-            return
-        number, index = self.any_execution(rng, ALLOCATED, COMMITTED)
-        self.both(
-            lambda: self.stage.allocator.send("expireExecution", number, index, by=self.stage.who.stranger),
-            lambda now: self.model.expire_execution(number, index, now),
-        )
-        self.touched.add(number)
+    def draw_expire_execution(self, rng: random.Random) -> None:
+        if found := self.any_execution(rng, ALLOCATED, COMMITTED):
+            self.pair.expire_execution(*found)
 
-    def expire(self, rng: random.Random) -> None:
-        if not self.model.jobs:
-            return
-        number = self.any_job(rng)
-        self.both(
-            lambda: self.stage.allocator.send("expire", number, by=self.stage.who.stranger),
-            lambda now: self.model.expire(number, now),
-        )
-        self.touched.add(number)
+    def draw_expire(self, rng: random.Random) -> None:
+        if number := self.any_job(rng):
+            self.pair.expire(number)
 
-    def cancel(self, rng: random.Random) -> None:
-        if not self.model.jobs:
-            return
-        number = self.any_job(rng)
-        client = self.model.jobs[number].client
-        self.both(
-            lambda: self.stage.allocator.send("cancel", number, by=client),
-            lambda _: self.model.cancel(number),
-        )
-        self.touched.add(number)
+    def draw_cancel(self, rng: random.Random) -> None:
+        if number := self.any_job(rng):
+            self.pair.cancel(number)
 
-    def challenge(self, rng: random.Random) -> None:
-        if not self.model.jobs:
-            return
-        number, index = self.any_execution(rng, ACCEPTED, REJECTED, FRAUDULENT)
-        by = rng.choice(self.stage.who.clients)
-        self.both(
-            lambda: self.stage.verifier.send("challenge", number, index, bytes(32), by=by),
-            lambda now: self.model.challenge(number, index, by, now),
-        )
-        self.touched.add(number)
+    def draw_challenge(self, rng: random.Random) -> None:
+        if found := self.any_execution(rng, ACCEPTED, REJECTED, FRAUDULENT):
+            self.pair.challenge(*found, rng.choice(self.pair.stage.who.clients))
 
-    def rule_on_challenge(self, rng: random.Random) -> None:
-        if not self.model.challenges:
-            return
-        number, ruling = rng.randint(1, len(self.model.challenges)), rng.choice((UPHELD, OVERTURNED, None))
-        self.touched.add(self.model.challenges[number].job)
-        if ruling is None:
-            self.both(
-                lambda: self.stage.verifier.send("lapse", number, by=self.stage.who.stranger),
-                lambda now: self.model.lapse(number, now),
+    def draw_rule_on_challenge(self, rng: random.Random) -> None:
+        if self.pair.model.challenges:
+            number, ruling = (
+                rng.randint(1, len(self.pair.model.challenges)),
+                rng.choice((UPHELD, OVERTURNED, None)),
             )
-            return
-        body = self.stage.who.committee[DISPUTE]
-        self.both(
-            lambda: self.stage.verifier.send("rule", number, ruling, by=body),
-            lambda now: self.model.rule(number, ruling == OVERTURNED, now),
-        )
+            if ruling is None:
+                self.pair.lapse(number)
+            else:
+                self.pair.rule_on(number, ruling)
 
-    def move_bond(self, rng: random.Random) -> None:
-        which = rng.randint(1, 4)
-        p, amount = self.machines[which], rng.choice((0, 1, CREDIT, 2 * CREDIT))
+    def draw_move_bond(self, rng: random.Random) -> None:
+        which, amount = rng.randint(1, 4), rng.choice((0, 1, CREDIT, 2 * CREDIT))
         if rng.random() < 0.5:
-            self.both(
-                lambda: self.stage.registry.send("withdrawBond", which, by=p.provider),
-                lambda now: self.model.withdraw_bond(which, now),
-            )
+            self.pair.withdraw_bond(which)
         else:
-            self.both(
-                lambda: self.stage.registry.send("unbond", which, amount, by=p.provider),
-                lambda now: self.model.unbond(which, amount, now),
-            )
+            self.pair.unbond(which, amount)
 
-    def wait(self, rng: random.Random) -> None:
-        self.stage.wait(rng.choice((10, 60, 150, 150, 1000, 4000, 90_000, 15 * 86_400)))
-        for number in self.machines:
-            if self.stage.allocator.read("dispatch", number)[4] < self.stage.now + 86_400:
-                epoch = self.stage.registry.read("processor", number)["epoch"]
-                self.stage.certify(number, epoch=epoch + 1)
+    def draw_wait(self, rng: random.Random) -> None:
+        self.pair.wait(rng.choice((10, 60, 150, 150, 1000, 4000, 90_000, 15 * 86_400)))
 
-    def rotate(self, _: random.Random) -> None:
-        era = self.stage.era
-        self.stage.rotate(self.stage.oracles)
-        assert self.stage.era == era + 1 == self.stage.verifier.read("era")
-
-    # -- comparing --------------------------------------------------------------------------------
-
-    @invariant()
-    def money_agrees(self) -> None:
-        if not self.machines:
-            return
-        who = self.stage.who
-        for account in (*who.clients, *who.providers, who.treasury, who.stranger):
-            assert self.stage.balance(account) == self.model.balances[account], account
-        held = self.stage.credit.read("balanceOf", self.stage.allocator.address)
-        assert held == self.model.owed == self.model.deposited
-
-    @invariant()
-    def what_was_touched_agrees(self) -> None:
-        for number in self.touched & self.model.jobs.keys():
-            self.compare_job(number)
-        self.touched.clear()
-        for number, p in self.model.processors.items():
-            self.compare_processor(number, p)
-
-    def compare_job(self, number: int) -> None:
-        job, view = self.model.jobs[number], self.stage.job(number)
-        found = (view["state"], view["escrow"], view["executions"])
-        assert found == (job.state, job.escrow, len(job.executions))
-        for index, e in enumerate(job.executions):
-            seen = self.stage.allocator.read("execution", number, index)
-            told = (seen["processor"], seen["state"], seen["since"], seen["reports"])
-            assert told == (e.processor, e.state, e.since, e.reports)
-
-    def compare_processor(self, number: int, p: Machine) -> None:
-        running = [
-            job.qubits
-            for job in self.model.jobs.values()
-            for e in job.executions
-            if e.processor == number and e.state == ALLOCATED
-        ]
-        assert p.free == p.qubits - sum(running) >= 0
-        assert self.stage.allocator.read("dispatch", number)[2] == p.free
-        alpha, beta = p.at(self.stage.now)
-        assert self.stage.allocator.read("standing", number) == (p.provider, p.bond, alpha, beta)
-
-    def settle_everything(self) -> None:
-        """Without any privileged role: every job can be closed, and all trails are what the log says."""
-        if not self.model.jobs:
-            return
-        self.stage.wait(15 * 86_400)
-        for number, job in self.model.jobs.items():
-            if job.open:
-                self.stage.allocator.send("expire", number, by=self.stage.who.stranger)
-                self.model.expire(number, self.stage.time)
-                assert job.state == EXPIRED
-            self.compare_job(number)
-        for number, c in self.model.challenges.items():
-            if c.open:
-                self.stage.verifier.send("lapse", number, by=self.stage.who.stranger)
-                self.model.lapse(number, self.stage.time)
-        self.money_agrees()
-        for number, p in self.model.processors.items():
-            assert p.free == p.qubits
-            self.compare_processor(number, p)
-        for number, trail in trails(self.stage).items():
-            assert self.stage.allocator.read("trail", number) == trail
-        ends = [v["job"] for name, v, _ in self.stage.history if name == "JobClosed"]
-        assert sorted(ends) == sorted(self.model.jobs)
+    def draw_rotate(self, _: random.Random) -> None:
+        self.pair.rotate()
 
 
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
 
-EVENTS = {
-    "JobSubmitted",
-    "ResultCommitted",
-    "VerdictReported",
-    "ExecutionPaid",
-    "ExecutionEnded",
-    "JobRequeued",
-    "JobClosed",
-    "Slashed",
-    "ChallengeOpened",
-    "ChallengeRuled",
-    "BondReleaseStarted",
-    "Withdrawn",
-}
-
-
-def run(stage: Stage, examples: int, steps: int) -> None:
-    done: Counter[str] = Counter()
+def run(stage: Stage, examples: int, steps: int, *, same: bool = True) -> None:
     run_state_machine_as_test(
-        type("Exchange", (Exchange,), {"stage": stage, "done": done}),
+        type("Drawn", (Drawn,), {"stage": stage}),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=QUIET,
-            derandomize=True,
+            derandomize=same,
             database=None,
         ),
     )
-    assert done.keys() >= EVENTS, (EVENTS - done.keys(), done)
 
 
 def test_contracts_follow_the_model(stage: Stage) -> None:
-    run(stage, examples=5, steps=8)
+    run(stage, examples=4, steps=6)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_contracts_follow_the_model_at_length(stage: Stage) -> None:
-    run(stage, examples=150, steps=12)
+    run(stage, examples=40, steps=12, same=False)
 
 
-def test_the_comparison_notices_a_difference(stage: Stage) -> None:
-    """A model that pays a unit too much is caught."""
+def spoil_money(pair: Exchange) -> None:
+    pair.model.balances[pair.stage.who.treasury] += 1
 
-    class Wrong(Exchange):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model.balances[self.stage.who.treasury] += 1
 
-        def teardown(self) -> None:
-            self.stage.tester.revert_to_snapshot(self.snapshot)
-            del self.stage.history[self.known :]
+def spoil_a_job(pair: Exchange) -> None:
+    pair.model.jobs[1].state = QUEUED
 
-    Wrong.stage, Wrong.done = stage, Counter()
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(
-            Wrong,
-            settings=settings(
-                max_examples=1, stateful_step_count=5, deadline=None, database=None, phases=[Phase.generate]
-            ),
-        )
+
+def spoil_an_execution(pair: Exchange) -> None:
+    pair.model.jobs[1].executions[0].since += 1
+
+
+def spoil_a_reputation(pair: Exchange) -> None:
+    pair.model.processors[3].evidence = (1, 0)
+
+
+@pytest.mark.parametrize("spoil", [spoil_money, spoil_a_job, spoil_an_execution, spoil_a_reputation])
+def test_the_comparison_notices_a_difference(stage: Stage, spoil: Callable[[Exchange], None]) -> None:
+    pair = Exchange(stage)
+    try:
+        pair.prepare((5, 5, 5, 5))
+        pair.submit(stage.who.clients[0])
+        pair.allocate(1)
+        spoil(pair)
+        with pytest.raises(AssertionError):
+            pair.compare(1)
+    finally:
+        pair.close()
