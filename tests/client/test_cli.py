@@ -265,6 +265,31 @@ def test_a_difference_ends_verify_and_audit_with_exit_6(
     assert output.value["differences"][0]["subject"] == "opening"
 
 
+def test_traps_run_as_an_ordinary_job_of_a_registered_processor(
+    qcrs: Command, desk: Any, program: Path
+) -> None:
+    words = ("bench", "trap", str(program), "--processor", "1", "--circuits", "8", "--shots", "200")
+    with desk.working():
+        output = qcrs(*words, "--json")
+    assert output.code == 0, output.err
+    assert output.value["outcome"] == "ACCEPT"
+    assert output.value["shots"] == 1600
+    clear(qcrs("bench", "trap", str(program), "--processor", "77"), "no such processor")
+
+
+def test_audit_tells_how_a_provider_stands(qcrs: Command, served: Any, desk: Any, program: Path) -> None:
+    with desk.working():
+        qcrs("submit", str(program), "--shots", "800", "--processor", "1", "--json")
+    provider = served.reader.history().processors[1].provider
+    for name in ("1", provider, provider.lower()):
+        found = qcrs("audit", "--provider", name, "--json").value
+        assert found["provider"] == provider
+        assert found["flagged"] is False
+        assert found["jobs"] == len(found["executions"]) > 0
+    assert "found / registered" in qcrs("audit", "--provider", "1").out
+    clear(qcrs("audit", "--provider", "nobody"), "no such provider")
+
+
 def test_help_of_every_command(qcrs: Command) -> None:
     for words in (["quote"], ["submit"], ["job"], ["job", "list"], ["verify"], ["audit"], ["account", "new"]):
         assert "Usage" in qcrs(*words, "--help").out
