@@ -7,6 +7,8 @@ table, by the error's name. The embedded chain, anvil and every other node give 
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -25,6 +27,9 @@ _PANIC = bytes.fromhex("4e487b71")
 REVERTED = 3
 """The code of JSON-RPC errors that carry the bytes of a revert."""
 
+_BYTES = re.compile(r"b'(?:[^'\\]|\\.)*'|b\"(?:[^\"\\]|\\.)*\"")
+"""How Python shows bytes: some nodes name an address so."""
+
 _POOR = ("insufficient funds", "sender does not have enough balance", "cannot cover", "cannot afford")
 
 _PANICS = {
@@ -41,7 +46,7 @@ _PANICS = {
 }
 
 SOLUTIONS: dict[str, str] = {
-    "AccessManagedUnauthorized": "only the body that holds the role may do this (`qcrs gov propose`)",
+    "AccessManagedUnauthorized": "only the body that holds the role may do this",
     "AccessManagerUnauthorizedAccount": "only a holder of the role may do this",
     "ERC20InsufficientBalance": "transfer credit to the account first",
     "ERC20InsufficientAllowance": "approve the amount for the contract first",
@@ -125,6 +130,11 @@ def _shown(value: Any) -> str:
     return getattr(value, "name", str(value))
 
 
+def _as_hex(shown: re.Match[str]) -> str:
+    value: bytes = ast.literal_eval(shown[0])
+    return "0x" + value.hex()
+
+
 def translate(failure: RpcFailure, decoder: ErrorDecoder) -> QCRSError:
     """The error of this tree for one that a node sent."""
     data, message = failure.data, failure.message
@@ -141,7 +151,7 @@ def translate(failure: RpcFailure, decoder: ErrorDecoder) -> QCRSError:
         return decoder.decode(b"")
     if any(words in message.lower() for words in _POOR):
         return AccountError(
-            f"the account cannot pay for the transaction: {message}",
-            solution="send it some of the chain's currency",
+            f"the account cannot pay for the transaction: {_BYTES.sub(_as_hex, message)}",
+            solution="send it some of the chain's currency; on a local network: `qcrs account fund NAME`",
         )
     return ChainError(message)

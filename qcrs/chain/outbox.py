@@ -28,7 +28,7 @@ from eth_account.signers.local import LocalAccount
 from qcrs.chain.abi import Call
 from qcrs.chain.networks import Chain, Receipt
 from qcrs.chain.sender import GAS_MARGIN_PERCENT, is_known_already, sign
-from qcrs.errors import ChainError, NetworkError
+from qcrs.errors import AccountError, ChainError, NetworkError
 
 __all__ = ["Entry", "Outbox"]
 
@@ -101,7 +101,8 @@ class Outbox:
     def post(self, key: str, call: Call, *, gas: int | None = None) -> Entry:
         """Take a job on, once: a key that is known keeps its first transaction, whatever `call` is now.
 
-        Without `gas` it is estimated first, so what the contract would refuse raises and leaves no trace.
+        Without `gas` it is estimated first, so what the contract would refuse raises and leaves no trace;
+        nor does what the account cannot pay for (`AccountError`).
         """
         with self._lock:
             known = self.entry(key)
@@ -109,7 +110,12 @@ class Outbox:
                 return known
             limit = gas or self._gas(call)
             entry = self._signed(key, call, limit)
-            self._send(entry)
+            try:
+                self._send(entry)
+            except AccountError:
+                with self._file:  # no node took it
+                    self._file.execute("DELETE FROM outbox WHERE key = ?", (key,))
+                raise
             return self._required(key)
 
     def _gas(self, call: Call) -> int:

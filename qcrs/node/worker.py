@@ -123,14 +123,14 @@ class Worker:
         events = self.party.refresh()
         self._notice(events)
         if self._open_transactions():
-            self.party.outbox.pump()
+            self._guarded("transactions", self.party.outbox.pump)
         for key in sorted(self._live):
             self._guarded(f"job {key[0]}/{key[1]}", partial(self._step, key))
         if self._may_ask(bool(events)):
             self._guarded("ask", self._ask)
         self._guarded("withdraw", self._withdraw)
 
-    def _guarded(self, what: str, action: Callable[[], None]) -> None:
+    def _guarded(self, what: str, action: Callable[[], object]) -> None:
         try:
             action()
         except SURVIVED as error:

@@ -98,7 +98,7 @@ class Oracle:
         """One look at the chain, and every step that can be taken."""
         self._notice(self.party.refresh())
         if any(not entry.done for entry in self.party.outbox.entries()[-16:]):
-            self.party.outbox.pump()
+            self._guarded("transactions", self.party.outbox.pump)
         signers = self._signers()
         if self.party.address not in signers:
             return
@@ -115,7 +115,7 @@ class Oracle:
         era = self.party.era
         return [oracle.address for oracle in self.party.oracles(era)] if era else []
 
-    def _guarded(self, what: str, action: Callable[[], bool | None]) -> bool | None:
+    def _guarded(self, what: str, action: Callable[[], object]) -> object:
         try:
             return action()
         except SURVIVED as error:

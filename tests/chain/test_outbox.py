@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from qcrs.chain.abi import Call
 from qcrs.chain.anvil import Anvil
 from qcrs.chain.networks import Chain, connect
 from qcrs.chain.outbox import Outbox
 from qcrs.chain.sender import Sender
-from qcrs.errors import ChainError, ContractError
+from qcrs.errors import AccountError, ChainError, ContractError
 
 SCRIPT = Path(__file__).parent / "post_jobs.py"
 JOBS = 12
@@ -56,6 +58,21 @@ def test_what_the_contract_refuses_leaves_no_trace(
         assert caught.value.name == "InsufficientBalance"
         assert outbox.entries() == []
         assert outbox.post("a", probe.call("submit", b"\x01" * 32, 1)).key == "a"
+
+
+def test_what_the_account_cannot_pay_leaves_no_trace(
+    chain: Chain, probe: Any, accounts: list[LocalAccount], tmp_path: Path
+) -> None:
+    poor = Account.create()
+    with Outbox(tmp_path / "o.sqlite", chain, poor) as outbox:
+        with pytest.raises(AccountError, match="cannot pay") as caught:
+            outbox.post("a", probe.call("submit", b"\x01" * 32, 1), gas=100_000)
+        assert "b'" not in caught.value.reason
+        assert outbox.entries() == []
+        Sender(chain, accounts[1]).transact(Call(poor.address, b"", 10**18))
+        outbox.post("b", probe.call("submit", b"\x02" * 32, 1))
+        assert outbox.wait("b").ok
+    assert payloads(chain, probe) == {int.from_bytes(b"\x02" * 32, "big"): 1}
 
 
 def test_a_failed_job_says_why_and_may_be_forgotten(
