@@ -168,8 +168,8 @@ def lower(circuit: QuantumCircuit, *, measure: bool = True) -> Lowered:
     if circuit.parameters:
         raise CircuitError(
             "the circuit has free parameters",
-            field="circuit",
-            value=sorted(parameter.name for parameter in circuit.parameters),
+            field="parameters",
+            value=", ".join(sorted(parameter.name for parameter in circuit.parameters)[:20]),
             solution="bind them: circuit.assign_parameters(values), or pass values with the circuit",
         )
     try:

@@ -256,6 +256,7 @@ class _Case:
             )
             return
         self.report.add(subject, "salt and root open the commitment", True)
+        self.roots[run.index], self.result_cids[run.index] = mail.root, mail.result
         try:
             blob = self.reader.store.get(mail.result)
         except QCRSError as error:
@@ -272,7 +273,6 @@ class _Case:
             except QCRSError as error:
                 reason = error.reason
                 continue
-            self.roots[run.index], self.result_cids[run.index] = mail.root, mail.result
             self.report.add(subject, "opens to the root", True)
             return
         judged = any(_withheld(self.reader, verdict.evidence) for verdict in run.verdicts)

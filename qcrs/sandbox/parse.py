@@ -58,7 +58,11 @@ def _words(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     text = getattr(error, "message", None) or str(error) or type(error).__name__
-    line = " ".join(str(text)[: 10 * _LONGEST_REASON].split()).strip("'\"")
+    line = " ".join(str(text)[: 10 * _LONGEST_REASON].split())
+    if (
+        len(line) > 1 and line[0] == line[-1] and line[0] in "'\""
+    ):  # a text that was shown as Python shows texts
+        line = line[1:-1]
     line = re.sub(r"^(?:<input>:)?(\d+),(\d+): ", r"line \1, column \2: ", line)
     return line[:_LONGEST_REASON] or type(error).__name__
 

@@ -184,3 +184,9 @@ def test_what_cannot_be_lowered_says_why_and_what_to_do(make, words) -> None:
     with pytest.raises(CircuitError, match=words) as caught:
         lower(make())
     assert caught.value.solution
+
+
+def test_free_parameters_are_named() -> None:
+    with pytest.raises(CircuitError) as caught:
+        lower(_free())
+    assert (caught.value.field, caught.value.value) == ("parameters", "t")

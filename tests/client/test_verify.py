@@ -152,6 +152,8 @@ def test_a_missing_document_is_named(copied: Reader, closed: int, name: str) -> 
     report = verify_job(copied, closed)
     assert report.differences[0].subject == name
     assert "not in the store" in report.differences[0].detail
+    # What the evidence says of the missing document is still right, and is not named.
+    assert "inputs" not in {difference.name for difference in report.differences}
 
 
 def test_a_lost_hand_over_is_named(copied: Reader, closed: int) -> None:

@@ -148,6 +148,10 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "deep blocks": (HEAD3.encode() + b"qubit q; bit c; " + b"if (c) { " * 2_000, "nests brackets"),
     "deep powers": (HEAD3.encode() + b"qubit q; rx(" + b"1**" * 20_000 + b"1) q;", "not valid|crash|too"),
     "free input": (HEAD3.encode() + b"input float a; qubit q; rx(a) q;", "free parameters"),
+    "constant loop": (
+        HEAD3.encode() + b"qubit q; bit c; while (true) { h q; }",
+        "not 'const bool'\n",
+    ),
     "free qpy": (as_qpy(PARAMETRIC), "free parameters"),
     "old qpy": (b"QISKIT" + bytes([12]) + as_qpy(sample())[7:], "version 12"),
     "new qpy": (b"QISKIT" + bytes([19]) + as_qpy(sample())[7:], "version 19"),
