@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from getpass import getpass
 from pathlib import Path
@@ -45,6 +46,8 @@ def password(
         return found
     ask = prompt or getpass
     try:
+        if prompt is None and not sys.stdin.isatty():
+            raise EOFError  # getpass would read the password, shown, from what is no terminal
         given = ask("Password of the key file: ")
         if confirm and ask("The same again: ") != given:
             raise AccountError("the two passwords differ", solution="try again")
@@ -90,7 +93,7 @@ def load_keystore(path: Path, secret: str | Callable[[], str]) -> LocalAccount:
             "no such key file",
             field="file",
             value=str(path),
-            solution="create one with `qcrs account create`",
+            solution="create one with `qcrs account new NAME`",
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AccountError("this is not an Ethereum key file", field="file", value=str(path)) from error

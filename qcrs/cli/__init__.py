@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from qcrs.cli.output import INTERRUPTED, fail, misused
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["application", "main"]
 
 COMMANDS = ("network", "chain", "run", "job", "bench", "qnp")
 """Modules of this package, each with a typer `app` (a group of its own) or a `register(root)`."""
@@ -18,9 +22,15 @@ COMMANDS = ("network", "chain", "run", "job", "bench", "qnp")
 
 def main() -> None:
     """Entry point of `qcrs` and `python -m qcrs`."""
-    import typer
+    with fail(as_json="--json" in sys.argv):
+        code = _call()
+    if code:  # what a command ended with by `typer.Exit`
+        raise SystemExit(code)
 
-    usage_error: type[Exception] = typer.BadParameter.__bases__[0]
+
+def application() -> typer.Typer:
+    """The whole command, with every group of `COMMANDS`."""
+    import typer
 
     root = typer.Typer(
         rich_markup_mode=None,  # the decorated help costs 0.2 s of imports
@@ -42,14 +52,20 @@ def main() -> None:
 
     for name in COMMANDS:
         import_module(f"qcrs.cli.{name}").register(root)
-    with fail(as_json="--json" in sys.argv):
-        try:
-            code = root(prog_name="qcrs", standalone_mode=False)
-        except usage_error as error:
-            raise misused(error) from None
-        except typer.Abort:
-            raise KeyboardInterrupt from None
-        if code == INTERRUPTED:  # typer's word for Ctrl-C
-            raise KeyboardInterrupt
-    if isinstance(code, int) and code:  # what a command ended with by `typer.Exit`
-        raise SystemExit(code)
+    return root
+
+
+def _call() -> int:
+    """What the command on the command line ends with."""
+    import typer
+
+    usage_error: type[Exception] = typer.BadParameter.__bases__[0]
+    try:
+        code = application()(prog_name="qcrs", standalone_mode=False)
+    except usage_error as error:
+        raise misused(error) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    if code == INTERRUPTED:  # typer's word for Ctrl-C
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0

@@ -32,6 +32,7 @@ def register(root: typer.Typer) -> None:
     account.command()(new)
     account.command("list")(list_accounts)
     account.command()(balance)
+    account.command()(fund)
     account.command()(deposit)
     account.command()(withdraw)
     root.add_typer(account, name="account")
@@ -140,6 +141,21 @@ def _money(exchange: Exchange) -> tuple[dict[str, object], str]:
 def balance(home: HomeOption = None, account: AccountOption = None, as_json: Json = False) -> None:
     """What the account has in the ledger, in escrow, and outside."""
     value, human = _money(_exchange(home, account))
+    emit(value, as_json=as_json, human=human)
+
+
+def fund(
+    name: Annotated[str, typer.Argument(help="The account.")],
+    amount: Annotated[str, typer.Option("--credits", help="Credits for its balance.")] = "1000",
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """On a network that `qcrs up` made: give an account gas and a balance, which are worth nothing there."""
+    from qcrs.config.home import Home
+    from qcrs.network.local import LocalNetwork
+
+    LocalNetwork(Home.find(home)).fund(name, _amount(amount))
+    value, human = _money(_exchange(home, name))
     emit(value, as_json=as_json, human=human)
 
 

@@ -54,7 +54,8 @@ def demo(
 
 def up(
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Of a new chain. Default: a free one.")
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="The chain's port. Default: as before, or a free one."),
     ] = None,
     home: HomeOption = None,
     as_json: Json = False,

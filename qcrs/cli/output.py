@@ -6,6 +6,7 @@ one clear message with its remedy and a non-zero exit; tracebacks are shown only
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -55,11 +56,15 @@ def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
 def misused(error: Any) -> InputError:
     """Wrong words on the command line (typer's usage error) as one of our errors; prints the right form."""
     context = error.ctx
-    command = "qcrs" if context is None else context.command_path
-    if context is not None:
-        say(context.get_usage())
-    reason = error.format_message().rstrip(".") or "a command is missing"
-    return InputError(reason, solution=f"read `{command} --help`")
+    if context is None:
+        return InputError(error.format_message().rstrip("."), solution="read `qcrs --help`")
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say(context.get_help() + "\n")
+        return InputError(
+            "a command is missing", solution=f"write `{context.command_path}` and one of those above"
+        )
+    say(context.get_usage())
+    return InputError(error.format_message().rstrip("."), solution=f"read `{context.command_path} --help`")
 
 
 @contextmanager
@@ -71,19 +76,42 @@ def fail(*, as_json: bool) -> Iterator[None]:
         _tell(error.as_json(), error.message(), as_json=as_json)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        reason, solution = "interrupted", "what was sent to the chain goes on: see `qcrs job list`"
-        _end("Interrupted", reason, solution, INTERRUPTED, as_json=as_json)
+        _end("Interrupted", "interrupted", _after_interrupt(), INTERRUPTED, as_json=as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     except OSError as error:
         reason = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-        solution = "check that this file or folder exists and may be read and written"
-        _end(type(error).__name__, reason, solution, 1, as_json=as_json)
+        _end(type(error).__name__, reason, _remedy(error), 1, as_json=as_json)
     except Exception as error:  # what nobody foresaw is still told in one message
+        if type(error).__module__ == "sqlite3":  # named so, since importing it costs time
+            reason = f"a database of the home folder cannot be used: {error}"
+            _end(type(error).__name__, reason, _DATABASE, 1, as_json=as_json)
         reason = f"an error of this program: {type(error).__name__}: {error}"
         solution = "run it again with QCRS_DEBUG=1 and report what that shows"
         _end(type(error).__name__, reason, solution, UNEXPECTED, as_json=as_json)
+
+
+_DATABASE = "free space on its disk, and check that its files may be read and written; then run it again"
+_FULL = "free space on this disk, then run it again"
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _FULL
+    return "check that this file or folder exists and may be read and written"
+
+
+def _after_interrupt() -> str:
+    """What is left after Ctrl-C, by the command that it ended."""
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    match words[0] if words else "":
+        case "up" | "down":
+            return "see what runs with `qcrs status`; `qcrs up` goes on from here, `qcrs down` stops it"
+        case "submit" | "job" | "account" | "processor" | "deploy":
+            return "what was sent to the chain goes on: see `qcrs job list`"
+        case _:
+            return "nothing of it goes on; run it again"
 
 
 def _end(kind: str, reason: str, solution: str, code: int, *, as_json: bool) -> NoReturn:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from eth_utils.address import is_address, to_checksum_address
+
 from qcrs.client.keys import sign_permit
 from qcrs.client.reader import Reader
 from qcrs.client.views import credits_text
 from qcrs.client.wallet import Wallet
 from qcrs.config.home import Home, NetworkFile
-from qcrs.errors import AccountError, ChainError
+from qcrs.errors import AccountError, ChainError, InputError
 from qcrs.store import ContentStore
 
 if TYPE_CHECKING:
@@ -96,6 +98,13 @@ class Ledger(Reader):
 
     def withdraw(self, amount: int | None = None, *, to: str | None = None) -> Receipt:
         """Pay out of the ledger; everything without an amount."""
+        if to is not None and not (is_address(to) and int(to, 16)):
+            raise InputError(
+                "not an address that can receive credit",
+                field="to",
+                value=to,
+                solution="give the receiver's address, 0x and 40 hex digits; without one the account is paid",
+            )
         free = self.balance()
         wanted = free if amount is None else amount
         if wanted <= 0 or wanted > free:
@@ -105,7 +114,7 @@ class Ledger(Reader):
                 value=credits_text(wanted),
                 solution="wait until running jobs have closed, or give a smaller amount",
             )
-        call = self.contracts.allocator.withdraw(to or self.address, wanted)
+        call = self.contracts.allocator.withdraw(to_checksum_address(to or self.address), wanted)
         return self._post(f"withdraw/{secrets.token_hex(8)}", call)
 
     @contextmanager

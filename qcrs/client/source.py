@@ -80,7 +80,11 @@ class EventSource:
         for _ in range(_ATTEMPTS):
             try:
                 self._index.advance()
-            except (sqlite3.IntegrityError, sqlite3.OperationalError):
+            except sqlite3.IntegrityError:
+                continue
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise  # a full disk is not mended by looking again
                 continue
             return
         raise ChainError(

@@ -15,11 +15,12 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcrs.config.home import Home, NetworkFile
-from qcrs.errors import ConfigError, NetworkError
+from qcrs.errors import AccountError, ConfigError, NetworkError
 from qcrs.network.plan import CREDIT, NodePlan, Plan
 from qcrs.network.processes import Processes
 
@@ -31,6 +32,8 @@ __all__ = ["LocalNetwork"]
 
 CHAIN = "chain"
 ORACLE_BOND = 1_000 * CREDIT
+PURSE_WEI = 10**18
+"""Of the chain's currency, for the gas of a new account."""
 
 
 def _free_port() -> int:
@@ -68,18 +71,31 @@ class LocalNetwork:
             self.start_node(node)
 
     def start_chain(self, port: int | None = None) -> None:
-        """The chain's process, on the port that the network has had before."""
-        ready = self.home.path("chain", "rpc.json")
-        known = self.processes.all().get(CHAIN)
-        if known is not None and known.alive:
-            return
+        """The chain's process, on the port that the network has had before unless another is named."""
+        known = self.processes.all()
+        running = [process.name for process in known.values() if process.alive]
+        before = None
         if self.home.network_file.exists():
-            port = int(self.home.load().rpc.rsplit(":", 1)[1].rstrip("/"))
+            before = int(self.home.load().rpc.rsplit(":", 1)[1].rstrip("/"))
+        if port is not None and before is not None and port != before and running:
+            raise ConfigError(
+                f"the network runs with its chain on port {before}",
+                field="port",
+                value=port,
+                solution="stop it with `qcrs down` first, or leave --port out",
+            )
+        if CHAIN in running:
+            return
+        port = port or before
+        ready = self.home.path("chain", "rpc.json")
         ready.unlink(missing_ok=True)
         words = ["qcrs.hub.rpc", "--data", str(ready.parent), "--port", str(port or _free_port())]
         self.processes.start(CHAIN, words)
         self.processes.await_ready(CHAIN, ready.exists)
-        self._say(f"• chain at {json.loads(ready.read_text())['url']}")
+        url = json.loads(ready.read_text())["url"]
+        if before is not None and port != before:
+            self.home.save(replace(self.home.load(), rpc=url))
+        self._say(f"• chain at {url}")
 
     def start_oracle(self, name: str, plan: Plan) -> None:
         """One oracle's process."""
@@ -156,6 +172,37 @@ class LocalNetwork:
         ]
         for call in calls:
             deployer.transact(call)
+
+    def fund(self, account: str, units: int) -> None:
+        """Gas and a balance in the ledger for another account of this network, from its deployer.
+
+        `AccountError` where the deployer's key is not here, as on any network that was not made by `up`.
+        """
+        from qcrs.chain import Sender, connect
+        from qcrs.chain.abi import Call
+        from qcrs.chain.bindings import ComputationAllocator, ResourceCredit
+        from qcrs.client.wallet import Wallet
+
+        network, wallet = self.home.load(), Wallet(self.home)
+        address = wallet.address(wallet.choose(account))
+        if "deployer" not in wallet.names() or self.plan() is None:
+            raise AccountError(
+                "only a network that `qcrs up` made gives credit away",
+                field="home",
+                value=str(self.home.root),
+                solution=f"have credit and the chain's currency sent to {address}",
+            )
+        with connect(network.rpc) as chain:
+            credit = ResourceCredit(chain, network.contracts["ResourceCredit"])
+            allocator = ComputationAllocator(chain, network.contracts["ComputationAllocator"])
+            deployer = Sender(chain, wallet.load("deployer"))
+            for call in (
+                Call(address, b"", PURSE_WEI, "transfer"),
+                credit.mint(deployer.address, units),
+                credit.approve(allocator.address, units),
+                allocator.deposit(address, units),
+            ):
+                deployer.transact(call)
 
     def _first_era(self, chain: Chain, network: NetworkFile, plan: Plan) -> None:
         """Oracles bond; their keys are published; the era begins."""

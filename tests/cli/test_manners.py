@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,13 +13,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from qcrs.chain.networks import connect
+from qcrs.cli import application
 from qcrs.client.wallet import Wallet
 from qcrs.config.home import Home
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(900)]
 
@@ -86,6 +91,9 @@ BAD = {
     "unknown job": Bad(("job", "show", "77777"), 5, ("77777", "qcrs job list")),
     "verify of what is no number": Bad(("verify", "nonsense"), 5, ("nonsense",)),
     "more than is held": Bad(("account", "deposit", "1e15"), 2, ("deposited at most",)),
+    "withdrawal to nobody": Bad(("account", "withdraw", "1", "--to", "0x" + "0" * 40), 2, ("address",)),
+    "password without a terminal": Bad(("account", "new", "fresh"), 2, ("QCRS_PASSWORD",)),
+    "credit from nobody": Bad(("account", "fund", "nobody"), 2, ("nobody", "client")),
     "withdrawal to no address": Bad(("account", "withdraw", "1", "--to", "0x12"), 2, ("0x12",)),
     "backend of nobody": Bad(
         ("processor", "register", "--backend", "abacus:x", "--account", "ada"), 5, ("abacus",)
@@ -192,6 +200,31 @@ def test_an_existing_account_is_not_overwritten(qcrs: Command, home: Path) -> No
     before = key.read_bytes()
     clear(qcrs("account", "new", "client", "--plain", home=home), 2, "never overwritten")
     assert key.read_bytes() == before
+
+
+def done_as_output(done: subprocess.CompletedProcess[str]) -> Any:
+    """A finished process in the form that `clear` reads."""
+    return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def test_a_new_account_gets_gas_and_a_balance_on_a_local_network(qcrs: Command, home: Path) -> None:
+    made = qcrs("account", "new", "lab", "--plain", "--json", home=home)
+    address = made.value["address"]
+    assert qcrs("account", "withdraw", "1", "--to", address, home=home).code == 0
+    message = clear(qcrs("account", "deposit", "1", "--account", "lab", home=home), 2, "qcrs account fund")
+    assert address.lower() in message
+    assert "b'" not in message
+    funded = qcrs("account", "fund", "lab", "--credits", "12.5", "--json", home=home)
+    assert funded.code == 0, funded.err
+    assert (funded.value["address"], funded.value["balance"]) == (address, 12_500_000)
+    paid = qcrs("account", "withdraw", "2.5", "--account", "lab", "--json", home=home)
+    assert paid.code == 0, paid.err
+    assert (paid.value["balance"], paid.value["credit"]) == (10_000_000, 3_500_000)
+
+
+def test_a_network_of_others_gives_no_credit_away(qcrs: Command, bare: Path) -> None:
+    (bare / "keys" / "deployer.json").unlink()
+    clear(qcrs("account", "fund", "client", home=bare), 2, "qcrs up", "0x")
 
 
 # --------------------------------------------------------------------------- configuration and network
@@ -316,6 +349,67 @@ def test_an_interrupted_watch_says_that_the_job_goes_on(
     assert cancelled.value["refunded"] == sent.value["fee"]
 
 
+INTERRUPTED = """
+import sys
+from importlib.abc import MetaPathFinder
+
+reached = sys.argv[1]
+
+class Impatient(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == reached:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Impatient())
+from qcrs.cli import main
+sys.argv = ["qcrs", *sys.argv[2:]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "tells"),
+    [
+        ("typer", ("job", "list"), "goes on"),
+        ("qcrs.cli.run", ("up",), "qcrs status"),
+        ("qcrs.network.local", ("down",), "qcrs status"),
+        ("qcrs.client.verify", ("verify", "1"), "run it again"),
+    ],
+)
+def test_an_interrupt_at_any_import_is_told_as_one(
+    caller: dict[str, str], tmp_path: Path, module: str, words: tuple[str, ...], tells: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, module, *words],
+        capture_output=True,
+        text=True,
+        env=caller,
+        cwd=tmp_path,
+        check=False,
+    )
+    clear(done_as_output(done), 130, "interrupted", tells)
+    assert list(tmp_path.glob("*")) == []
+
+
+def test_a_full_disk_is_told_with_its_remedy(caller: dict[str, str], bare: Path) -> None:
+    words = [sys.executable, "-m", "qcrs", "job", "list", "--home", str(bare)]
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", *words],
+        capture_output=True,
+        text=True,
+        env=caller,
+        check=False,
+    )
+    clear(done_as_output(done), 1, "free space")
+
+
+def test_a_command_that_is_missing_is_answered_with_all_of_them(qcrs: Command) -> None:
+    for words in ((), ("job",)):
+        output = qcrs(*words)
+        clear(output, 2, "a command is missing", " ".join(("qcrs", *words)))
+        assert "Commands:" in output.err
+
+
 # --------------------------------------------------------------------------- help
 
 HEAVY = ("web3", "qiskit", "qiskit_aer", "numpy", "scipy", "eth", "eth_account", "fastapi", "cryptography")
@@ -346,6 +440,28 @@ def test_help_loads_nothing_heavy(words: tuple[str, ...], caller: dict[str, str]
     loaded = set(done.stderr.partition("loaded:")[2].split())
     assert "typer" in loaded
     assert loaded.isdisjoint(HEAVY), sorted(loaded & set(HEAVY))
+
+
+def test_every_command_that_is_named_somewhere_exists() -> None:
+    import typer
+
+    root: Any = typer.main.get_command(application())
+    texts = [*(ROOT / "qcrs").rglob("*.py"), ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = {
+        tuple(words.split())
+        for path in texts
+        for words in re.findall(r"`qcrs ((?:[a-z]+ ?)+)", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 15
+    missing = set()
+    for words in named:
+        known = root
+        for word in words:
+            known = known.commands.get(word) if hasattr(known, "commands") else known
+            if known is None:
+                missing.add(" ".join(words))
+                break
+    assert missing == set()
 
 
 def test_a_reader_that_goes_away_is_no_error(caller: dict[str, str], tmp_path: Path) -> None:

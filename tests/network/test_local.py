@@ -1,0 +1,48 @@
+"""A local network's chain keeps its port and its state, and moves only when it is told to."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from qcrs.chain.networks import connect
+from qcrs.config.home import Home
+from qcrs.errors import ConfigError
+from qcrs.network.local import LocalNetwork
+from qcrs.network.plan import Plan
+
+pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def height(home: Home) -> int:
+    with connect(home.load().rpc) as chain:
+        return chain.height
+
+
+def test_a_chain_moves_to_another_port_with_its_state(tmp_path: Path) -> None:
+    network = LocalNetwork(Home(tmp_path))
+    try:
+        network.start_chain()
+        network.create(Plan(nodes=()))
+        before, blocks = network.home.load(), height(network.home)
+        other = free_port()
+        with pytest.raises(ConfigError, match="port") as caught:
+            network.start_chain(other)  # it runs, and others may be connected to it
+        assert "qcrs down" in (caught.value.solution or "")
+        network.down()
+        network.start_chain()
+        assert network.home.load() == before
+        network.down()
+        network.start_chain(other)
+        assert network.home.load().rpc == f"http://127.0.0.1:{other}"
+        assert height(network.home) == blocks
+    finally:
+        network.down()
