@@ -151,7 +151,7 @@ class Plant:
             return
         first, second = link.pools
         if not (first.free and second.free) or (first is second and first.free < 2):
-            if link.layer.open_labels:
+            if link.layer.is_open:
                 link.waits = True
                 for pool in link.pools:
                     pool.waiting.append(link)

@@ -16,26 +16,27 @@ __all__ = ["LinkLayer", "Stream"]
 class Stream:
     """One label of a link: who asked for it, how each end wants its qubit, the last sequence number."""
 
-    __slots__ = ("credit", "label", "modes", "sequence", "weight")
+    __slots__ = ("label", "modes", "sequence", "weight")
 
     def __init__(self, label: int, weight: int) -> None:
         self.label = label
         self.weight = weight
-        self.credit = 0
         self.sequence = 0
         self.modes: list[int | None] = [None, None]
         """Basis code of each end, KEEP to keep the qubit, None while that end has not asked."""
 
 
 class LinkLayer:
-    """The labels of one link. `turn` is O(open labels), O(1) for a single one."""
+    """The labels of one link. `turn` is O(1); a label that opens or closes starts the round anew."""
 
-    __slots__ = ("_open", "_streams", "coordinated")
+    __slots__ = ("_open", "_order", "_position", "_streams", "coordinated")
 
     def __init__(self, *, coordinated: bool = True) -> None:
         self.coordinated = coordinated
         self._streams: dict[int, Stream] = {}
         self._open: list[Stream] = []
+        self._order: list[Stream] = []
+        self._position = 0
 
     def install(self, label: int, weight: int = 1) -> Stream:
         """Make a label known; its weight is its share of turns."""
@@ -62,10 +63,11 @@ class LinkLayer:
         if is_open and stream not in self._open:
             self._open.append(stream)
             self._open.sort(key=lambda s: s.label)
-            for each in self._open:
-                each.credit = 0
         elif not is_open and stream in self._open:
             self._open.remove(stream)
+        else:
+            return is_open
+        self._order, self._position = [], 0
         return is_open
 
     @property
@@ -73,29 +75,40 @@ class LinkLayer:
         """Labels that pairs are made for."""
         return tuple(s.label for s in self._open)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether pairs are wanted at all."""
+        return bool(self._open)
+
     def wants_draw(self) -> bool:
         """Whether `turn` needs a random number."""
         return not self.coordinated and len(self._open) > 1
 
     def turn(self, draw: float = 0.0) -> Stream | None:
         """Whose pair is attempted next, or None. `draw` in (0, 1] decides among independent labels."""
-        streams = self._open
-        if not streams:
-            return None
-        if len(streams) == 1:
-            return streams[0]
+        order = self._order
+        if not order:
+            if not self._open:
+                return None
+            order = self._order = _round(self._open)
         if not self.coordinated:
-            point = draw * sum(s.weight for s in streams)
-            for stream in streams:
-                point -= stream.weight
-                if point <= 0:
-                    return stream
-            return streams[-1]
-        best, total = streams[0], 0
-        for stream in streams:  # smooth weighted round robin: equal weights go in order of labels
-            total += stream.weight
-            stream.credit += stream.weight
-            if stream.credit > best.credit:
-                best = stream
-        best.credit -= total
-        return best
+            return order[min(int(draw * len(order)), len(order) - 1)]
+        position = self._position
+        if position >= len(order):
+            position = 0
+        self._position = position + 1
+        return order[position]
+
+
+def _round(streams: list[Stream]) -> list[Stream]:
+    """A round of turns, each label as often as it weighs, evenly spread (smooth weighted round robin)."""
+    total = sum(stream.weight for stream in streams)
+    credit = [0] * len(streams)
+    order = []
+    for _ in range(total):
+        for i, stream in enumerate(streams):
+            credit[i] += stream.weight
+        best = max(range(len(streams)), key=lambda i: (credit[i], -i))
+        credit[best] -= total
+        order.append(streams[best])
+    return order
