@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.transpiler import Target
 
 from qcrs.attackers.bench.lab import Compiled, Lab
 from qcrs.circuits import frame, lower
@@ -39,12 +40,12 @@ def scrambled() -> Callable[..., QuantumCircuit]:
 
 @pytest.fixture(scope="session")
 def framed() -> Framed:
-    """Ten frames of a circuit under a seed, compiled for a device."""
+    """Ten frames of a circuit under a seed, compiled for a device or a target."""
 
-    def made(circuit: QuantumCircuit, spec: str, seed: int = 0, count: int = 10) -> Compiled:
+    def made(circuit: QuantumCircuit, spec: str | Target, seed: int = 0, count: int = 10) -> Compiled:
         document = lower(circuit).document
         frames = [frame(document, seed.to_bytes(32, "big"), 0, b) for b in range(count)]
-        target = open_device(spec).backend.target
+        target = open_device(spec).backend.target if isinstance(spec, str) else spec
         circuits = compile_frames([f.circuit for f in frames], target, physical=False)
         return Compiled(tuple(circuits), tuple(f.mask for f in frames), measured_on(circuits[0]))
 

@@ -17,13 +17,15 @@ from qcrs.attackers.bench.baselines import Scores, scores
 from qcrs.attackers.bench.lab import Frames, Judged, Lab
 from qcrs.attackers.colluding import SharesSample
 from qcrs.attackers.fabricating import Stale
-from qcrs.verification import Execution
+from qcrs.verification import Execution, Outcome
 from qcrs.verification.eprocess import measured_in
 
-__all__ = ["CODES", "Cell", "run_cell"]
+__all__ = ["CODES", "WEAK", "Cell", "run_cell"]
 
 CODES = "?AURF"
 """Letter of each outcome: accept, undecided, reject, fraud."""
+WEAK = "W"
+"""Letter of an acceptance that is weakly verified: too few shots for the shape, or nothing to compare."""
 DISTANCE_SHOTS = 100_000
 DISTANCE_BITS = 9
 TRAP_QUBITS = 8
@@ -160,8 +162,9 @@ class _Row:
             self._codes.append("")
             self._deciders.append({})
         for place, verdict in enumerate(verdicts):
-            self._codes[place] += CODES[verdict.outcome]
-            if verdict.outcome >= 3:
+            weak = verdict.outcome == Outcome.ACCEPT and verdict.verdict.weak
+            self._codes[place] += WEAK if weak else CODES[verdict.outcome]
+            if verdict.outcome in (Outcome.REJECT, Outcome.FRAUD):
                 failed = verdict.failing.split(":")[0]
                 kind = "bit" if failed.startswith("bit ") else failed
                 self._deciders[place][kind] = self._deciders[place].get(kind, 0) + 1

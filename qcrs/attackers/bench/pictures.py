@@ -86,7 +86,7 @@ def verdicts(tallies: Mapping[str, Tally], reference: str) -> str:
     names = [name for name in (HONEST, *ATTACKS) if tallies.get(name, Tally()).codes.get(reference)]
     draw = Drawing(820, 60 + 22 * len(names), f"Verdicts by attacker against the {reference}")
     x = Scale(0.0, 1.0, 330.0, 800.0)
-    kinds = (("RF", "rejected", "red"), ("U", "undecided", "grey"), ("A", "accepted", "green"))
+    kinds = (("RF", "rejected", "red"), ("U", "undecided", "grey"), ("AW", "accepted", "green"))
     draw.legend(330, 18, [(label, COLOURS[colour]) for _letters, label, colour in kinds])
     for place, name in enumerate(names):
         top = 30.0 + 22 * place

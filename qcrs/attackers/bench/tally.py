@@ -107,8 +107,12 @@ class Tally:
         return self.rate(reference, "RF", wrong_only=wrong_only)
 
     def accepted(self, reference: str, *, wrong_only: bool = False) -> Rate:
-        """Outright acceptance."""
-        return self.rate(reference, "A", wrong_only=wrong_only)
+        """Acceptances, weak ones included."""
+        return self.rate(reference, "AW", wrong_only=wrong_only)
+
+    def weak(self, reference: str) -> Rate:
+        """Acceptances that say themselves that they are weakly verified."""
+        return self.rate(reference, "W")
 
     @property
     def known_distances(self) -> list[float]:
