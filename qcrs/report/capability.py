@@ -143,7 +143,8 @@ def staircase(report: Json) -> str | None:
         _bar(draw, x + step / 2, up(value - 2 * se), up(value + 2 * se), INK)
         draw.text(x + step / 2, bottom + 16, row["width"], size=11, anchor="middle")
     draw.line(left, up(0.5), right, up(0.5), COLOURS["red"], width=1.5, dash="5 4")
-    draw.text(right, up(0.5) - 5, "1/2: all qubits entangled", size=11, fill=COLOURS["red"], anchor="end")
+    draw.line(right - 232, 18, right - 204, 18, COLOURS["red"], width=1.5, dash="5 4")
+    draw.text(right, 22, "above one half: all qubits entangled", size=11, fill=GREY, anchor="end")
     draw.text(
         (left + right) / 2,
         bottom + 34,

@@ -36,7 +36,7 @@ def positions(qubits: int, edges: Sequence[tuple[int, int]] | None) -> Points:
     line = _as_line(near)
     if line is not None:
         return _snake(line)
-    return _stress(_distances(near))
+    return _turned(_stress(_distances(near)), edges)
 
 
 def _as_line(near: Sequence[Sequence[int]]) -> list[int] | None:
@@ -96,8 +96,19 @@ def _stress(distances: Points) -> Points:
         gaps = np.linalg.norm(points[:, None] - points[None], axis=2)
         ratio = np.divide(weights * distances, gaps, out=np.zeros_like(gaps), where=gaps > 1e-9)
         points = inverse @ (np.diag(ratio.sum(axis=1)) - ratio) @ points
-    turned = points - points.mean(axis=0)
-    _, axes = np.linalg.eigh(turned.T @ turned)
-    turned = turned @ axes[:, ::-1]  # the long side lies across
+    return np.asarray(points - points.mean(axis=0))
+
+
+def _turned(points: Points, edges: Sequence[tuple[int, int]]) -> Points:
+    """The same picture, wider than high, with its edges along the axes where they have such directions."""
+    steps = np.array([points[b] - points[a] for a, b in edges] or [[1.0, 0.0]])
+    fourfold = np.mean(np.exp(4j * np.arctan2(steps[:, 1], steps[:, 0])))
+    _, axes = np.linalg.eigh(points.T @ points)
+    if abs(fourfold) > 0.2:
+        angle = np.angle(fourfold) / 4
+        axes = np.array([[-np.sin(angle), np.cos(angle)], [np.cos(angle), np.sin(angle)]])
+    turned = points @ axes
+    if np.ptp(turned[:, 0]) < np.ptp(turned[:, 1]):
+        turned = turned[:, ::-1]
     signs = np.sign(turned[np.abs(turned).argmax(axis=0), [0, 1]])
-    return np.asarray(turned * signs)
+    return np.asarray(turned * np.where(signs == 0, 1, signs))
