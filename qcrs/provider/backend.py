@@ -52,6 +52,9 @@ class QCRSBackend(BackendV2):  # type: ignore[misc]  # qiskit ships no types
         )
         self._target: Target | None = None
 
+    def __repr__(self) -> str:
+        return f"<QCRSBackend({self.name!r})>"
+
     @classmethod
     def _default_options(cls) -> Options:
         return backend_options()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from qcrs.network.demo import QUICK, run_demo
 from qcrs.network.plan import demo_plan
 from qcrs.network.processes import Processes
 
+ROOT = Path(__file__).resolve().parents[2]
 PAID_AT_MOST = 3
 """Executions that the escrow of a demonstration's job covers."""
 
@@ -45,3 +50,35 @@ def test_the_demonstration_holds_its_claims(tmp_path: Path) -> None:
     assert "<svg" in text
     assert json.loads(json.dumps(summary.as_json()))["jobs"]
     assert Processes(Home.find(home).root).all() == {}, "nothing is left running"
+
+
+@pytest.mark.network
+@pytest.mark.timeout(300)
+def test_an_interrupted_demonstration_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    words = [sys.executable, "-m", "qcrs", "demo", "--quick", "--out", str(tmp_path / "out")]
+    environment = os.environ | {
+        "TMPDIR": str(tmp_path / "tmp"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    }
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+    ) as child:
+        assert child.stderr
+        assert "chain at" in child.stderr.readline()
+        (home,) = (tmp_path / "tmp").glob("qcrs-demo-*")
+        running = Processes(home).all()
+        assert [process.alive for process in running.values()] == [True]
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=120)
+    assert child.returncode == 130
+    assert (out, "Traceback" in err) == ("", False)
+    assert not any(process.alive for process in running.values())
+    assert list((tmp_path / "tmp").glob("qcrs-demo-*")) == []
+
+
+def test_a_report_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        run_demo(tmp_path / "home", tmp_path / "file" / "out", quick=True, keep=False, say=print)
+    assert not (tmp_path / "home").exists()
