@@ -24,7 +24,7 @@ from qcrs.verification.independence import (
     PoolTest,
     PoolUnit,
     asymmetry_p_value,
-    contradicts,
+    no_pool,
     overlap_p_value,
     pool_test,
     replay_surprise,
@@ -288,4 +288,4 @@ def _asymmetry(
     ]
     triples = [(a[n], b[n], c[n]) for n in numbers]
     expected = [(x, y, z) for x, y, z in magnitudes]
-    return None if contradicts(triples, expected) else asymmetry_p_value(triples, expected)
+    return None if no_pool(triples, expected) else asymmetry_p_value(triples, expected)

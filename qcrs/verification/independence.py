@@ -38,7 +38,7 @@ __all__ = [
     "PoolTest",
     "PoolUnit",
     "asymmetry_p_value",
-    "contradicts",
+    "no_pool",
     "overlap_p_value",
     "pool_test",
     "replay_surprise",
@@ -52,6 +52,8 @@ FEWEST_FLIPPED, FEWEST_FLIPPED_TWICE, MOST_FLIPPED = 5, 7, 12
 """Widths at which ideals with one bit flipped, and with two, are fitted: above, colour is thin anyway."""
 LEAST_LOST = 0.05
 """Least 1 − m that is reckoned with: registered readout errors are not exact."""
+UNEVEN = 1.25
+"""Σq³/(Σq²)² above which the outcomes of two that agree are no pool of equal shots."""
 SURE = 5.0
 """Standard errors at which parities agree, or contradict each other."""
 UNSURE = 0.1
@@ -260,7 +262,7 @@ def asymmetry_p_value(
     """Chance that a and b agree so much better with each other than both with the third party c.
 
     Each unit is (a, b, c) with the predicted magnitudes of each. For wide outputs, where no ideal is to be
-    had. A c that answers nonsense shows the same asymmetry (see `contradicts`), so this says "not two
+    had. A c that answers nonsense shows the same asymmetry (see `no_pool`), so this says "not two
     witnesses", never "guilty".
     """
     value = variance = met = 0.0
@@ -295,26 +297,41 @@ def _parities(sample: Sample) -> Floats:
     return np.concatenate([weights @ signs, both[np.triu_indices(width, 1)]])
 
 
-def contradicts(
+def no_pool(
     units: Sequence[tuple[Sample, Sample, Sample]], magnitudes: Sequence[tuple[float, float, float]]
 ) -> bool:
-    """Whether c measured something else than a and b: their parities of one and two bits agree, not with c's.
+    """Whether a and b agree for another reason than a pool, so that it is c who stands apart.
 
-    Who draws from a pool of right shots has the right parities, and so has an honest third party. A c that
-    contradicts both is no measure of whether they share a pool.
+    Shots of a pool count alike: with weights 1/M, Σq³ = (Σq²)². Outputs of circuits are uneven, 3/2 of that
+    where they spread out. Or: their parities of one and two bits agree beyond what a pool's own noise makes
+    them (1/M each), and not with c's. Whoever draws from right shots has the right parities, as an honest c.
     """
+    pairs = triples = whole = 0.0
     together = against = variance = noise = 0.0
     for (a, b, c), (ma, mb, mc) in zip(units, magnitudes, strict=True):
-        va, vb, vc = (_parities(s) for s in (a, b, c))
         na, nb, nc = a.shots, b.shots, c.shots
+        if min(na, nb, nc) < 3:
+            continue
+        ca = a.counts.astype(np.float64)
+        cb = b.lookup(a.keys).astype(np.float64)
+        met = float(ca @ cb)
+        threes = float((ca * (ca - 1) * cb + ca * cb * (cb - 1)).sum())
+        chance = na * nb * 2.0**-a.width
+        pairs += met
+        triples += threes
+        whole += met**2 * (na + nb) / (na * nb)
+        va, vb, vc = (_parities(s) for s in (a, b, c))
         share = 0.5 * min(1.0, mc / max(ma, mb, 1e-3))
-        ab, ac, bc = float(va @ vb), float(va @ vc), float(vb @ vc)
+        ab = float(va @ vb) - len(va) * max(0.0, met - chance) / (na * nb)
+        across = (float(va @ vc) + float(vb @ vc)) / 2
         together += ab
-        against += share * ab - (ac + bc) / 2
+        against += share * ab - across
         spread = float(va @ va) / nb + float(vb @ vb) / na + len(va) / (na * nb)
         noise += spread
         variance += share**2 * spread + (float(va @ va) + float(vb @ vb) + len(va) / nc) / (2 * nc)
         variance += float(vc @ vc) * (1 / na + 1 / nb) / 4
+    if whole and (triples - 2 * math.sqrt(triples)) / whole > UNEVEN:
+        return True
     return together > SURE * math.sqrt(noise) and against > SURE * math.sqrt(variance)
 
 

@@ -134,9 +134,7 @@ def test_wide_colluders_are_one_witness_without_an_ideal(lab: Any) -> None:
     """16 qubits, no simulation: a third party shows that two draw from one pool; nobody is faulted by it."""
     job: JudgeInput = lab.job([lab.family("ansatz", 16, 1)], SHOTS, 5)
     rng = np.random.default_rng(4)
-    p = rng.exponential(
-        size=1 << 16
-    )  # only the masks come from the circuit: its output is anything spread out
+    p = rng.exponential(size=1 << 16)  # spread out; only the masks come from the circuit
     empty = Execution(errors=lab.A.errors)
     honest = [answer(job, empty, rng.choice(len(p), SHOTS, p=p / p.sum())) for _ in range(3)]
     pool = decoded(job, honest[0])[: SHOTS // 2]
