@@ -302,15 +302,16 @@ def error_map(report: Json) -> str | None:
             stroke="#ffffff", stroke_width=1,
         )  # fmt: skip
         if radius >= 8:
-            share = (math.log(reads[qubit]) - math.log(low)) / max(math.log(high) - math.log(low), 1e-9)
+            share = math.log(reads[qubit] / low) / math.log(high / low)
             ink = "#ffffff" if share > 0.45 else INK
             draw.text(x, y + 3.5, qubit, size=9 if qubit > 99 else 10, fill=ink, anchor="middle")
     return draw.svg()
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """From the smallest to the largest, at least a factor of two."""
-    low, high = values[0], values[-1]
+    """Smallest and largest of ordered values but for two in a hundred; at least a factor of two apart."""
+    few = len(values) // 50
+    low, high = values[few], values[-1 - few]
     if high < 2 * low:
         middle = math.sqrt(low * high)
         low, high = middle / math.sqrt(2), middle * math.sqrt(2)
@@ -323,8 +324,8 @@ def _colour_bar(draw: Drawing, x: float, y: float, label: str, values: Sequence[
         colour = _shade(low * (high / low) ** (step / 39), low, high)
         draw.rect(x + step * 6, y, 6.5, 10, colour, radius=0)
     draw.text(x + 250, y + 9, label, size=11, fill=GREY)
-    draw.text(x, y + 25, f"{low:.1e}", size=10, fill=GREY)
-    draw.text(x + 240, y + 25, f"{high:.1e}", size=10, fill=GREY, anchor="end")
+    draw.text(x, y + 25, f"up to {low:.1e}", size=10, fill=GREY)
+    draw.text(x + 240, y + 25, f"{high:.1e} and above", size=10, fill=GREY, anchor="end")
 
 
 # --------------------------------------------------------------------------- page
