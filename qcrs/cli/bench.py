@@ -27,6 +27,7 @@ def register(root: typer.Typer) -> None:
     group.command()(gas)
     group.command()(capability)
     group.command()(verify)
+    group.command()(economics)
     group.command()(trap)
     group.command()(mirror)
     root.add_typer(group, name="bench")
@@ -160,3 +161,48 @@ def verify(
         for name, value, bound, ok in report.goals(lines)
     ]
     emit(report.summary(lines), as_json=as_json, human="\n".join([*goals, "", f"report: {place}"]))
+
+
+def economics(
+    jobs: Annotated[int, typer.Option(min=1000, help="Jobs over all kinds of providers.")] = 10_000,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Executions of each cheat and family that are judged.")
+    ] = 5,
+    bond: Annotated[int, typer.Option(min=0, help="Bond of a provider, in fees.")] = 10,
+    fraud: Annotated[int, typer.Option(min=1, max=10, help="What a fraud is slashed, in fees.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="Folder for the two pictures.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether cheating pays: kinds of providers under the audit rule, detection measured by the judge."""
+    from qcrs.attackers.powers import measured_powers
+    from qcrs.report.economics import overheads, profits
+    from qcrs.verification.economics import Economy, study
+
+    powers = measured_powers(trials, progress=lambda family: say(f"• judging cheats on {family} circuits"))
+    found = study(Economy(bond, fraud), powers, jobs, progress=lambda name: say(f"• {name}"))
+    rows = [
+        (
+            o.strategy.name,
+            f"{o.per_job:+.3f}",
+            f"{o.audited / o.jobs:.1%}",
+            o.cheated,
+            o.rejected,
+            o.slashed,
+            f"{o.bound_ppm / 1e6:.2f}",
+        )
+        for o in found.outcomes
+    ]
+    headers = ("provider", "fees a job", "audited", "cheated", "rejected", "slashed", "reputation")
+    parts = [table(rows, headers), "", *(f"detection, {name}: {p.text()}" for name, p in powers.items())]
+    parts += [f"additional shots, {name}: {values[-1]:.1%}" for name, values in found.overhead]
+    parts += ["", *found.text()]
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, picture in (
+            ("profits", profits(found.outcomes)),
+            ("overhead", overheads(found.overhead, found.GOAL)),
+        ):
+            (out / f"economics-{name}.svg").write_text(picture)
+            parts.append(f"picture: {out / f'economics-{name}.svg'}")
+    emit(found.as_json(), as_json=as_json, human="\n".join(parts))
+    raise typer.Exit(0 if found.met else 1)

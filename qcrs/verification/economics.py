@@ -14,8 +14,8 @@ that is not deterred: at the rate q the margin of one half leaves room for 0.35 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from qcrs.circuits.drbg import Drbg
 from qcrs.errors import InputError
@@ -24,6 +24,7 @@ from qcrs.verification.audit import (
     FRAUD,
     ONE,
     PPM,
+    SIMULATED_PPM,
     audit_rate_ppm,
     reputation_at_risk_ppm,
     reputation_bound_ppm,
@@ -37,10 +38,12 @@ __all__ = [
     "Power",
     "Reputation",
     "Strategy",
+    "Study",
     "largest_bribe",
     "margin",
     "overhead_curve",
     "play",
+    "study",
 ]
 
 FEE = 1_000_000
@@ -48,6 +51,9 @@ COST_PPM = 700_000
 WEAK = 26
 MOST = 65_535
 TICK_S = 256
+PROVIDERS = 2
+MOST_MULTIPLE = 10
+"""The largest multiple of the fee that the contract lets a fraud cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,21 @@ class Power:
     unaudited_ppm: int = 0
     slashed_ppm: int = PPM
     source: str = ""
+
+    def text(self) -> str:
+        """One line for people."""
+        shares = [value / PPM for value in (self.audited_ppm, self.slashed_ppm, self.unaudited_ppm)]
+        words = "found {:.3f} when audited, then slashed {:.3f}, unaudited {:.3f}".format(*shares)
+        return f"{words} ({self.source or 'given'})"
+
+    def as_json(self) -> Json:
+        """For scripts."""
+        return {
+            "audited_ppm": self.audited_ppm,
+            "unaudited_ppm": self.unaudited_ppm,
+            "slashed_ppm": self.slashed_ppm,
+            "source": self.source,
+        }
 
     def __post_init__(self) -> None:
         if not all(0 <= value <= PPM for value in (self.audited_ppm, self.unaudited_ppm, self.slashed_ppm)):
@@ -204,7 +225,6 @@ def play(
     providers: int,
     jobs: int,
     seed: bytes,
-    progress: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Several providers of one kind, each with its own jobs; the curve is their mean."""
     out = Outcome(strategy, curve=[0.0] * jobs)
@@ -246,8 +266,6 @@ def play(
             )
         out.profit += total
         out.bound_ppm += reputation.bound_ppm // providers
-        if progress is not None:
-            progress(jobs)
     return out
 
 
@@ -278,21 +296,116 @@ def largest_bribe(economy: Economy, power: Power, good: int, *, certain: bool = 
     return max(0.0, margin(economy, power, good, certain=certain))
 
 
-@cache
-def _accepted(jobs: int, economy: Economy) -> tuple[int, ...]:
-    """Audit rates of an honest provider along its first jobs, expected evidence in the place of drawn."""
+def overhead_curve(economy: Economy, jobs: int = 2000) -> list[float]:
+    """Audits a job, which is what verification adds in shots, along an honest provider's first jobs.
+
+    Evidence is the expected one: full weight where audited, a tenth elsewhere.
+    """
     half_life = economy.half_life_days * 86_400 // TICK_S
     reputation, out = Reputation(half_life), []
     for job in range(jobs):
         tick = round(job * economy.hours * 3600 / TICK_S)
         reputation.record(tick)
         q = economy.rate_ppm(reputation)
-        out.append(q)
+        out.append(q / PPM)
         weak = WEAK if economy.weak_unaudited else ONE
         reputation.record(tick, good=(q * ONE + (PPM - q) * weak) // PPM)
-    return tuple(out)
+    return out
 
 
-def overhead_curve(economy: Economy, jobs: int = 2000) -> Sequence[float]:
-    """Audits a job, which is what verification adds in shots, along an honest provider's first jobs."""
-    return [q / PPM for q in _accepted(jobs, economy)]
+RECORDS = ((0, 0), (1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (64, 0), (250, 0), (20, 8), (250, 8), (0, 8))
+"""Observations for and against at which the inequality is checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything that was found; goals are (name, value, bound, whether it is met)."""
+
+    GOAL: ClassVar[float] = 0.15
+
+    economy: Economy
+    powers: Mapping[str, Power]
+    outcomes: tuple[Outcome, ...]
+    overhead: tuple[tuple[str, Sequence[float]], ...]
+    goals: tuple[tuple[str, float, str, bool], ...]
+    bribes: tuple[tuple[str, float], ...]
+
+    @property
+    def met(self) -> bool:
+        """Whether every goal is."""
+        return all(goal[3] for goal in self.goals)
+
+    def text(self) -> list[str]:
+        """Lines for people."""
+        lines = [
+            f"{'✓' if ok else '✗'} {name}: {value:.3f} ({bound})" for name, value, bound, ok in self.goals
+        ]
+        return lines + [f"· a bribe pays from {value:.2f} fees on, {name}" for name, value in self.bribes]
+
+    def as_json(self) -> Json:
+        """For scripts."""
+        return {
+            "bond_fees": self.economy.bond_fees,
+            "fraud_multiple": self.economy.fraud_multiple,
+            "reputation_fees": self.economy.reputation_fees,
+            "powers": {name: power.as_json() for name, power in self.powers.items()},
+            "outcomes": [one.as_json() for one in self.outcomes],
+            "overhead": {name: [round(value, 6) for value in values] for name, values in self.overhead},
+            "goals": [
+                {"name": name, "value": value, "bound": bound, "met": ok}
+                for name, value, bound, ok in self.goals
+            ],
+            "bribes": dict(self.bribes),
+        }
+
+
+def study(
+    economy: Economy,
+    powers: Mapping[str, Power],
+    jobs: int = 10_000,
+    *,
+    seed: bytes = bytes(32),
+    progress: Callable[[str], None] | None = None,
+) -> Study:
+    """All strategies on circuits that nobody can simulate, the inequality, and the curve of the overhead."""
+    outcomes = []
+    each = jobs // len(STRATEGIES) // PROVIDERS
+    for strategy in STRATEGIES:
+        if progress is not None:
+            progress(strategy.name)
+        outcomes.append(play(strategy, economy, powers, providers=PROVIDERS, jobs=each, seed=seed))
+    simulable = replace(economy, assumed_unaudited_ppm=SIMULATED_PPM, weak_unaudited=False)
+    overhead = [
+        (f"wide circuits, a fraud costs {economy.fraud_multiple} fees", overhead_curve(economy)),
+        ("circuits that are simulated", overhead_curve(simulable)),
+    ]
+    if economy.fraud_multiple != MOST_MULTIPLE:
+        severe = replace(economy, fraud_multiple=MOST_MULTIPLE)
+        name = f"wide circuits, a fraud costs {MOST_MULTIPLE} fees"
+        overhead.append((name, overhead_curve(severe)))
+    honest = outcomes[0].per_job
+    rivals = [one for one in outcomes[1:] if one.strategy.bribe_ppm < PPM]
+    best = max(one.per_job for one in rivals)
+    fabricating = powers["noise"]
+    least = min(margin(economy, fabricating, good, bad) for good, bad in RECORDS)
+    at_rest = overhead[0][1][-1]
+    goals = (
+        ("the best cheat's fees a job", best, f"< {honest:.3f}, the honest ones", best < honest),
+        ("least expected loss of a cheat in fees", least, "> 0", least > 0),
+        (
+            "additional shots at equilibrium, wide circuits",
+            at_rest,
+            f"<= {Study.GOAL}",
+            at_rest <= Study.GOAL,
+        ),
+    )
+    bribes = (
+        ("of an old hand, audited at its rate", largest_bribe(economy, fabricating, 250)),
+        ("of an old hand, every execution held against others", _certain(economy, fabricating, 250)),
+        ("of a newcomer, every execution held against others", _certain(economy, fabricating, 0)),
+    )
+    return Study(economy, powers, tuple(outcomes), tuple(overhead), goals, bribes)
+
+
+def _certain(economy: Economy, power: Power, good: int) -> float:
+    return largest_bribe(economy, power, good, certain=True)
