@@ -307,10 +307,10 @@ class FaultyNetwork(Network):
             return
         made = self.plant.herald(now, link)
         if made is not None:
-            label, sequence, bell, handles, outcomes = made
+            label, sequence, bell, one, two, seen1, seen2 = made
             deaf = losses.pop(0) if losses else -1
             for (port, side), handle, outcome in zip(
-                self._by_link[link.index, label], handles, outcomes, strict=True
+                self._by_link[link.index, label], (one, two), (seen1, seen2), strict=True
             ):
                 if port.node == deaf:
                     self.plant.free(now, handle)  # its controller never learned of the pair and goes on

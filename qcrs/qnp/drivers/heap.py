@@ -1,7 +1,7 @@
 """The event-heap driver: a whole network in one process and one loop.
 
-Events are tuples (time, number, kind, a, b, c) on a binary heap; numbers are given in the order of pushing,
-so equal times are served in a defined order. `Network` is also what the broker of the TCP driver runs, with
+Events are tuples (time, number, kind, a, b, c); numbers are given in the order of pushing, so equal times
+are served in a defined order. `Network` is also what the broker of the TCP driver runs, with
 the node rules called in other processes.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from qcrs.errors import ConfigError, InputError
 from qcrs.qnp import network as qnp
 from qcrs.qnp.control.plan import CircuitPlan, plan_all
+from qcrs.qnp.drivers.agenda import Agenda
 from qcrs.qnp.drivers.plant import Link, Plant
 from qcrs.qnp.drivers.records import CircuitStats, Delivery, RequestLog
 from qcrs.qnp.drivers.trace import Trace
@@ -102,7 +103,8 @@ class Network:
         self.on_early: Callable[[int, int, int, int], None] | None = None
         self.on_status: Callable[[RequestLog], None] | None = None
         self._record = record
-        self._heap: list[tuple[int, int, int, Any, Any, Any]] = []
+        self._agenda = Agenda()
+        self._later = self._agenda.push
         self._number = 0
         self._next_request = 1
         self._early: set[int] = set()
@@ -220,11 +222,11 @@ class Network:
 
     def _push(self, time: int, kind: int, a: Any, b: Any, c: Any) -> None:
         self._number = number = self._number + 1
-        heappush(self._heap, (time, number, kind, a, b, c))
+        self._later((time, number, kind, a, b, c))
 
     def _schedule_herald(self, time: int, link: Link, token: int) -> None:
         self._number = number = self._number + 1
-        heappush(self._heap, (time, number, HERALD, link, token, None))
+        self._later((time, number, HERALD, link, token, None))
 
     def run(
         self, until_ns: int | None = None, *, max_events: int | None = None, max_deliveries: int | None = None
@@ -233,14 +235,18 @@ class Network:
 
         Returns the number of events served. Without any bound an endless request never lets it end.
         """
-        heap, perform = self._heap, self._perform
+        agenda, perform = self._agenda, self._perform
+        heap = agenda.heap
         end = until_ns if until_ns is not None else 1 << 62
         budget = max_events if max_events is not None else 1 << 62
         goal = self.delivered + max_deliveries if max_deliveries is not None else 1 << 62
-        self._goal = goal
         done = 0
         now = self.now
-        while heap and done < budget and self.delivered < goal:
+        while done < budget and self.delivered < goal:
+            if not heap and not agenda.advance():
+                if until_ns is not None:
+                    now = end
+                break
             event = heappop(heap)
             now = event[0]
             if now > end:
@@ -270,9 +276,6 @@ class Network:
                 self._requested(now, event[3], event[4])
             else:
                 event[3](now)
-        else:
-            if until_ns is not None and not heap:
-                now = end
         self.now = now
         self.events += done
         return done
@@ -284,10 +287,14 @@ class Network:
         """A link made a pair: tell both ends, then begin the next."""
         made = self.plant.herald(now, link)
         if made is not None:
-            label, sequence, bell, handles, outcomes = made
+            label, sequence, bell, one, two, seen1, seen2 = made
             (first, side1), (second, side2) = self._by_link[link.index, label]
-            self._perform(now, first, first.on_pair(now, side1, sequence, handles[0], bell, outcomes[0]))
-            self._perform(now, second, second.on_pair(now, side2, sequence, handles[1], bell, outcomes[1]))
+            actions = first.on_pair(now, side1, sequence, one, bell, seen1)
+            if actions:
+                self._perform(now, first, actions)
+            actions = second.on_pair(now, side2, sequence, two, bell, seen2)
+            if actions:
+                self._perform(now, second, actions)
         self.plant.attempt(now, link)
 
     def _swapped(self, now: int, port: Port, action: Action) -> None:
@@ -310,7 +317,7 @@ class Network:
                 side = action[1]
                 peer, delay = port.peers[side]  # type: ignore[misc]  # rules send only where the path goes
                 self._number = number = self._number + 1
-                heappush(self._heap, (now + delay, number, FRAME, peer, 1 - side, action[2]))
+                self._later((now + delay, number, FRAME, peer, 1 - side, action[2]))
             elif kind == SWAP:
                 if port.swap_ns:
                     self._push(now + port.swap_ns, SWAPPED, port, action, None)

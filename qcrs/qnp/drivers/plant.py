@@ -13,7 +13,7 @@ from typing import Any
 from qcrs.errors import InputError
 from qcrs.qnp.link.stream import LinkLayer
 from qcrs.qnp.link.stream import Stream as Label
-from qcrs.qnp.physical.hardware import BASIS_SETS, Hardware, Source
+from qcrs.qnp.physical.hardware import BASIS_SETS, KEEP, Hardware, Source
 from qcrs.qnp.physical.streams import Stream
 from qcrs.qnp.topology.model import Topology
 
@@ -156,8 +156,11 @@ class Plant:
                 for pool in link.pools:
                     pool.waiting.append(link)
             return
-        draws = link.draws
-        label = link.layer.turn(draws.uniform() if link.layer.wants_draw() else 0.0)
+        draws, layer = link.draws, link.layer
+        if layer.coordinated:
+            label = layer.turn()
+        else:
+            label = layer.turn(draws.uniform() if layer.wants_draw() else 0.0)
         if label is None:
             return
         first.free -= 1
@@ -168,7 +171,7 @@ class Plant:
         attempts = 1 + int(log(draws.uniform()) * inverse)
         self._schedule(now + attempts * source.attempt_ns, link, link.token)
 
-    def herald(self, now: int, link: Link) -> tuple[int, int, int, tuple[int, int], tuple[int, int]] | None:
+    def herald(self, now: int, link: Link) -> tuple[int, int, int, int, int, int, int] | None:
         """The attempt under way succeeds: label, sequence, Bell index, both handles, both outcomes.
 
         An end that measures gets its memory back at once.
@@ -183,21 +186,28 @@ class Plant:
         source = link.settings[label.label][0]
         bells = source.bells
         bell = bells[link.draws.below(len(bells))] if len(bells) > 1 else bells[0]
-        nodes = link.nodes
+        nodes, pools = link.nodes, link.pools
         one, two = self.hardware.create(now, source, nodes[0], nodes[1], bell)
-        modes = label.modes
-        result = [-1, -1]
-        for end, handle in ((0, one), (1, two)):
-            mode = modes[end]
-            if mode is None or mode < 0:
-                self._pool_of[handle] = link.pools[end]
-            else:
-                axes = BASIS_SETS[mode]
-                axis = axes[self._axes[nodes[end]].below(len(axes))] if len(axes) > 1 else axes[0]
-                result[end] = 2 * axis + self.hardware.measure(now, nodes[end], handle, axis)
-                self._measured[handle] = nodes[end]
-                self.give(now, link.pools[end])
-        return label.label, label.sequence, bell, (one, two), (result[0], result[1])
+        first, second = label.modes
+        seen1 = seen2 = -1
+        if first == KEEP:
+            self._pool_of[one] = pools[0]
+        else:
+            seen1 = self._measured_at_once(now, nodes[0], one, first, pools[0])
+        if second == KEEP:
+            self._pool_of[two] = pools[1]
+        else:
+            seen2 = self._measured_at_once(now, nodes[1], two, second, pools[1])
+        return label.label, label.sequence, bell, one, two, seen1, seen2
+
+    def _measured_at_once(self, now: int, node: int, handle: int, mode: int | None, pool: Pool) -> int:
+        """Measure along one of the mode's axes: 2·axis + bit."""
+        axes = BASIS_SETS[mode or 0]
+        axis = axes[self._axes[node].below(len(axes))] if len(axes) > 1 else axes[0]
+        bit = self.hardware.measure(now, node, handle, axis)
+        self._measured[handle] = node
+        self.give(now, pool)
+        return 2 * axis + bit
 
     def swap(self, now: int, node: int, left: int, right: int) -> int:
         """Bell measurement: both qubits are free again."""

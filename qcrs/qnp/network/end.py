@@ -100,6 +100,27 @@ class Served:
 class End:
     """What head and tail have in common. `side` is where the circuit lies: 1 at the head, 0 at the tail."""
 
+    __slots__ = (
+        "_circuit",
+        "_discards",
+        "_discards_old",
+        "_ends",
+        "_mode",
+        "_parked",
+        "_pending",
+        "_rotate_at",
+        "_seen",
+        "_test",
+        "closed",
+        "current",
+        "entry",
+        "epoch",
+        "expired",
+        "mismatched",
+        "requests",
+        "tests",
+        "unbound",
+    )
     side = 1
 
     def __init__(self, entry: RoutingEntry) -> None:
@@ -346,6 +367,7 @@ class End:
 class Tail(End):
     """The end that follows: learns of requests by FORWARD and of epochs by TRACK."""
 
+    __slots__ = ()
     side = 0
 
     def _activate(self, frame: Frame) -> list[Action]:

@@ -35,6 +35,7 @@ SECOND = 1_000_000_000
 class Head(End):
     """The end that requests come to."""
 
+    __slots__ = ("_asked", "_left", "_started", "_turn", "delayed")
     side = 1
 
     def __init__(self, entry: RoutingEntry) -> None:
@@ -44,7 +45,6 @@ class Head(End):
         self._started: dict[int, int] = {}
         self._turn: list[Served] = []
         self._left = ENDLESS
-        self._origins: dict[int, int] = {}
 
     # ------------------------------------------------------------------ requests
 

@@ -8,8 +8,6 @@ dropped: the pair's other half was discarded too.
 
 from __future__ import annotations
 
-from collections import deque
-
 from qcrs.qnp.network.actions import (
     FREE,
     LINK_START,
@@ -64,7 +62,7 @@ class Repeater:
         self._circuit = entry.circuit
         self._cutoff = entry.cutoff_ns
         self._slow = entry.swap_ns > 0
-        self._queues: tuple[deque[tuple[int, int, int, int]], ...] = (deque(), deque())
+        self._queues: tuple[list[tuple[int, int, int, int]], ...] = ([], [])
         self._armed = [False, False]
         self._seen = [0, 0]
         self._records: list[dict[int, Record]] = [{}, {}]
@@ -94,7 +92,7 @@ class Repeater:
         self._seen[side] = sequence
         waiting = self._queues[1 - side]
         while waiting:
-            other, other_handle, other_bell, deadline = waiting.popleft()
+            other, other_handle, other_bell, deadline = waiting.pop(0)
             if deadline <= now:
                 actions.append((FREE, other_handle))
                 actions += self._discard(now, 1 - side, other)
@@ -210,7 +208,7 @@ class Repeater:
         actions: list[Action] = []
         for side in (0, 1):
             while self._queues[side]:
-                sequence, handle, _, _ = self._queues[side].popleft()
+                sequence, handle, _, _ = self._queues[side].pop(0)
                 actions.append((FREE, handle))
                 actions += self._discard(now, side, sequence)
         return actions
@@ -226,7 +224,7 @@ class Repeater:
         queue = self._queues[tag]
         actions: list[Action] = []
         while queue and queue[0][3] <= now:
-            sequence, handle, _, _ = queue.popleft()
+            sequence, handle, _, _ = queue.pop(0)
             actions.append((FREE, handle))
             actions += self._discard(now, tag, sequence)
         if queue:

@@ -31,8 +31,12 @@ class BellDiagonalHardware:
     def __init__(self, nodes: Sequence[NodeNoise], seed: int) -> None:
         self._pairs: dict[int, list[Any]] = {}
         self._next = 0
-        self._xy = [n.dephasing_per_ns + n.depolarising_per_ns for n in nodes]
-        self._z = [n.depolarising_per_ns for n in nodes]
+        shared: dict[float, float] = {}  # one object for one value: large networks live in small caches
+        self._xy = [
+            shared.setdefault(r, r) for r in (n.dephasing_per_ns + n.depolarising_per_ns for n in nodes)
+        ]
+        self._z = [shared.setdefault(n.depolarising_per_ns, n.depolarising_per_ns) for n in nodes]
+        self._depolarises = any(self._z)
         self._factors = [
             tuple((1 - n.gate_error) * k for k in readout_factors(n.readout_error)) for n in nodes
         ]
@@ -58,7 +62,9 @@ class BellDiagonalHardware:
         fade = exp(-(p[RATE1] + p[RATE2]) * age - (q[RATE1] + q[RATE2]) * age2)
         p[XX] *= q[XX] * fade
         p[YY] *= q[YY] * fade
-        p[ZZ] *= q[ZZ] * exp(-(p[DEPOL1] + p[DEPOL2]) * age - (q[DEPOL1] + q[DEPOL2]) * age2)
+        p[ZZ] *= q[ZZ]
+        if self._depolarises:
+            p[ZZ] *= exp(-(p[DEPOL1] + p[DEPOL2]) * age - (q[DEPOL1] + q[DEPOL2]) * age2)
         if not self._ideal[node]:
             fx, fy, fz = self._factors[node]
             p[XX] *= fx

@@ -8,10 +8,12 @@ what one of them draws does not depend on the order in which others draw.
 from __future__ import annotations
 
 import hashlib
+from array import array
 
 __all__ = ["Stream"]
 
-_FIRST, _MOST = 64, 4096
+_FIRST, _MOST = 32, 256
+"""Numbers drawn at once, few at first: a network has hundreds of streams and should fit in a cache."""
 
 
 class Stream:
@@ -25,16 +27,19 @@ class Stream:
         digest = hashlib.sha256(f"qcrs/qnp/{seed}/{name}".encode()).digest()
         key = np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
         self._philox = np.random.Philox(key=key)
-        self._block: list[float] = []
+        self._block = iter(array("d"))
         self._size = _FIRST
 
     def uniform(self) -> float:
         """The next number."""
-        if not self._block:
-            words = self._philox.random_raw(self._size).tolist()
-            self._block = [((word >> 11) + 1) * 2.0**-53 for word in words]
-            self._size = min(_MOST, 4 * self._size)
-        return self._block.pop()
+        value = next(self._block, None)
+        return self._refilled() if value is None else value
+
+    def _refilled(self) -> float:
+        words = self._philox.random_raw(self._size)
+        self._block = iter(array("d", (((words >> 11) + 1) * 2.0**-53).tobytes()))
+        self._size = min(_MOST, 4 * self._size)
+        return next(self._block)
 
     def below(self, bound: int) -> int:
         """The next integer in [0, bound)."""
