@@ -22,8 +22,8 @@ which suit a device badly can lower x a little.
 Products, sums and maxima of doubles only, which IEEE 754 fixes to the bit: everyone gets the same M.
 
 Source: Ville 1939; Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting",
-J. R. Stat. Soc. B 86, 1 (2024), section 4 (grids of bets); Shin, Ramdas and Rinaldo, "E-detectors",
-New Engl. J. Stat. Data Sci. 2, 229 (2024), section 2 (starts); Scarf 1958 (the bound).
+J. R. Stat. Soc. B 86, 1 (2024) (grids of bets); Shin, Ramdas and Rinaldo, "E-detectors",
+arXiv 2203.03532 (starts); Scarf 1958 (the bound).
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ a mirror to nothing. Random compiling is that of frames (`qcrs.circuits.frames`)
 other circuits, so a provider that wants to can be good at them alone.
 
 Source: Proctor, Seritan, Nielsen, Rudinger, Young, Blume-Kohout and Sarovar, "Establishing trust in quantum
-computations", arXiv 2204.07568, equations 2 to 4; the estimator of polarisation is that of Proctor et al.,
-"Scalable randomized benchmarking of quantum computers using mirror circuits", PRL 129, 150502 (2022), eq. 6.
+computations", arXiv 2204.07568 (the three kinds and the ratio); Proctor et al., "Scalable randomized
+benchmarking of quantum computers using mirror circuits", PRL 129, 150502 (2022) (the polarisation).
 """
 
 from __future__ import annotations

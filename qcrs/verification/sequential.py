@@ -13,8 +13,8 @@ been in some check.
 The same bounds serve any sum of log-likelihood ratios. For a comparison that was left inconclusive the
 magnitude is nearly normal, so the shots of further executions add (x − (μ₀ + μ₁)/2)(μ₁ − μ₀)/σ².
 
-Source: Wald, "Sequential tests of statistical hypotheses", Ann. Math. Stat. 16, 117 (1945), equations 3.29
-(bounds) and 4.8 (expected number); Wald and Wolfowitz 1948 (no test needs fewer checks on average).
+Source: Wald, "Sequential tests of statistical hypotheses", Ann. Math. Stat. 16, 117 (1945): the
+bounds; Wald and Wolfowitz 1948: no test with the same error rates needs fewer checks on average.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ it cannot find: a provider that recognises Clifford circuits and is honest on th
 measures what a device can do, and V4 PEER judges what it did.
 
 Source: Ferracin, Kapourniotis and Datta, "Accrediting outputs of noisy intermediate-scale quantum computing
-devices", New J. Phys. 21, 113038 (2019); Hines et al., "Demonstrating scalable randomized benchmarking of
-universal gate sets" and "Fully scalable randomized benchmarking without motion reversal" (binary
-randomised benchmarking), PRX Quantum 5, 030334 (2024), arXiv 2309.05147: section III.
+devices", New J. Phys. 21, 113038 (2019); Hines, Hothem, Blume-Kohout, Whaley and Proctor, "Fully scalable
+randomized benchmarking without motion reversal" (binary randomised benchmarking), arXiv 2309.05147.
 """
 
 from __future__ import annotations
