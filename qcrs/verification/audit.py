@@ -8,9 +8,9 @@ With a margin of one half on c and no bribe
 
 S is the smaller of the bond and the contract's multiple of the fee: a bond beyond that is not at stake in one
 job. L is what one fraud takes from a lower confidence bound of the reputation (Beta(a, b): mean less one
-standard deviation): of a long record it takes little, of none nothing. d₀ is 0 where nobody simulates the
-circuit and 0.8 where every execution is held against the exact distribution. Everything is integers in parts
-per million and wei, so that every oracle draws the same.
+standard deviation), though never below a newcomer's: of a long record it takes little, of none nothing. d₀ is
+0 where nobody simulates the circuit and 0.8 where every execution is held against the exact distribution.
+Everything is integers in parts per million and wei, so that every oracle draws the same.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ def reputation_bound_ppm(alpha: int, beta: int) -> int:
 
 
 def reputation_at_risk_ppm(alpha: int, beta: int) -> int:
-    """How much of that bound one fraud takes."""
-    return max(0, reputation_bound_ppm(alpha, beta) - reputation_bound_ppm(alpha, beta + FRAUD))
+    """How much of that bound one fraud takes; never below a newcomer's, since anybody can register anew."""
+    left = max(reputation_bound_ppm(alpha, beta + FRAUD), reputation_bound_ppm(ONE, ONE))
+    return max(0, reputation_bound_ppm(alpha, beta) - left)
 
 
 def slashable(bond: int, fee: int, fraud_multiple: int) -> int:

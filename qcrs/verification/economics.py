@@ -177,7 +177,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Strategy("slacking in one job of five", "diluted", 200_000, COST_PPM // 2),
     Strategy("fabricating from the first job", "noise", PPM, COST_PPM),
     Strategy("fabricating after 250 honest jobs", "noise", PPM, COST_PPM, turns=250),
-    Strategy("bribed with 0.3 fees", "stale", PPM, COST_PPM, bribe_ppm=300_000),
+    Strategy("bribed with 0.1 fees", "stale", PPM, COST_PPM, bribe_ppm=100_000),
     Strategy("newcomer again after each slash", "noise", PPM, COST_PPM, leaves=True),
     Strategy("bribed with 20 fees", "stale", PPM, COST_PPM, bribe_ppm=20 * PPM),
 )
