@@ -6,12 +6,14 @@ Dahlberg, Wehner, *Designing a Quantum Network Protocol*, CoNEXT 2020 (arXiv 201
 ::
 
     from qcrs.qnp import CircuitSpec, HardwareSpec, LinkSpec, Network, Topology, simulate
+    from qcrs.qnp.topology.reader import load_topology          # needs PyYAML
 
     link = LinkSpec("", "", kind="heralded", p=0.01, fidelity=0.98, attempt_ns=100_000)
     chain = Topology.chain(3, link, HardwareSpec(t2_ns=10**9),
                            circuits=(CircuitSpec("c", "n0", "n2", fidelity=0.9),))
 
     network = Network(chain, seed=1)               # or Network(load_topology(path), seed)
+    circuit = network.connect("n0", "n2", 0.9)     # the open circuit with these ends, or a new one
     request = network.request("c", number=100)     # form=KEEP | EARLY | MEASURE, rate, deadline_ns,
     network.run()                                  #   window_ms, head_basis, tail_basis, final, at_ns
     network.requests[request].status               # Status.COMPLETED, with .reason.words and .delivered

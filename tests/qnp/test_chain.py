@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from qcrs.errors import ConfigError
 from qcrs.qnp import (
     EARLY,
     KEEP,
@@ -232,4 +233,47 @@ def test_memory_shared_by_a_node_is_enough_for_progress(chain: Chain) -> None:
     topology = chain(5, hardware=HardwareSpec(qubits=2))
     network = simulate(topology, (WorkloadSpec("c", number=100),), seed=2)
     assert network.requests[1].status is Status.COMPLETED
+    assert network.leaked() == 0
+
+
+def test_requests_with_the_same_ends_and_fidelity_share_a_circuit(chain: Chain) -> None:
+    network = Network(chain(4).with_(circuits=()), 1)
+    one = network.connect("n0", "n3", 0.8)
+    assert network.connect("n0", "n3", 0.8) == one
+    other = network.connect("n0", "n3", 0.7)
+    back = network.connect("n3", "n0", 0.8)
+    assert len({one, other, back}) == 3
+    requests = [network.request(c, number=40) for c in (one, one, other, back)]
+    network.run()
+    assert all(network.requests[r].status is Status.COMPLETED for r in requests)
+    assert network.leaked() == 0
+    with pytest.raises(ConfigError, match="reaches fidelity"):
+        network.connect("n0", "n3", 0.999)
+
+
+def test_frames_sent_again_change_nothing(chain: Chain) -> None:
+    """Every frame of a run is shown to every rule a second time, later: no action, no change of counts."""
+    topology = chain(4, control=ControlSpec(test_every=20, test_count=5))
+    network = Network(topology, 4)
+    request = network.request("c", number=100)
+    seen: list[tuple[int, int, tuple[int, ...]]] = []
+    for node in range(4):
+        port = network.port(1, node)
+
+        def watched(
+            now: int, side: int, frame: tuple[int, ...], rule: object = port.on_frame, node: int = node
+        ) -> object:
+            seen.append((node, side, frame))
+            return rule(now, side, frame)  # type: ignore[operator]  # the port's own rule
+
+        port.on_frame = watched  # type: ignore[assignment]
+    network.run(max_deliveries=60)
+    tracks = [(n, s, f) for n, s, f in seen if f[0] == 3]
+    assert len(tracks) > 300
+    counts = [network.port(1, n).state.as_dict() for n in (0, 3)]
+    for node, side, frame in tracks:
+        assert network.port(1, node).state.on_frame(network.now, side, frame) == []
+    assert [network.port(1, n).state.as_dict() for n in (0, 3)] == counts
+    network.run()
+    assert network.requests[request].delivered == 100
     assert network.leaked() == 0

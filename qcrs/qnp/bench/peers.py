@@ -196,6 +196,10 @@ def compare(
                 f"{wall['ours'] / wall['simqn']:.1f}",
             )
         )
+        progress(
+            f"{nodes} nodes: {speed['ours']:.0f} pairs per processor second, SeQUeNCe {speed['sequence']:.0f}, "
+            f"SimQN {speed['simqn']:.0f}"
+        )
         raw.append({"nodes": nodes, "attempt_ns": attempt, **runs})
     headers = (
         "nodes",

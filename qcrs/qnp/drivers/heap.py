@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
+from itertools import pairwise
 from typing import Any
 
 from qcrs.errors import ConfigError, InputError
 from qcrs.qnp import network as qnp
 from qcrs.qnp.control.plan import CircuitPlan, plan_all
+from qcrs.qnp.control.plan import plan as plan_circuit
+from qcrs.qnp.control.routing import route
 from qcrs.qnp.drivers.agenda import Agenda
 from qcrs.qnp.drivers.plant import Link, Plant
 from qcrs.qnp.drivers.records import CircuitStats, Delivery, RequestLog
@@ -22,7 +25,7 @@ from qcrs.qnp.network.actions import Action, EndRequest, Reason, RoutingEntry, S
 from qcrs.qnp.network.frames import EARLY, KEEP, MEASURE
 from qcrs.qnp.physical.belldiag import BellDiagonalHardware
 from qcrs.qnp.physical.hardware import Hardware
-from qcrs.qnp.topology.model import Topology, WorkloadSpec
+from qcrs.qnp.topology.model import CircuitSpec, Topology, WorkloadSpec
 
 __all__ = ["Network", "Port"]
 
@@ -165,6 +168,26 @@ class Network:
             if plan.spec.name == name:
                 return number
         raise ConfigError("no such circuit", field="circuit", value=name)
+
+    def connect(self, head: str, tail: str, fidelity: float, **fields: Any) -> int:
+        """A circuit between two nodes at a fidelity: the one open with these, else a new one.
+
+        So requests that agree in both are aggregated. Fields are those of `CircuitSpec`. `ConfigError` where
+        no path reaches the fidelity.
+        """
+        for number, plan in self.plans.items():
+            spec = plan.spec
+            if (spec.head, spec.tail, spec.fidelity) == (head, tail, fidelity) and self.circuit(
+                spec.name
+            ) == number:
+                return number
+        number = max(self.plans, default=0) + 1
+        path = route(self.topology, head, tail)
+        busy = [set(pairwise(p.path)) for p in self.plans.values()]
+        sharing = 1 + max(sum(hop in one for one in busy) for hop in pairwise(path))
+        spec = CircuitSpec(f"{head}-{tail}@{fidelity:g}", head, tail, fidelity, **fields)
+        self.open_circuit(plan_circuit(self.topology, spec, number, sharing))
+        return number
 
     def port(self, circuit: int, node: int) -> Port:
         """A circuit at a node."""

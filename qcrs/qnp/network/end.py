@@ -257,11 +257,6 @@ class End:
             self.expired += 1
             actions.append((FREE, entry[1]))
             self._returned(entry[0], actions)
-            return actions
-        for request in self.requests.values():  # the head gave up a confirmed pair of a window
-            if sequence in request.held:
-                _, delivery = request.held.pop(sequence)
-                return [(FREE, delivery[2])]
         return actions
 
     def _activate(self, frame: Frame) -> list[Action]:
@@ -407,6 +402,13 @@ class Tail(End):
             request.held[delivery[4]] = (now, delivery)
         else:
             actions.append(delivery)
+
+    def _expire(self, sequence: int) -> list[Action]:
+        for request in self.requests.values():  # the head gave up a confirmed pair of a window
+            if sequence in request.held:
+                _, delivery = request.held.pop(sequence)
+                return [(FREE, delivery[2])]
+        return super()._expire(sequence)
 
     def _complete(self, now: int, frame: Frame) -> list[Action]:
         _, _, number_of, _, reason, rate, delivered, tests = frame
