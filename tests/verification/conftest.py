@@ -156,6 +156,16 @@ class Lab:
             out.append(tuple(frames))
         return Execution(tuple(out), errors=device.errors)
 
+    def noisy(self, job: JudgeInput, device: Device) -> np.ndarray:
+        """The distribution that gate errors leave of the first unit: the same for every frame."""
+        made = frame(job.units[0].circuit, job.seed, 0, 0)
+        circuit = to_qiskit(made.circuit)
+        circuit.remove_final_measurements()
+        circuit.save_probabilities()
+        backend = AerSimulator(method="density_matrix", noise_model=replace(device, readout=0.0).model())
+        p = np.asarray(backend.run(circuit, shots=1).result().data(0)["probabilities"])
+        return p[np.arange(len(p)) ^ made.mask]
+
     def judge(
         self,
         job: JudgeInput,
