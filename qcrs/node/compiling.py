@@ -22,6 +22,7 @@ from qiskit.transpiler.exceptions import TranspilerError
 from qiskit.transpiler.passes import Optimize1qGatesDecomposition, RemoveIdentityEquivalent
 
 from qcrs.circuits import TURN, CircuitDocument, Instruction, to_qiskit
+from qcrs.client.program import compact
 from qcrs.client.routing import TRANSPILER_LEVEL, TRANSPILER_SEED
 from qcrs.errors import BackendError, CircuitError
 from qcrs.node.devices import CONTROL_FLOW
@@ -39,14 +40,16 @@ def compile_frames(
 ) -> list[QuantumCircuit]:
     """The frames in the device's gates. With `physical` every qubit stays where it is.
 
-    `BackendError` where a circuit is wider than the device, `CircuitError` where a physical one couples
-    qubits that the device does not.
+    `BackendError` where a circuit uses more qubits than the device has, `CircuitError` where a physical one
+    names or couples qubits that the device does not, or where the frames are no frames of one circuit.
     """
-    if any(document.qubits > int(target.num_qubits or 0) for document in documents):
-        raise BackendError(
-            "the job has more qubits than the processor",
-            field="qubits",
-            value=max(document.qubits for document in documents),
+    width = int(target.num_qubits or 0)
+    documents = [_fitted(document, width, physical=physical) for document in documents]
+    if len({(document.qubits, document.clbits) for document in documents}) > 1:
+        raise CircuitError(
+            "the frames of one circuit differ in size",
+            field="frames",
+            solution="draw all frames of a unit from the same circuit",
         )
     documents, target = _on_the_clock(documents, target)
     if physical:
@@ -60,6 +63,31 @@ def compile_frames(
     layout = None if first.layout is None else first.layout.initial_index_layout(filter_ancillas=True)
     manager = _manager(target, layout)
     return [manager.run(to_qiskit(document), num_processes=1) for document in documents]
+
+
+def _fitted(document: CircuitDocument, width: int, *, physical: bool) -> CircuitDocument:
+    """The circuit without idle qubits beyond the device: to declare is free, what it uses is paid for."""
+    used = max((qubit for item in document.walk() for qubit in item.qubits), default=0)
+    if physical and used >= width:
+        raise CircuitError(
+            "a physical circuit names a qubit that the processor does not have",
+            field="qubit",
+            value=used,
+            solution=f"the processor's qubits are 0 to {width - 1}",
+        )
+    if document.qubits <= width:
+        return document
+    if physical:
+        return CircuitDocument(width, document.clbits, document.registers, document.instructions)
+    narrow = compact(document)
+    if narrow.qubits > width:
+        raise BackendError(
+            "the job has more qubits than the processor",
+            field="qubits",
+            value=narrow.qubits,
+            solution="run it on a wider processor",
+        )
+    return narrow
 
 
 def _on_the_clock(

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Pauli, Statevector
 
 from qcrs.circuits import CircuitDocument, Instruction
 from qcrs.client.documents import ExactUnit, FramesDocument, ResultDocument, ResultUnit, SampleUnit
@@ -22,7 +21,7 @@ from qcrs.errors import BackendError, CircuitError
 from qcrs.node.compiling import compile_frames, measured_on
 from qcrs.node.devices import Device, calibration, metadata, open_device
 from qcrs.types import Json, canonical_json, cid_of, parse_canonical
-from qcrs.verification.simulate import expectation, statevector
+from qcrs.verification.simulate import expectations
 
 __all__ = ["as_payload", "describe", "preload", "run", "run_units"]
 
@@ -92,7 +91,10 @@ def _check_width(document: FramesDocument, paid: int) -> None:
             used = {qubit for item in CircuitDocument.from_json(circuit).walk() for qubit in item.qubits}
             if len(used) > paid:
                 raise CircuitError(
-                    "a circuit uses more qubits than the job pays for", field="qubits", value=len(used)
+                    "a circuit uses more qubits than the job pays for",
+                    field="qubits",
+                    value=len(used),
+                    solution=f"pay for them, or use {paid}",
                 )
 
 
@@ -175,12 +177,13 @@ def _exact(device: Device, unit: ExactUnit) -> ResultUnit:
         )
     document = CircuitDocument.from_json(unit.circuit)
     if any(len(label) != document.qubits for label, _re, _im in unit.observables):
-        raise CircuitError("an observable has one letter a qubit", field="observables")
-    if all(item.name in ("u", "cz", "barrier", "delay") for item in document.instructions):
-        state = Statevector(statevector(document.instructions, document.qubits))
-        values = [state.expectation_value(Pauli(label)).real for label, _re, _im in unit.observables]
-    else:
-        values = [expectation(document, [(label, 1.0)]) for label, _re, _im in unit.observables]
+        raise CircuitError(
+            "an observable has one letter a qubit",
+            field="observables",
+            value=document.qubits,
+            solution="write one of I, X, Y, Z for each qubit, the last letter for qubit 0",
+        )
+    values = expectations(document, [[(label, 1.0)] for label, _re, _im in unit.observables])
     terms = zip(values, unit.observables, strict=True)
     return ResultUnit(values_pico=tuple(round(value * real * 1000) for value, (_, real, _) in terms))
 

@@ -94,3 +94,29 @@ def test_delays_last_whole_steps_of_the_devices_clock(name: str, physical: bool)
     assert delay.unit == "dt"
     assert delay.duration % step == 0
     assert abs(delay.duration * target.dt - 1e-6) <= step * target.dt / 2
+
+
+def wide(qubits: int, gates: tuple[Instruction, ...]) -> CircuitDocument:
+    return CircuitDocument(qubits, 1, (), gates)
+
+
+def test_idle_qubits_beyond_the_device_are_left_out() -> None:
+    """A client may declare what it likes; an honest node must be able to run what was paid for."""
+    target = open_device("fake:FakeManilaV2").backend.target
+    gates = (Instruction("u", (2,), (), (1 << 30, 0, 1 << 31)), Instruction("cz", (2, 900)))
+    read = (Instruction("measure", (900,), (0,)),)
+    compiled = compile_frames([wide(1000, gates + read)] * 2, target, physical=False)
+    assert all(is_native(circuit, target) for circuit in compiled)
+    assert all(measured_on(circuit)[0] >= 0 for circuit in compiled)
+    kept = compile_frames([wide(1000, (Instruction("measure", (4,), (0,)),))], target, physical=True)
+    assert measured_on(kept[0]) == (4,)
+    with pytest.raises(CircuitError, match="does not have") as caught:
+        compile_frames([wide(1000, (Instruction("measure", (5,), (0,)),))], target, physical=True)
+    assert caught.value.value == 5
+
+
+def test_frames_of_different_sizes_are_the_client_s_fault() -> None:
+    target = open_device("aer:ideal?qubits=5").backend.target
+    read = (Instruction("measure", (0,), (0,)),)
+    with pytest.raises(CircuitError, match="differ in size"):
+        compile_frames([wide(2, read), wide(3, read)], target, physical=False)

@@ -10,7 +10,7 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
-from qcrs.circuits import lower
+from qcrs.circuits import Instruction, lower
 from qcrs.circuits.document import CircuitDocument
 from qcrs.client.documents import FramesDocument, ResultDocument, SecretDocument
 from qcrs.client.program import Unit, build_documents, decode_result
@@ -124,6 +124,16 @@ def test_exact_values_are_those_of_the_state() -> None:
     expected = [state.expectation_value(SparsePauliOp(label)).real for label in labels]
     found = [value / 1e12 for value in result.units[0].values_pico]
     assert np.allclose(found, expected, atol=2e-9)
+
+
+def test_exact_values_of_a_wide_circuit_take_its_active_qubits_only() -> None:
+    gates = (Instruction("u", (500,), (), (1 << 30, 0, 0)),)
+    circuit = CircuitDocument(1000, 0, (), gates)
+    labels = tuple(
+        "I" * (999 - q) + letter + "I" * q for q, letter in ((500, "X"), (500, "Z"), (3, "Z"), (4, "Y"))
+    )
+    _frames, _secret, result = ran("aer:ideal?qubits=2", [Unit(circuit, paulis=labels)], paid=1)
+    assert np.allclose([value / 1e12 for value in result.units[0].values_pico], [1, 0, 1, 0], atol=2e-9)
 
 
 def test_a_job_wider_than_the_device_is_refused() -> None:
