@@ -39,7 +39,10 @@ def password(
             return file.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
             raise AccountError(
-                f"the password file cannot be read: {error.strerror}", field="password_file", value=str(file)
+                f"the password file cannot be read: {error.strerror}",
+                field="password_file",
+                value=str(file),
+                solution="name a readable file that holds the password and nothing else",
             ) from error
     found = os.environ.get(PASSWORD_VARIABLE)
     if found is not None:
@@ -96,7 +99,12 @@ def load_keystore(path: Path, secret: str | Callable[[], str]) -> LocalAccount:
             solution="create one with `qcrs account new NAME`",
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AccountError("this is not an Ethereum key file", field="file", value=str(path)) from error
+        raise AccountError(
+            "this is not an Ethereum key file",
+            field="file",
+            value=str(path),
+            solution="name a keystore file of an Ethereum wallet, or make one with `qcrs account new NAME`",
+        ) from error
     try:
         key = Account.decrypt(content, secret if isinstance(secret, str) else secret())
     except (ValueError, KeyError, TypeError, NotImplementedError) as error:

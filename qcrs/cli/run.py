@@ -128,12 +128,16 @@ def oracle_run(
     run_oracle(found, chosen, key, OracleSettings(suite=suite))
 
 
-def oracle_identity(account: AccountOption = None, home: HomeOption = None) -> None:
-    """Print an oracle's public keys, for the document that starts an era."""
+def oracle_identity(
+    account: AccountOption = None,
+    home: HomeOption = None,
+    as_json: Json = True,
+) -> None:
+    """Print an oracle's public keys, for the document that starts an era; always as JSON."""
     from qcrs.oracles.identity import OracleKeys
 
     found, chosen, key = _key(home, account)
-    emit(OracleKeys.open(found, chosen, key).identity.as_json(), as_json=True)
+    emit(OracleKeys.open(found, chosen, key).identity.as_json(), as_json=as_json)
 
 
 # ------------------------------------------------------------------- processors

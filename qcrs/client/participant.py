@@ -111,7 +111,10 @@ class Participant:
             )
         except KeyError as error:
             raise ConfigError(
-                "network.json lacks a contract's address", field="contracts", value=str(error)
+                "network.json lacks a contract's address",
+                field="contracts",
+                value=str(error),
+                solution="copy network.json from the network's operator again",
             ) from error
         self.place = Place(self.chain.chain_id, places["ComputationAllocator"])
         self.hpke = HpkeKey.from_account(account)

@@ -82,7 +82,10 @@ class Wallet:
             return str(to_checksum_address(raw["address"]))
         except (KeyError, ValueError, TypeError) as error:
             raise AccountError(
-                "a key file does not name its address", field="file", value=str(self.path(name))
+                "a key file does not name its address",
+                field="file",
+                value=str(self.path(name)),
+                solution="restore the file from a copy, or make a new account with `qcrs account new NAME`",
             ) from error
 
     def load(self, name: str, *, password: str | Callable[[], str] | None = None) -> LocalAccount:
@@ -106,7 +109,12 @@ class Wallet:
         try:
             account: LocalAccount = Account.from_key(raw["key"])
         except (KeyError, ValueError, TypeError) as error:
-            raise AccountError("a key file holds no key", field="file", value=str(path)) from error
+            raise AccountError(
+                "a key file holds no key",
+                field="file",
+                value=str(path),
+                solution="restore the file from a copy, or make a new account with `qcrs account new NAME`",
+            ) from error
         return account
 
     def create(
@@ -150,7 +158,17 @@ class Wallet:
                 solution=f"make it with `qcrs account new {name}`",
             ) from error
         except (OSError, ValueError) as error:
-            raise AccountError("a key file cannot be read", field="file", value=str(path)) from error
+            raise AccountError(
+                "a key file cannot be read",
+                field="file",
+                value=str(path),
+                solution="restore the file from a copy, or make a new account with `qcrs account new NAME`",
+            ) from error
         if not isinstance(raw, dict):
-            raise AccountError("a key file cannot be read", field="file", value=str(path))
+            raise AccountError(
+                "a key file cannot be read",
+                field="file",
+                value=str(path),
+                solution="restore the file from a copy, or make a new account with `qcrs account new NAME`",
+            )
         return raw

@@ -119,7 +119,12 @@ class Config:
         data = expand(dict(self._networks[wanted]), self._variables, where)
         for key in ("host", "chainid"):
             if key not in data:
-                raise ConfigError(f"{where}.{key} is missing", field="file", value=str(self.path))
+                raise ConfigError(
+                    f"{where}.{key} is missing",
+                    field="file",
+                    value=str(self.path),
+                    solution=f"write it under {where}",
+                )
         return NetworkConfig(name=wanted, **_typed(NetworkConfig, data, where, self.path))
 
 
@@ -162,7 +167,12 @@ def load_config(path: Path | None = None) -> Config:
     _known(structure, {item.name for item in fields(ProjectStructure)}, "project_structure.", file)
     artifacts = data.get("dev_deployment_artifacts", True)
     if not isinstance(artifacts, bool):
-        raise ConfigError("dev_deployment_artifacts is true or false", field="file", value=str(file))
+        raise ConfigError(
+            "dev_deployment_artifacts is true or false",
+            field="file",
+            value=str(file),
+            solution=f"change it in {file}",
+        )
     return Config(
         path=file,
         project_structure=ProjectStructure(**_typed(ProjectStructure, structure, "project_structure", file)),
@@ -187,7 +197,12 @@ def _compiler(data: dict[str, Any], file: Path) -> CompilerConfig:
     if not isinstance(remappings, list) or not all(
         isinstance(item, str) and "=" in item for item in remappings
     ):
-        raise ConfigError("compiler.solc.remappings is a list of prefix=path", field="file", value=str(file))
+        raise ConfigError(
+            "compiler.solc.remappings is a list of prefix=path",
+            field="file",
+            value=str(file),
+            solution=f"change it in {file}",
+        )
     flat = {
         "evm_version": solc.get("evm_version", data.get("evm_version", CompilerConfig().evm_version)),
         "version": str(solc.get("version", CompilerConfig().version)),
@@ -202,7 +217,9 @@ def _mapping(value: Any, where: str, file: Path) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ConfigError(f"{where} has to be a mapping", field="file", value=str(file))
+        raise ConfigError(
+            f"{where} has to be a mapping", field="file", value=str(file), solution=f"change it in {file}"
+        )
     return dict(value)
 
 

@@ -42,6 +42,8 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key has to be a word", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} is given twice", key.start_mark
@@ -56,7 +58,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ConfigError(
-                f"the file is larger than {MAX_BYTES // 1024} KiB", field="file", value=str(path)
+                f"the file is larger than {MAX_BYTES // 1024} KiB",
+                field="file",
+                value=str(path),
+                solution="keep compiler, networks and folders in it, and nothing else",
             )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -68,19 +73,28 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"the configuration cannot be read: {error}", field="file", value=str(path)
+            f"the configuration cannot be read: {error}",
+            field="file",
+            value=str(path),
+            solution="it has to be a readable text file in UTF-8",
         ) from error
     try:
         data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derived from SafeLoader
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(
-            f"the configuration is not valid: {' '.join(str(error).split())}", field="file", value=str(path)
+            f"the configuration is not valid: {' '.join(str(error).split())}",
+            field="file",
+            value=str(path),
+            solution="correct that line; the project's own brownie-config.yaml shows the form",
         ) from error
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise ConfigError(
-            "the configuration has to be a mapping of keys to values", field="file", value=str(path)
+            "the configuration has to be a mapping of keys to values",
+            field="file",
+            value=str(path),
+            solution="write KEY: VALUE lines; the project's own brownie-config.yaml shows the form",
         )
     return data
 
@@ -103,7 +117,12 @@ def read_dotenv(path: Path) -> dict[str, str]:
             continue
         name, separator, value = text.partition("=")
         if not separator or not name.strip().isidentifier():
-            raise ConfigError(f"line {number} is not NAME=value", field="dotenv", value=str(path))
+            raise ConfigError(
+                f"line {number} is not NAME=value",
+                field="dotenv",
+                value=str(path),
+                solution="write one NAME=value a line, and comments after #",
+            )
         value = value.strip()
         if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]

@@ -294,4 +294,6 @@ class LocalNetwork:
         elif name in {n.name for n in plan.nodes}:
             self.start_node(next(n for n in plan.nodes if n.name == name))
         else:
-            raise ConfigError("no such process in the plan", field="name", value=name)
+            raise ConfigError(
+                "no such process in the plan", field="name", value=name, solution="`qcrs status` lists them"
+            )

@@ -80,6 +80,7 @@ def test_an_unknown_key_of_a_network_is_found_before_it_is_used(tmp_path: Path) 
         ("- 1\n", "has to be a mapping"),
         ("networks: {default: a, a: {host: embedded}, a: {host: embedded}}\n", "given twice"),
         ("x: &a [1]\ny: *a\n", "aliases are not allowed"),
+        ("? [a, b]\n: c\n", "a key has to be a word"),
         ("x: !!python/object/apply:os.system ['true']\n", "not valid"),
         ("x: [\n", "not valid"),
         ("dev_deployment_artifacts: maybe\n" + NETWORKS, "is true or false"),
@@ -88,8 +89,10 @@ def test_an_unknown_key_of_a_network_is_found_before_it_is_used(tmp_path: Path) 
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, networks: str, reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason):
+    with pytest.raises(ConfigError, match=reason) as caught:
         load_config(write(tmp_path, "", networks=networks))
+    assert caught.value.field
+    assert caught.value.solution
 
 
 @pytest.mark.parametrize(
@@ -104,8 +107,9 @@ def test_what_is_wrong_is_said(tmp_path: Path, networks: str, reason: str) -> No
 )
 def test_a_network_is_checked_when_it_is_used(tmp_path: Path, network: str, reason: str) -> None:
     config = load_config(write(tmp_path, "", networks=f"networks: {{default: a, a: {network}}}\n"))
-    with pytest.raises(ConfigError, match=reason):
+    with pytest.raises(ConfigError, match=reason) as caught:
         config.network()
+    assert caught.value.solution
 
 
 def test_alias_bombs_and_large_files_end_at_once(tmp_path: Path) -> None:
