@@ -197,8 +197,8 @@ def compare(
             )
         )
         progress(
-            f"{nodes} nodes: {speed['ours']:.0f} pairs per processor second, SeQUeNCe {speed['sequence']:.0f}, "
-            f"SimQN {speed['simqn']:.0f}"
+            f"{nodes} nodes: {speed['ours']:.0f} pairs per processor second, "
+            f"SeQUeNCe {speed['sequence']:.0f}, SimQN {speed['simqn']:.0f}"
         )
         raw.append({"nodes": nodes, "attempt_ns": attempt, **runs})
     headers = (
