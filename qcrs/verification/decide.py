@@ -32,6 +32,8 @@ class Case:
     """How many of them are with executions."""
     between: Callable[[int, int], Comparison]
     """Compares peer i with peer j."""
+    fingerprinted: Callable[[int], bool]
+    """Whether the outcomes of peer i are many enough for a copy of them to be seen."""
     covered: bool
     """Whether every unit has an exact reference."""
     shots: tuple[int, ...]
@@ -145,8 +147,8 @@ class _Decision:
     def _condemned_twice(self, comparisons: Sequence[Comparison]) -> list[str]:
         """Tests that condemn against two references: the exact ideal and another, or two independent ones.
 
-        Executions are independent of each other where neither is a copy; and two that contradict each other
-        are no two witnesses of anything.
+        Executions are independent of each other where neither is a copy, which can only be known of outcomes
+        that a copy would betray; and two that contradict each other are no two witnesses of anything.
         """
         everyone = self.case.comparisons
         first_peer = len(everyone) - self.case.peers
@@ -162,7 +164,9 @@ class _Decision:
             if any(
                 a < first_peer
                 or (
-                    agree(self.case.between(a - first_peer, b - first_peer), self.policy)
+                    self.case.fingerprinted(a - first_peer)
+                    and self.case.fingerprinted(b - first_peer)
+                    and agree(self.case.between(a - first_peer, b - first_peer), self.policy)
                     and agree(self.case.between(b - first_peer, a - first_peer), self.policy)
                 )
                 for a, b in combinations(found, 2)

@@ -11,7 +11,8 @@ The order is by cost, and the first that decides, decides:
     V5 consensus  two or more of them                                by majority
 
 A rejection needs one reference. Fraud needs two that condemn by the same test at one in a million, and none
-that accepts: the exact ideal and another, or two executions that are independent and agree. Where nothing
+that accepts: the exact ideal and another, or two executions that agree and are independent, as far as their
+outcomes could show it if they were not: of a few outcomes nobody is condemned on others' word. Where nothing
 can be compared an undrawn execution is accepted on form and frames alone, as weakly verified. A majority of
 colluding providers wins; that is what the bond, the draw and the cap of a job's value by the bond are for.
 """
@@ -31,6 +32,7 @@ from qcrs.verification.decide import IDEAL, Case, decide
 from qcrs.verification.fit import Alternative
 from qcrs.verification.form import form_problem
 from qcrs.verification.frame_test import P_REJECT, FrameUnit, mask_test, score_test
+from qcrs.verification.independence import replay_surprise
 from qcrs.verification.noise_tests import Expected
 from qcrs.verification.peer import (
     Execution,
@@ -296,6 +298,11 @@ class _Judge:
             self._between_peers[i, j] = self._compared(f"peers {i} {j}", (a, samples_a), (b, samples_b))
         return self._between_peers[i, j]
 
+    def _fingerprinted(self, i: int) -> bool:
+        """Whether a copy of peer i's outcomes would be seen: narrow or peaked ones have none of their own."""
+        _, _, samples = self._peers[i]
+        return replay_surprise(samples) >= -math.log10(self._policy.p_copy)
+
     def _against_ideal(self, a: Sample, known: Ideal | None, number: int) -> PairUnit:
         if known is None:
             raise VerificationError("no ideal distribution", field="unit", value=number)
@@ -344,7 +351,13 @@ class _Judge:
             return _simple(Outcome.ACCEPT, "V2 frame", reason, tuple(self._tests), True, weak=measured)
         shots = tuple(unit.shots for unit in self._in.units)
         case = Case(
-            tuple(comparisons), len(self._peers), self._between, self._covered, shots, tuple(self._tests)
+            tuple(comparisons),
+            len(self._peers),
+            self._between,
+            self._fingerprinted,
+            self._covered,
+            shots,
+            tuple(self._tests),
         )
         return decide(case, self._policy)
 

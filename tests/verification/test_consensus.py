@@ -10,7 +10,7 @@ import pytest
 from qcrs.verification import Outcome
 from qcrs.verification.consensus import majority_clique
 
-N, SHOTS = 6, 4000
+N, SHOTS = 8, 4000
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,16 @@ def test_minority_colluders_are_rejected_for_fraud_and_do_not_harm_the_honest(la
     verdict = judged(lab, job, lies[0], lies[1], *honest[:3])
     assert (verdict.outcome, verdict.decided_by) == (Outcome.FRAUD, "V5 consensus")
     assert judged(lab, job, honest[0], *honest[1:3], *lies[:2]).outcome is Outcome.ACCEPT
+
+
+@pytest.mark.parametrize("width", [3, 4, 6])
+def test_of_few_outcomes_nobody_is_condemned_on_the_word_of_others(lab, width) -> None:
+    """Colluders that draw from one pool leave no trace there, so they are no two witnesses."""
+    job = lab.job([lab.family("random", width, 11)], SHOTS, 3)
+    other = lab.ideal(lab.family("random", width, 999))
+    lies = [lab.from_distribution(job, other, lab.A, 70 + k) for k in range(2)]
+    verdict = judged(lab, job, lab.run(job, lab.A, 5), *lies)
+    assert verdict.outcome in (Outcome.REJECT, Outcome.UNDECIDED)
 
 
 def test_two_that_contradict_each_other_condemn_nobody(lab, case) -> None:

@@ -156,17 +156,24 @@ def test_a_copy_of_an_earlier_execution_is_rejected(lab) -> None:
     assert by_peer(lab, job, seeded, seeded).outcome is Outcome.ACCEPT
 
 
-def test_fraud_needs_two_references_that_condemn_by_one_test(lab, case) -> None:
-    job, a, b = case["random"]
+@pytest.fixture(scope="module")
+def wide(lab):
+    """Outcomes enough to tell copies by: a job of eight qubits and two honest executions of it."""
+    job = lab.job([lab.family("random", 8, 11)], SHOTS, 3)
+    return job, lab.run(job, lab.A, 1), lab.run(job, lab.B, 2)
+
+
+def test_fraud_needs_two_references_that_condemn_by_one_test(lab, wide) -> None:
+    job, a, b = wide
     noise = lab.uniform(job, lab.A, 5)
     assert by_peer(lab, job, noise, a).outcome is Outcome.REJECT
     assert by_peer(lab, job, noise, a, b).outcome is Outcome.FRAUD
     assert lab.judge(job, noise, a).outcome is Outcome.FRAUD
 
 
-def test_an_honest_device_survives_a_cheating_peer(lab, case) -> None:
-    job, a, b = case["random"]
-    noise = lab.from_distribution(job, lab.ideal(lab.family("random", N, 5)), lab.A, 4)
+def test_an_honest_device_survives_a_cheating_peer(lab, wide) -> None:
+    job, a, b = wide
+    noise = lab.from_distribution(job, lab.ideal(lab.family("random", 8, 5)), lab.A, 4)
     assert lab.judge(job, a, noise).outcome is Outcome.ACCEPT
     assert by_peer(lab, job, a, b, noise).outcome is Outcome.ACCEPT
     assert by_peer(lab, job, noise, a, b).outcome is Outcome.FRAUD
