@@ -309,9 +309,7 @@ class FaultyNetwork(Network):
         if made is not None:
             label, sequence, bell, one, two, seen1, seen2 = made
             deaf = losses.pop(0) if losses else -1
-            for (port, side), handle, outcome in zip(
-                self._by_link[link.index, label], (one, two), (seen1, seen2), strict=True
-            ):
+            for (port, side), handle, outcome in zip(label.hops, (one, two), (seen1, seen2), strict=True):
                 if port.node == deaf:
                     self.plant.free(now, handle)  # its controller never learned of the pair and goes on
                 else:

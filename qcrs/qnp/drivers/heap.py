@@ -143,9 +143,9 @@ class Network:
             delay = self.topology.links[setting.link].frame_delay_ns
             left.peers[1], right.peers[0] = (right, delay), (left, delay)
             left.links[1], right.links[0] = (setting.link, end), (setting.link, 1 - end)
-            self.plant.install(setting.link, number, setting.source, plan.spec.weight)
-            hop = ((left, 1), (right, 0))
-            self._by_link[setting.link, number] = hop if end == 0 else (hop[1], hop[0])
+            stream = self.plant.install(setting.link, number, setting.source, plan.spec.weight)
+            hops = ((left, 1), (right, 0))
+            stream.hops = self._by_link[setting.link, number] = hops if end == 0 else hops[::-1]
 
     def _bind(self, port: Port, entry: RoutingEntry) -> None:
         """Attach the rules of a fresh state to a port."""
@@ -311,7 +311,7 @@ class Network:
         made = self.plant.herald(now, link)
         if made is not None:
             label, sequence, bell, one, two, seen1, seen2 = made
-            (first, side1), (second, side2) = self._by_link[link.index, label]
+            (first, side1), (second, side2) = label.hops
             actions = first.on_pair(now, side1, sequence, one, bell, seen1)
             if actions:
                 self._perform(now, first, actions)
@@ -323,7 +323,6 @@ class Network:
     def _swapped(self, now: int, port: Port, action: Action) -> None:
         _, left, left_handle, left_bell, right, right_handle, right_bell = action
         outcome = self.plant.swap(now, port.node, left_handle, right_handle)
-        self.stats[port.circuit].swaps += 1
         actions = port.on_swap(now, left, left_bell, right, right_bell, outcome)
         if actions:
             self._perform(now, port, actions)

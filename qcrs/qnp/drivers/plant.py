@@ -43,7 +43,6 @@ class Link:
         "layer",
         "nodes",
         "pools",
-        "settings",
         "token",
         "waits",
     )
@@ -56,7 +55,6 @@ class Link:
         self.pools = pools
         self.layer = layer
         self.draws = draws
-        self.settings: dict[int, tuple[Source, float]] = {}
         self.label: Label | None = None
         self.busy = False
         self.down = False
@@ -100,11 +98,12 @@ class Plant:
 
     # ------------------------------------------------------------------ streams
 
-    def install(self, link: int, label: int, source: Source, weight: int) -> None:
-        """Let a link serve a label with this setting of its source."""
+    def install(self, link: int, label: int, source: Source, weight: int) -> Label:
+        """Let a link serve a label with this setting of its source; the label's stream."""
         inverse = 0.0 if source.p >= 1.0 else 1 / log1p(-source.p)
-        self.links[link].settings[label] = (source, inverse)
-        self.links[link].layer.install(label, weight)
+        stream = self.links[link].layer.install(label, weight)
+        stream.source, stream.inverse = source, inverse
+        return stream
 
     def start(self, now: int, link: int, label: int, end: int, mode: int) -> None:
         """CREATE from one end."""
@@ -165,14 +164,13 @@ class Plant:
             return
         first.free -= 1
         second.free -= 1
-        source, inverse = link.settings[label.label]
         link.label = label
         link.busy = True
-        attempts = 1 + int(log(draws.uniform()) * inverse)
-        self._schedule(now + attempts * source.attempt_ns, link, link.token)
+        attempts = 1 + int(log(draws.uniform()) * label.inverse)
+        self._schedule(now + attempts * label.source.attempt_ns, link, link.token)
 
-    def herald(self, now: int, link: Link) -> tuple[int, int, int, int, int, int, int] | None:
-        """The attempt under way succeeds: label, sequence, Bell index, both handles, both outcomes.
+    def herald(self, now: int, link: Link) -> tuple[Label, int, int, int, int, int, int] | None:
+        """The attempt under way succeeds: stream, sequence, Bell index, both handles, both outcomes.
 
         An end that measures gets its memory back at once.
         """
@@ -183,7 +181,7 @@ class Plant:
             return None
         label.sequence += 1
         self.pairs_made += 1
-        source = link.settings[label.label][0]
+        source = label.source
         bells = source.bells
         bell = bells[link.draws.below(len(bells))] if len(bells) > 1 else bells[0]
         nodes, pools = link.nodes, link.pools
@@ -198,7 +196,7 @@ class Plant:
             self._pool_of[two] = pools[1]
         else:
             seen2 = self._measured_at_once(now, nodes[1], two, second, pools[1])
-        return label.label, label.sequence, bell, one, two, seen1, seen2
+        return label, label.sequence, bell, one, two, seen1, seen2
 
     def _measured_at_once(self, now: int, node: int, handle: int, mode: int | None, pool: Pool) -> int:
         """Measure along one of the mode's axes: 2·axis + bit."""

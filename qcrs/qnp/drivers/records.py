@@ -48,7 +48,6 @@ class CircuitStats:
     fidelity_sum: float = 0.0
     fidelity_sum2: float = 0.0
     gap_sum2: float = 0.0
-    swaps: int = 0
 
     def interval(self) -> tuple[float, float] | None:
         """Mean fidelity and its standard error."""

@@ -8,6 +8,8 @@ at random, which fills memories with pairs that find no partner.
 
 from __future__ import annotations
 
+from typing import Any
+
 from qcrs.errors import InputError
 
 __all__ = ["LinkLayer", "Stream"]
@@ -16,7 +18,7 @@ __all__ = ["LinkLayer", "Stream"]
 class Stream:
     """One label of a link: who asked for it, how each end wants its qubit, the last sequence number."""
 
-    __slots__ = ("label", "modes", "sequence", "weight")
+    __slots__ = ("hops", "inverse", "label", "modes", "sequence", "source", "weight")
 
     def __init__(self, label: int, weight: int) -> None:
         self.label = label
@@ -24,6 +26,10 @@ class Stream:
         self.sequence = 0
         self.modes: list[int | None] = [None, None]
         """Basis code of each end, KEEP to keep the qubit, None while that end has not asked."""
+        self.source: Any = None
+        self.inverse = 0.0
+        self.hops: Any = None
+        """The pair source's setting, 1/ln(1 − p), and whom pairs are for at each end: set by the driver."""
 
 
 class LinkLayer:
