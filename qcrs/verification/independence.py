@@ -58,6 +58,8 @@ SURE = 5.0
 """Standard errors at which parities agree, or contradict each other."""
 UNSURE = 0.1
 """Standard error of m above which the certificate says what was lost."""
+MOST_PEAKED = 8.0
+"""D·Σp² from which errors lead to a few outcomes again and again, as a pool does: no test is made there."""
 SLACK = 3.0
 """How much better two may agree with each other than with a third: also if the third dilutes to a third.
 
@@ -232,6 +234,8 @@ def pool_test(units: Sequence[PoolUnit], colour: float = COLOUR) -> PoolTest | N
     for unit in units:
         if unit.a.shots < 2 or (unit.b is not None and not unit.b.shots):
             continue
+        if len(unit.p_a) * float(unit.p_a @ unit.p_a) >= MOST_PEAKED:
+            continue
         sides = _Sides.of(unit, colour)
         if unit.a.width > MOST_FLIPPED:
             _add_wide(sums, sides)
@@ -348,13 +352,11 @@ def overlap_p_value(pairs: Sequence[tuple[Sample, Sample]]) -> float | None:
         keys = np.unique(np.concatenate([a.keys, b.keys]))
         ca, cb = a.lookup(keys).astype(np.float64), b.lookup(keys).astype(np.float64)
         s = ca + cb
-        if not (a.shots and b.shots):
-            continue
+        if not (a.shots and b.shots) or s.size < 2:
+            continue  # whoever sees one outcome alone has no choice
         r = a.shots / (a.shots + b.shots)
         v = r * (1 - r)
-        deviation += float((((ca - s * r) ** 2) / (s * v) - 1).sum())
-        if s.size > 1:
-            deviation += 1  # the numbers of shots are fixed
+        deviation += float((((ca - s * r) ** 2) / (s * v) - 1).sum()) + 1  # the numbers of shots are fixed
         variance += float(np.maximum(0.0, 2 + (1 - 6 * v) / (s * v)).sum())
         third += float(np.maximum(0.0, 8 - 16 / s).sum())
     if variance < 1:
