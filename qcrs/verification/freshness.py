@@ -6,8 +6,8 @@ where the ideal is known. A shared origin is the fault of whoever committed late
 have copied, and its word is not used either. Of references that depend on each other one is kept, so that
 colluders are never two witnesses, neither for each other nor against a third.
 
-Every test is stated as a surprise, −log₁₀ of its p-value times the number of tests; 6 or more is a fault. By
-construction an honest result has one with a chance of 10⁻⁶.
+Every p-value counts times the number of tests; below 10⁻⁶ it is a fault, so by construction an honest result
+has one with a chance of 10⁻⁶. Tests state it as a plausibility, ½ at the limit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from qcrs.verification.judge import JudgeUnit
 from qcrs.verification.peer import Execution, predicted_magnitude, readout_errors
 from qcrs.verification.samples import Sample, blur_density, merged, sample_of
 from qcrs.verification.simulate import Ideal
-from qcrs.verification.verdict import Policy, Test, ppm
+from qcrs.verification.verdict import PPM, Policy, Test, plausibility, ppm
 
 __all__ = ["Freshness", "Past", "PastUnit", "freshness"]
 
@@ -89,15 +89,16 @@ class _Tests:
 
     def done(self, p_limit: float) -> tuple[list[Test], str, Test | None]:
         """Tests, the clearest fault among them, its test."""
-        out, fault, failed = [], "", None
+        out, fault, failed, worst = [], "", None, 0.0
         limit = -math.log10(p_limit)
         for name, p_value, meaning in self.found:
             surprise = -math.log10(min(1.0, max(p_value, 1e-300) * len(self.found)))
-            fails = surprise >= limit and bool(meaning)
-            test = Test(name, ppm(surprise), 0, ppm(limit), not fails)
+            # A dependence that is nobody's fault is told by its value alone.
+            fails = surprise > limit and bool(meaning)
+            test = Test(name, ppm(plausibility(surprise, limit)), 0, ppm(0.5) if meaning else 0, not fails)
             out.append(test)
-            if fails and (failed is None or test.value_ppm > failed.value_ppm):
-                fault, failed = meaning, test
+            if fails and surprise > worst:
+                fault, failed, worst = meaning, test, surprise
         return out, fault, failed
 
 
@@ -190,11 +191,10 @@ def freshness(
     surprise = replay_surprise(list(own.values()))
     limit = -math.log10(policy.p_copy)
     if surprise < limit:
-        found.append(Test("no power against replays", ppm(surprise), 0, ppm(limit), True))
+        found.append(Test("no power against replays", PPM, 0, PPM, True))
     half = sum(sample.shots for sample in own.values()) // 2
     if pool is None or pool.visible < half:
-        visible = 0 if pool is None else pool.visible
-        found.append(Test("no power against pools", ppm(visible), 0, ppm(half), True))
+        found.append(Test("no power against pools", PPM, 0, PPM, True))
     return Freshness(tuple(found), fault, failed, kept)
 
 
