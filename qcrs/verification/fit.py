@@ -243,10 +243,14 @@ class _Exact:
         return Misfit(statistic, df, self.shots, colour, peaked) if df > 0 else None
 
     def mixed(self, density: Floats) -> Floats:
-        """What mixing in another distribution, with the same noise, changes on the cells."""
+        """What mixing in another distribution, with the same noise, changes on the cells.
+
+        In wide outputs the flips by gates are left out: they cost a pass over 2ⁿ numbers for each bit.
+        """
         lost, *flips = self.values.tolist()
         d = 1.0 / len(self.p)
-        return np.asarray(((1 - lost) * _blurred(density, flips) + lost * d)[self.cells] - self.q)
+        there = _blurred(density, flips)[self.cells] if self.dense else density[self.cells]
+        return np.asarray((1 - lost) * there + lost * d - self.q)
 
     def swapped(self, a: int, b: int) -> Floats:
         """What mixing in the answer with two bits swapped changes on the cells."""
@@ -274,7 +278,7 @@ def fit_exact(
     if a.shots < LEAST_SHOTS or a.width == 0:
         return None
     model = _Exact(a, p, readout)
-    lost, flips, damage = _estimates(model.solve(8 if model.dense else 4), model.covariance)
+    lost, flips, damage = _estimates(model.solve(8 if model.dense else 3), model.covariance)
     changes = [(one.name, model.mixed(one.density)) for one in alternatives]
     changes += [(f"swap {j} {k}", model.swapped(j, k)) for j, k in combinations(range(a.width), 2)]
     weights = tuple((name, model.weight(change)) for name, change in changes)
