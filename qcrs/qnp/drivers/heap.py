@@ -7,6 +7,7 @@ the node rules called in other processes.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
@@ -258,16 +259,26 @@ class Network:
 
         Returns the number of events served. Without any bound an endless request never lets it end.
         """
+        thresholds = gc.get_threshold()
+        gc.set_threshold(max(50_000, thresholds[0]), *thresholds[1:])  # events are no garbage that has cycles
+        try:
+            return self._serve(
+                1 << 62 if until_ns is None else until_ns,
+                1 << 62 if max_events is None else max_events,
+                1 << 62 if max_deliveries is None else self.delivered + max_deliveries,
+            )
+        finally:
+            gc.set_threshold(*thresholds)
+
+    def _serve(self, end: int, budget: int, goal: int) -> int:
+        """The loop of `run`: until a time, so many events, so many pairs in all."""
         agenda, perform = self._agenda, self._perform
         heap = agenda.heap
-        end = until_ns if until_ns is not None else 1 << 62
-        budget = max_events if max_events is not None else 1 << 62
-        goal = self.delivered + max_deliveries if max_deliveries is not None else 1 << 62
         done = 0
         now = self.now
         while done < budget and self.delivered < goal:
             if not heap and not agenda.advance():
-                if until_ns is not None:
+                if end < 1 << 62:
                     now = end
                 break
             event = heappop(heap)

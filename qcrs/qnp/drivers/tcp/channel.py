@@ -14,7 +14,7 @@ from collections import deque
 from qcrs.errors import InputError
 from qcrs.qnp.network.frames import Frame, decode, encode
 
-__all__ = ["MESSAGE_BYTES", "Channel"]
+__all__ = ["MESSAGE_BYTES", "Channel", "peer_of"]
 
 DATA, ACK, HELLO, KEEPALIVE = 1, 2, 3, 4
 _HEAD = struct.Struct(">BI")
@@ -130,3 +130,12 @@ class Channel:
     def _acknowledged(self, number: int) -> None:
         while self._unacked and self._unacked[0][0] <= number:
             self._unacked.popleft()
+
+
+def peer_of(message: bytes) -> int:
+    """Who opens a connection, by its first message; `InputError` where that is no HELLO."""
+    probe = Channel(0, 0)
+    probe.feed(message)
+    if probe.peer is None:
+        raise InputError("a connection begins with HELLO", field="message", value=message.hex())
+    return probe.peer

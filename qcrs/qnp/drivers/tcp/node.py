@@ -14,11 +14,11 @@ import os
 import sys
 import time
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 from qcrs.errors import InputError
 from qcrs.qnp import network as qnp
-from qcrs.qnp.drivers.tcp.channel import Channel
+from qcrs.qnp.drivers.tcp.channel import MESSAGE_BYTES, Channel, peer_of
 from qcrs.qnp.drivers.trace import line
 from qcrs.qnp.network.actions import SEND, SET_TIMER, Action, EndRequest, Reason, RoutingEntry
 from qcrs.qnp.network.frames import Frame
@@ -27,6 +27,7 @@ __all__ = ["NodeProcess", "main"]
 
 LOCAL = "127.0.0.1"
 RETRY_S = 0.01
+MOST_EARLY = 256
 
 
 class Neighbour:
@@ -35,24 +36,69 @@ class Neighbour:
     def __init__(self, node: int, channel: Channel) -> None:
         self.node = node
         self.channel = channel
-        self.writer: asyncio.StreamWriter | None = None
+        self.transport: asyncio.Transport | None = None
         self.heard = 0
         self.lost = False
-        self.changed = asyncio.Event()
         self.dialling: asyncio.Task[None] | None = None
         self.cut_after = -1
 
     def flush(self) -> None:
         """Write what the channel has to say."""
         data = self.channel.take()
-        if not data or self.writer is None:
+        if not data or self.transport is None:
             return
         if self.cut_after >= 0:  # a fault: part of a message, then no connection
-            self.writer.write(data[: self.cut_after])
+            self.transport.write(data[: self.cut_after])
             self.cut_after = -1
-            self.writer.close()
+            self.transport.close()
             return
-        self.writer.write(data)
+        self.transport.write(data)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection with a neighbour: known if we dialled, told by its first message otherwise."""
+
+    def __init__(self, node: NodeProcess, neighbour: Neighbour | None = None) -> None:
+        self._node = node
+        self._neighbour = neighbour
+        self._first = b""
+        self._transport: asyncio.Transport
+        self.ended = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if self._neighbour is not None:
+            self._begin(self._neighbour)
+
+    def _begin(self, neighbour: Neighbour) -> None:
+        if neighbour.transport is not None:
+            neighbour.transport.close()
+        neighbour.channel.connect()
+        neighbour.transport = self._transport
+        neighbour.flush()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            if self._neighbour is None:
+                self._first += data
+                if len(self._first) < MESSAGE_BYTES:
+                    return
+                data = self._first
+                self._neighbour = self._node.neighbour(peer_of(data[:MESSAGE_BYTES]))
+                self._begin(self._neighbour)
+            if self._neighbour.transport is self._transport:
+                self._node.heard(self._neighbour, data)
+        except InputError:  # not our protocol, or a frame is missing: a new connection sends it again
+            self._transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        del error
+        neighbour = self._neighbour
+        if neighbour is not None and neighbour.transport is self._transport:
+            neighbour.transport = None
+            neighbour.channel.disconnect()
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 class NodeProcess:
@@ -67,6 +113,7 @@ class NodeProcess:
         self.states: dict[int, Any] = {}
         self.neighbours: dict[int, Neighbour] = {}
         self.inbox: dict[tuple[int, int], deque[Frame]] = {}
+        self.early: dict[int, list[tuple[int, Frame]]] = {}
         self.arrived = asyncio.Event()
         self.trace = -1
         self.broker: asyncio.StreamWriter
@@ -76,7 +123,7 @@ class NodeProcess:
 
     async def run(self, host: str, port: int) -> None:
         """Until the broker goes."""
-        server = await asyncio.start_server(self._accepted, LOCAL, 0)
+        server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), LOCAL, 0)
         reader, self.broker = await asyncio.open_connection(host, port, limit=1 << 24)
         self._tell("hello", self.node, self.incarnation, server.sockets[0].getsockname()[1])
         try:
@@ -143,6 +190,9 @@ class NodeProcess:
         values: list[Any] = [tuple(f) if isinstance(f, list) else f for f in fields]
         entry = RoutingEntry(*values)
         self.states[entry.circuit] = qnp.install(entry)
+        for node, frame in self.early.pop(entry.circuit, []):
+            self._frame(node, frame)
+        self.arrived.set()
 
     def _close(self, circuit: int) -> None:
         state = self.states.get(circuit)
@@ -191,7 +241,7 @@ class NodeProcess:
 
     def _send(self, state: Any, side: int, frame: Frame) -> None:
         node = state.entry.next if side else state.entry.previous
-        neighbour = self._neighbour(node)
+        neighbour = self.neighbour(node)
         neighbour.channel.send(frame)
         neighbour.flush()
 
@@ -218,72 +268,34 @@ class NodeProcess:
 
     # ------------------------------------------------------------------ neighbours
 
-    def _neighbour(self, node: int) -> Neighbour:
+    def neighbour(self, node: int) -> Neighbour:
+        """The neighbour of this number, new if it is."""
         if node not in self.neighbours:
             self.neighbours[node] = Neighbour(node, Channel(self.node, self.incarnation))
         return self.neighbours[node]
 
     def _channel(self, node: int) -> Channel:
-        return self._neighbour(node).channel
+        return self.neighbour(node).channel
 
     def _dial(self, node: int, port: int) -> None:
-        neighbour = self._neighbour(node)
+        neighbour = self.neighbour(node)
         if neighbour.dialling is not None:
             neighbour.dialling.cancel()
         neighbour.dialling = self._spawn(self._dialled(neighbour, port))
 
     async def _dialled(self, neighbour: Neighbour, port: int) -> None:
         """Connect again and again; a broken connection costs nothing but time."""
+        loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(OSError):
-                reader, writer = await asyncio.open_connection(LOCAL, port)
-                neighbour.channel.connect()
-                await self._converse(neighbour, reader, writer)
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self, neighbour), LOCAL, port
+                )
+                await connection.ended
             await asyncio.sleep(RETRY_S)
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Somebody connects: the first message says who."""
-        try:
-            first = await reader.readexactly(29)
-            probe = Channel(self.node, self.incarnation)
-            probe.feed(first)
-        except (InputError, OSError, asyncio.IncompleteReadError):
-            writer.close()
-            return
-        neighbour = self._neighbour(probe.peer or 0)
-        neighbour.channel.connect()
-        with contextlib.suppress(OSError, asyncio.CancelledError):  # cancelled when the process ends
-            await self._converse(neighbour, reader, writer, first)
-
-    async def _converse(
-        self,
-        neighbour: Neighbour,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        first: bytes = b"",
-    ) -> None:
-        """Read until the connection ends."""
-        if neighbour.writer is not None:
-            neighbour.writer.close()
-        neighbour.writer = writer
-        neighbour.flush()
-        data = first
-        try:
-            while True:
-                if data:
-                    self._heard(neighbour, data)
-                data = await reader.read(1 << 16)
-                if not data:
-                    break
-        except InputError:
-            pass  # not our protocol, or a frame is missing: a new connection sends it again
-        finally:
-            writer.close()
-            if neighbour.writer is writer:
-                neighbour.writer = None
-                neighbour.channel.disconnect()
-
-    def _heard(self, neighbour: Neighbour, data: bytes) -> None:
+    def heard(self, neighbour: Neighbour, data: bytes) -> None:
+        """Bytes from a neighbour: frames to the rules at once."""
         neighbour.heard = self.now()
         frames, restarted = neighbour.channel.feed(data)
         if neighbour.channel.up and neighbour.lost:
@@ -297,8 +309,11 @@ class NodeProcess:
 
     def _frame(self, node: int, frame: Frame) -> None:
         state = self.states.get(frame[1])
-        if state is None:
-            return  # a circuit that was closed
+        if state is None:  # a neighbour may hear of a new circuit before us
+            frames = self.early.setdefault(frame[1], [])
+            if len(frames) < MOST_EARLY and len(self.early) < MOST_EARLY:
+                frames.append((node, frame))
+            return
         side = 0 if state.entry.previous == node else 1
         if self.wall:
             self._perform(frame[1], state, state.on_frame(self.now(), side, frame))
@@ -331,7 +346,7 @@ class NodeProcess:
 
     def _fault(self, kind: str, node: int, count: int) -> None:
         """Break a connection in the middle of a message, or send a frame twice."""
-        neighbour = self._neighbour(node)
+        neighbour = self.neighbour(node)
         if kind == "cut":
             neighbour.cut_after = count
         else:
