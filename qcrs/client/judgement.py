@@ -343,8 +343,7 @@ def _with_freshness(found: Found, fresh: Freshness) -> Found:
     tests = (*found.tests, *(_row(test) for test in fresh.tests))
     if fresh.failed is None or found.outcome in (Outcome.REJECT, Outcome.FRAUD):
         return replace(found, tests=tests)
-    # Improbable is bad: turned round, so that a score under its threshold fails as everywhere.
-    score, threshold = -fresh.failed.value_ppm, -fresh.failed.threshold_ppm
+    score, threshold = fresh.failed.value_ppm, fresh.failed.threshold_ppm
     return Found(
         int(Outcome.REJECT), score, threshold, (score, score), "V10 freshness", fresh.fault, tests=tests
     )

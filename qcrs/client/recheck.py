@@ -6,14 +6,16 @@ come from floating point may differ between machines by as much as oracles allow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qcrs.client.archive import circuits_named, counted_past, keys_of, open_past
 from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.history import Execution, Job, Verdict
+from qcrs.client.identities import OracleIdentity
 from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
 from qcrs.client.quorum import read_report_call, report_digest, signature_problems
 from qcrs.client.reader import Reader
@@ -23,7 +25,7 @@ from qcrs.errors import ChainError, InputError, QCRSError
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import beacon_message, verify_proof
 from qcrs.types import Json, digest_to_cid, parse_canonical
-from qcrs.verification.audit import beacon_of, drawn
+from qcrs.verification.audit import drawn
 
 if TYPE_CHECKING:
     from qcrs.client.documents import FramesDocument, JobDocument, ResultDocument, SecretDocument
@@ -225,6 +227,7 @@ class Recheck:
         )
         proofs: dict[int, bytes] = {}
         wrong = []
+        identities: tuple[OracleIdentity, ...] = ()
         try:
             identities = reader.identities(verdict.era)
             for name, text in _table(words.get("proofs")).items():
@@ -235,14 +238,16 @@ class Recheck:
             wrong.append(str(error))
         self.report.add(subject, f"{len(proofs)} beacon proofs", not wrong, "; ".join(wrong))
         void = evidence.get("decided_by") == "client void"
-        self._draw(subject, run, _table(evidence.get("draw")), beacon_of(hash_, proofs), block, void=void)
+        if len(hash_) == 32 and identities:
+            took = partial(drawn, hash_, proofs, oracles=len(identities))
+            self._draw(subject, run, _table(evidence.get("draw")), took, block, void=void)
 
     def _draw(
         self,
         subject: str,
         run: Execution,
         words: Mapping[str, Any],
-        beacon: bytes,
+        took: Callable[[int], bool],
         block: int,
         *,
         void: bool,
@@ -263,7 +268,7 @@ class Recheck:
         if self.case.secret is not None and (exact or not void):
             pairs.append(("draw.simulated", words.get("simulated"), simulated(self.case.secret)))
         if type(rate) is int:
-            pairs.append(("draw.drawn", words.get("drawn"), drawn(beacon, rate)))
+            pairs.append(("draw.drawn", words.get("drawn"), took(rate)))
         self._equal(subject, name, pairs)
 
     def _standing(self, run: Execution) -> Standing:

@@ -29,7 +29,7 @@ from qcrs.oracles.reports import Judgement
 from qcrs.oracles.watch import Watch
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical
-from qcrs.verification.audit import beacon_of, drawn
+from qcrs.verification.audit import drawn
 
 __all__ = ["Bench", "CaseJudging", "bench_sandbox", "judged_states"]
 
@@ -265,8 +265,8 @@ class CaseJudging:
             standing = self.watch.standing(self.execution.processor, self.execution.committed_at)
             self.watch.keep(standing)
             self._rate_ppm = audited_rate_ppm(rate, standing)
-        beacon = beacon_of(self.beacon.block_hash, dict(proofs))
-        return self._rate_ppm, drawn(beacon, self._rate_ppm), alone
+        oracles = len(self.party.oracles(self.era))
+        return self._rate_ppm, drawn(self.beacon.block_hash, proofs, self._rate_ppm, oracles), alone
 
     # ----------------------------------------------------------------- evidence
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qcrs.verification.audit import audit_rate_ppm, beacon_of, drawn, reputation_bound_ppm
+    from qcrs.verification.audit import audit_rate_ppm, drawn, reputation_bound_ppm
     from qcrs.verification.commitment import commitment, result_root
     from qcrs.verification.evidence import AuditRecord, Evidence, build_evidence, differences, parse_evidence
     from qcrs.verification.form import parse_counts
@@ -38,7 +38,6 @@ __all__ = [
     "Verdict",
     "active_qubits",
     "audit_rate_ppm",
-    "beacon_of",
     "build_evidence",
     "check_predicate",
     "commitment",
@@ -73,7 +72,6 @@ _HOME = {
     "Verdict": "verdict",
     "active_qubits": "simulate",
     "audit_rate_ppm": "audit",
-    "beacon_of": "audit",
     "build_evidence": "evidence",
     "check_predicate": "predicate",
     "commitment": "commitment",

@@ -16,16 +16,17 @@ Everything is integers in parts per million and wei, so that every oracle draws 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from qcrs.circuits.drbg import keccak
 from qcrs.errors import InputError
 
 __all__ = [
     "audit_rate_ppm",
-    "beacon_of",
     "drawn",
     "reputation_at_risk_ppm",
     "reputation_bound_ppm",
+    "share_threshold",
     "slashable",
 ]
 
@@ -85,15 +86,32 @@ def audit_rate_ppm(
     return min(PPM, max(LEAST_PPM, rate))
 
 
-def beacon_of(block_hash: bytes, proofs: dict[int, bytes]) -> bytes:
-    """keccak of the block hash and the oracles' proofs in order of oracle index."""
+def share_threshold(rate_ppm: int, shares: int) -> int:
+    """Of 2⁶⁴: the chance of one share so that of this many independent ones some draws with the rate q.
+
+    1 − (1 − q)^(1/shares), rounded up; an integer root, so that everyone gets the same.
+    """
+    if not 0 <= rate_ppm <= PPM or not 1 <= shares <= 64:
+        raise InputError("a rate lies between 0 and 1", field="rate_ppm", value=(rate_ppm, shares))
+    power = ((PPM - rate_ppm) << 64 * shares) // PPM
+    low, high = 0, 1 << 64  # ⌊power^(1/shares)⌋ by bisection
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if middle**shares <= power else (low, middle - 1)
+    return (1 << 64) - low
+
+
+def drawn(block_hash: bytes, proofs: Mapping[int, bytes], rate_ppm: int, oracles: int) -> bool:
+    """Whether some oracle's share keccak(block hash ‖ proof) falls under the threshold of 2f + 1 shares.
+
+    Of 3f + 1 oracles at least 2f + 1 are honest and prove, so the chance is q or more whatever the others do:
+    a proof that is withheld can only be missing where it would have drawn. With all proofs the chance is up
+    to half as much again. Fewer than 2f + 1 proofs draw for certain.
+    """
     if len(block_hash) != 32:
         raise InputError("a block hash has 32 bytes", field="block_hash", value=len(block_hash))
-    return keccak(block_hash + b"".join(proofs[index] for index in sorted(proofs)))
-
-
-def drawn(beacon: bytes, rate_ppm: int) -> bool:
-    """Whether beacon / 2²⁵⁶ < q."""
-    if len(beacon) != 32:
-        raise InputError("a beacon has 32 bytes", field="beacon", value=len(beacon))
-    return int.from_bytes(beacon, "big") * PPM < rate_ppm << 256
+    enough = 2 * (oracles - 1) // 3 + 1
+    if len(proofs) < enough:
+        return True
+    threshold = share_threshold(rate_ppm, enough)
+    return any(int.from_bytes(keccak(block_hash + proof)[:8], "big") < threshold for proof in proofs.values())

@@ -100,6 +100,8 @@ class Economy:
     wrongly_ppm: int = 1000
     hours: float = 4.0
     half_life_days: int = 90
+    oracles: int = 4
+    """All of them prove, so more is drawn than q (see `audit.drawn`); the inequality counts on q alone."""
     weak_unaudited: bool = True
     """Whether an unaudited accept is a weak one: so it is where nothing can be simulated."""
 
@@ -112,6 +114,12 @@ class Economy:
             reputation_at_risk_ppm(reputation.alpha, reputation.beta),
             self.assumed_unaudited_ppm,
         )
+
+    def drawn_ppm(self, reputation: Reputation) -> int:
+        """The chance of an audit when every oracle proves."""
+        enough = 2 * (self.oracles - 1) // 3 + 1
+        spared = (1 - self.rate_ppm(reputation) / PPM) ** (self.oracles / enough)
+        return round(PPM * (1 - spared))
 
 
 @dataclass(slots=True)
@@ -237,7 +245,7 @@ def play(
         for job, (cheats, draws, finds, slashes, wrongs) in enumerate(dice):
             tick = round(job * economy.hours * 3600 / TICK_S)
             reputation.record(tick)
-            audited = draws < economy.rate_ppm(reputation)
+            audited = draws < economy.drawn_ppm(reputation)
             cheated = bool(strategy.cheat) and job >= strategy.turns and cheats < strategy.chance_ppm
             found = wrongs < economy.wrongly_ppm
             if cheated:
@@ -306,7 +314,7 @@ def overhead_curve(economy: Economy, jobs: int = 2000) -> list[float]:
     for job in range(jobs):
         tick = round(job * economy.hours * 3600 / TICK_S)
         reputation.record(tick)
-        q = economy.rate_ppm(reputation)
+        q = economy.drawn_ppm(reputation)
         out.append(q / PPM)
         weak = WEAK if economy.weak_unaudited else ONE
         reputation.record(tick, good=(q * ONE + (PPM - q) * weak) // PPM)

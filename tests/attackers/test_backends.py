@@ -132,17 +132,18 @@ def test_a_selective_aborter_leaves_nothing_to_commit(framed, scrambled) -> None
 
 def test_the_beacon_has_nothing_that_a_provider_can_choose() -> None:
     # A12: many salts give many commitments, but the audit draw depends on the block and the oracles alone.
-    from qcrs.verification.audit import beacon_of
+    from qcrs.verification.audit import drawn
     from qcrs.verification.commitment import commitment
 
-    block, proofs = b"\x11" * 32, {0: b"a", 2: b"c", 1: b"b"}
+    proofs = {0: b"a", 2: b"c", 1: b"b"}
     ground = {commitment(bytes([salt]) * 32, "0x" + "22" * 20, 7, b"\x33" * 32) for salt in range(64)}
     assert len(ground) == 64
-    assert not {"commitment", "salt", "provider"} & set(beacon_of.__annotations__)
-    assert beacon_of(block, proofs) == beacon_of(block, dict(reversed(proofs.items())))
-    assert (
-        beacon_of(block, {**proofs, 2: b"x"}) != beacon_of(block, proofs) != beacon_of(b"\x12" * 32, proofs)
-    )
+    assert not {"commitment", "salt", "provider"} & set(drawn.__annotations__)
+    blocks = [bytes([number]) * 32 for number in range(64)]
+    draws = [drawn(block, proofs, 300_000, 4) for block in blocks]
+    assert draws == [drawn(block, dict(reversed(proofs.items())), 300_000, 4) for block in blocks]
+    assert draws != [drawn(block, {**proofs, 2: b"x"}, 300_000, 4) for block in blocks]
+    assert 0 < sum(draws) < 64
 
 
 def test_dropping_gates_leaves_the_others() -> None:

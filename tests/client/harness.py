@@ -67,7 +67,7 @@ from qcrs.config.home import Home, NetworkFile
 from qcrs.sealing import BeaconKey, HpkeKey, beacon_message
 from qcrs.store import ContentStore, Mailbox
 from qcrs.types import canonical_json, cid_to_digest, digest_to_cid, parse_canonical
-from qcrs.verification.audit import beacon_of, drawn
+from qcrs.verification.audit import drawn
 
 CREDIT = 10**6
 ORACLES = 4
@@ -382,7 +382,7 @@ class Desk:
         block, hash_, proofs = self._beacon(job, run)
         exact = simulated(open_secret(*self._sealed(job, "secret")))
         rate = rate_at(self.network.contracts, run.processor, job.fee, block, exact=exact)
-        return rate, drawn(beacon_of(hash_, proofs), rate)
+        return rate, drawn(hash_, proofs, rate, len(self.network.oracles))
 
     # ----------------------------------------------------------------- oracles
 

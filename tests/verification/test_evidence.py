@@ -15,7 +15,6 @@ from qcrs.verification import (
     Test,
     Verdict,
     audit_rate_ppm,
-    beacon_of,
     build_evidence,
     commitment,
     differences,
@@ -24,7 +23,7 @@ from qcrs.verification import (
     reputation_bound_ppm,
     result_root,
 )
-from qcrs.verification.audit import reputation_at_risk_ppm, slashable
+from qcrs.verification.audit import reputation_at_risk_ppm, share_threshold, slashable
 
 VERDICT = Verdict(
     Outcome.REJECT,
@@ -139,19 +138,37 @@ def test_better_reputations_are_audited_less() -> None:
     assert rates == sorted(rates, reverse=True)
 
 
-def test_the_draw_follows_the_beacon() -> None:
-    low, high = bytes(32), b"\xff" * 32
-    assert drawn(low, 30_000)
-    assert not drawn(high, 999_999)
-    assert drawn(high, 1_000_000)
-    hits = sum(drawn(keccak(bytes([i, j])), 123_000) for i in range(40) for j in range(250))
-    assert hits / 10_000 == pytest.approx(0.123, abs=0.015)
+def shares(count: int, trial: int) -> dict[int, bytes]:
+    """Proofs of as many oracles, as good as random."""
+    return {index: keccak(bytes([index]) + trial.to_bytes(4, "big")) for index in range(count)}
 
 
-def test_the_beacon_orders_its_proofs() -> None:
+def test_the_chance_of_a_draw_is_the_rate_when_a_third_withholds_and_no_less_otherwise() -> None:
+    block, rate, trials = b"\3" * 32, 123_000, 4000
+    for oracles in (4, 7, 31):
+        enough = 2 * (oracles - 1) // 3 + 1
+        least, most = (
+            sum(drawn(block, shares(count, trial), rate, oracles) for trial in range(trials)) / trials
+            for count in (enough, oracles)
+        )
+        assert least == pytest.approx(0.123, abs=0.021)  # four standard deviations
+        assert least < most < 1.5 * 0.123 + 0.021
+
+
+def test_thresholds_are_exact_integers() -> None:
+    assert share_threshold(1_000_000, 3) == 1 << 64
+    assert share_threshold(0, 3) == 0
+    for rate, count in ((30_000, 3), (123_456, 5), (999_999, 21)):
+        exact = 1 - (1 - rate / 10**6) ** (1 / count)
+        assert share_threshold(rate, count) / 2**64 == pytest.approx(exact, rel=1e-12)
+    with pytest.raises(InputError):
+        share_threshold(-1, 3)
+
+
+def test_too_few_proofs_draw_for_certain() -> None:
     block = b"\3" * 32
-    assert beacon_of(block, {2: b"two", 0: b"zero"}) == keccak(block + b"zerotwo")
+    assert drawn(block, shares(2, 0), 0, 4)
+    assert not drawn(block, shares(3, 0), 0, 4)
+    assert drawn(block, shares(3, 0), 1_000_000, 4)
     with pytest.raises(InputError):
-        beacon_of(b"", {})
-    with pytest.raises(InputError):
-        drawn(b"", 1)
+        drawn(b"", {}, 1, 4)
