@@ -15,20 +15,14 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Statevector
 
 from qcrs.verification import Execution, JudgeInput, Outcome
+from qcrs.verification.simulate import truncated
 
 N, SHOTS, TRIALS = 8, 4000, 3
 
 
 def _truncated(circuit: QuantumCircuit, bond: int) -> np.ndarray:
     """A06: outcome distribution of the ideal state cut to a matrix-product state of this bond dimension."""
-    psi = Statevector(circuit).data
-    n = circuit.num_qubits
-    for cut in range(1, n):
-        u, s, v = np.linalg.svd(psi.reshape(1 << cut, -1), full_matrices=False)
-        s[bond:] = 0
-        psi = ((u * s) @ v).reshape(-1)
-    p = np.abs(psi) ** 2
-    return p / p.sum()
+    return np.abs(truncated(Statevector(circuit).data, bond)) ** 2
 
 
 def _attacks(
@@ -78,14 +72,16 @@ def _attacks(
 
 LEAST_REJECTED = {
     "A01 uniform": 1.0,
-    "A02 stale": 0.94,
-    "A04 swap": 0.8,  # some circuits are symmetric under the swap: wrong qubits, right data
-    "A05 flip 0.3": 0.9,
+    "A02 stale": 0.94,  # two QAOA circuits with like angles answer alike
+    "A04 swap": 0.9,  # some circuits are symmetric under the swap: wrong qubits, right data
+    "A05 flip 0.3": 0.75,  # noise B: a bit may be flipped by a tenth as it is
     "A05 flip 0.5": 0.96,
-    "A05r force": 0.9,
-    "A11 fabricate 3": 0.95,
-    "A11 fabricate 5": 0.95,
+    "A05r force": 0.97,
+    "A11 fabricate 3": 0.97,
+    "A11 fabricate 5": 0.97,
 }
+LEAST_REJECTED_A = {**LEAST_REJECTED, "A05 flip 0.2": 0.9, "A05 flip 0.3": 0.97, "A07 worse": 0.9}
+"""At noise A, where a certificate leaves less room."""
 
 
 @pytest.mark.slow
@@ -114,7 +110,8 @@ def test_the_table(lab) -> None:
             assert rejected == 0, (label, kind)
             assert counts["ACCEPT"] / counts.total() >= 0.95, (label, kind)
         elif kind == "ideal":
-            assert rejected >= LEAST_REJECTED.get(name, 0), (name, label)
+            least = LEAST_REJECTED_A if label == "A" else LEAST_REJECTED
+            assert rejected >= least.get(name, 0), (name, label)
 
 
 @pytest.mark.slow
