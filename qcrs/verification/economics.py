@@ -118,7 +118,7 @@ class Economy:
     def drawn_ppm(self, reputation: Reputation) -> int:
         """The chance of an audit when every oracle proves."""
         enough = 2 * (self.oracles - 1) // 3 + 1
-        spared = (1 - self.rate_ppm(reputation) / PPM) ** (self.oracles / enough)
+        spared = float((1 - self.rate_ppm(reputation) / PPM) ** (self.oracles / enough))
         return round(PPM * (1 - spared))
 
 
