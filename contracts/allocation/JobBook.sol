@@ -66,7 +66,8 @@ abstract contract JobBook is FairQueue {
         _requeue(k);
     }
 
-    /// @dev Whether the accepted processors' log2-odds sum to what the client's trust asks for.
+    /// @dev Whether the accepted processors' log2-odds sum to what the client's trust asks for. Who is trusted less than a
+    /// coin adds nothing, and takes nothing from the word of others.
     function _isConfident(Case memory k) internal view returns (bool) {
         uint256 count = k.p.countOf();
         int256 sum;
@@ -74,7 +75,8 @@ abstract contract JobBook is FairQueue {
             Execution e = _executionIn(k.p, k.more, i);
             if (e.executionStateOf() != ExecutionState.Accepted) continue;
             (uint256 a, uint256 b) = _decayed(_standings[ProcessorId.wrap(uint32(e.processorOf()))], k.terms.lifeOf());
-            sum += Reputation.log2Odds(a, b);
+            int256 odds = Reputation.log2Odds(a, b);
+            if (odds > 0) sum += odds;
         }
         return sum >= Confidence.required(k.terms.trustOf());
     }

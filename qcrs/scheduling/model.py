@@ -342,7 +342,7 @@ class FairQueue(Lines):
             if running + undecided:
                 return
             paid = [e.processor for e in job.executions if e.state == ExecutionState.ACCEPTED]
-            if sum(odds(processor) for processor in paid) >= required_odds(job.request.trust):
+            if sum(max(0, odds(processor)) for processor in paid) >= required_odds(job.request.trust):
                 job.state = JobState.SETTLED
                 return
         elif accepted + running >= job.request.redundancy:

@@ -246,7 +246,7 @@ class Model:
             if pending:
                 return None
             places = [e.processor for e in job.executions if e.state == ACCEPTED]
-            if sum(log2_odds(*self.processors[p].at(now)) for p in places) >= required(job.trust):
+            if sum(max(0, log2_odds(*self.processors[p].at(now))) for p in places) >= required(job.trust):
                 return self.close(job, SETTLED)
         elif accepted + running >= job.redundancy:
             return None
