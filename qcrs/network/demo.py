@@ -32,6 +32,8 @@ CHEAT = "mallory"
 VICTIM = "dave"
 DECLARED_S = 12
 DEADLINE_S = 150
+LAST_WORD_S = 20
+"""Seconds for the fraud questions that are open when all jobs are closed and one is answered."""
 SHOTS = 2000
 
 PROGRAMS = (
@@ -111,8 +113,13 @@ class _Run:
             self.say(words)
 
     def follow(self, seconds: float) -> None:
-        """Until every job is closed and the cheat's executions are judged as fraud."""
+        """Until every job is closed and the cheat is convicted.
+
+        A result that the ideal alone condemns stays unpaid without a slash: the second reference may be too
+        noisy to say anything. So after the first conviction the others get some seconds more, not for ever.
+        """
         end = time.monotonic() + seconds
+        closed: float | None = None
         while True:
             infos = self.look()
             open_jobs = [self.names[i.id] for i in infos if not i.status.final]
@@ -122,8 +129,11 @@ class _Run:
                 for run in i.executions
                 if run.processor_name == CHEAT and run.state == "REJECTED" and i.state == "SETTLED"
             ]
-            if not open_jobs and not unproven:
-                return
+            if not open_jobs:
+                closed = closed or time.monotonic()
+                convicted = any(run.state == "FRAUDULENT" for i in infos for run in i.executions)
+                if not unproven or (convicted and time.monotonic() > closed + LAST_WORD_S):
+                    return
             self.network.check_alive(frozenset({VICTIM}))
             if time.monotonic() > end:
                 raise JobTimeoutError(
