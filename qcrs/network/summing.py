@@ -136,7 +136,7 @@ def _checks(
             and all(run.fee_paid == 0 for run in fakes if run.outcome != "accepted")
             and slashes.get(cheat, 0) > 0,
             f"{len(frauds)} executions, {slashes.get(cheat, 0):,} units; "
-            f"{len(fakes) - len(frauds)} Clifford circuits run honestly",
+            f"{sum(run.outcome == 'accepted' for run in fakes)} Clifford circuits run honestly",
         ),
         (
             f"{victim}'s job finished elsewhere with its place in line kept",
