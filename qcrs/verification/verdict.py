@@ -158,6 +158,8 @@ class Policy:
     """One in a hundred: from here on a result is not accepted by these shots alone."""
     z_open: float = 1.0
     """Standard errors beyond the limit of damage from which a result is not accepted by these shots alone."""
+    damage_blind: float = 0.2
+    """Standard error of the damage above which the fitted model is not asked."""
     z_fraud: float = 5.0
     z_accept: float = 2.0
     p_copy: float = 1e-6
