@@ -173,8 +173,7 @@ contract ComputationAllocator is AllocatorViews {
         Case memory k = _loadAll(id, job_);
         ProcessorId processor = _judge(k, index, round, outcome);
         _step(k, STEP_JUDGED, uint8(index), reportHash);
-        bool even;
-        (provider, even) = _record(processor, outcome, weak, k.terms.lifeOf());
+        provider = _record(processor, outcome, weak, k.terms.lifeOf());
         if (outcome == Outcome.Accept) {
             uint256 fee = _feeOf(k);
             // At most five executions; sums of balances stay below the token's supply.
@@ -182,8 +181,9 @@ contract ComputationAllocator is AllocatorViews {
                 _accounts[provider].balance += fee;
                 k.p = k.p.withPaid(k.p.paidOf() + 1);
             }
-            // Whoever wants one execution and even odds has them now; all else is weighed in full.
-            if (even && k.p.isSingle() && k.terms.trustOf() == 2) {
+            // Whoever wants one execution and even odds, which no accepted execution falls below, has them now; all else is
+            // weighed in full.
+            if (k.p.isSingle() && k.terms.trustOf() == 2) {
                 _close(k, JobState.Settled, fee);
                 _store(k, job_);
                 return provider;

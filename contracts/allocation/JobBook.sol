@@ -109,20 +109,15 @@ abstract contract JobBook is FairQueue {
 
     /* ------------------------------ standing ------------------------------ */
 
-    /// @dev Puts a verdict into the reputation of a processor; its provider, and whether at least as much evidence then speaks
-    /// for it as against it (for a verdict that decides).
-    function _record(ProcessorId processor, Outcome outcome, bool weak, uint256 halfLife)
-        internal
-        returns (address provider, bool even)
-    {
+    /// @dev Puts a verdict into the reputation of a processor; its provider.
+    function _record(ProcessorId processor, Outcome outcome, bool weak, uint256 halfLife) internal returns (address) {
         Standing s = _standings[processor];
         if (outcome != Outcome.Undecided) {
             (uint256 a, uint256 b) = _decayed(s, halfLife);
             (a, b) = Reputation.record(a, b, outcome, weak);
-            even = a >= b;
             _standings[processor] = s.withEvidence(a, b, block.timestamp >> Reputation.TICK_BITS);
         }
-        provider = s.providerOf();
+        return s.providerOf();
     }
 
     /// @dev Evidence for and against, decayed up to now.

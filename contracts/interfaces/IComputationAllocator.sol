@@ -45,8 +45,8 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// ## How many executions
 /// With a accepted, l running (Allocated or Committed) and u undecided executions of `redundancy` r: the job wants another one
 /// while fewer than maxExecutions were started and `a + l < r`, or `a >= r`, `l = u = 0` and confidence is short. It settles when
-/// `a >= r`, `l = u = 0` and the accepted processors' log2-odds sum to at least `log2(trust - 1)`; it fails when it wants more,
-/// has none left and `l = u = 0`. A job's log2(trust - 1) is rounded up to 1/256 bit.
+/// `a >= r`, `l = u = 0` and the accepted processors' log2-odds, those below 0 left out, sum to at least `log2(trust - 1)`; it
+/// fails when it wants more, has none left and `l = u = 0`. A job's log2(trust - 1) is rounded up to 1/256 bit.
 ///
 /// ## Executions
 /// Grace is the one in force when the job was submitted.

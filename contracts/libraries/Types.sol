@@ -112,7 +112,8 @@ enum Reason {
 /// @param class priority class, 0 (normal) to 2
 /// @param redundancy accepted executions wanted, by distinct providers
 /// @param maxExecutions executions paid for at most, redundancy..5
-/// @param trust accept when the accepted executions' log2-odds sum to at least log2(trust - 1); at least 2
+/// @param trust accept when the accepted executions' log2-odds, those below 0 left out, sum to log2(trust - 1) or more;
+/// at least 2
 /// @param declaredSeconds time limit of one execution
 /// @param deadline when everything that is not settled can be taken back
 /// @param payload content id (sha2-256 digest) of the job document
