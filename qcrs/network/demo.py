@@ -51,8 +51,11 @@ PROGRAMS = (
     "ghz_8",
     "bernstein_vazirani_20",
 )
-"""Programs of `examples/circuits` in the order of submission. Clifford circuits, which the cheat runs honestly,
-come last, so that it meets others while every node still asks for its first job."""
+"""Programs of `examples/circuits` in the order of submission.
+
+Clifford circuits, which the cheat runs honestly, come last: it meets others while every node asks for its
+first job.
+"""
 
 QUICK = ("qft_6", "h2_4", "w_state_5", "qaoa_petersen_10", "phase_estimation_6", "bell_2", "ghz_8")
 
