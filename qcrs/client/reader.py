@@ -263,7 +263,7 @@ class Reader:
         history = self.history()
         now = self.chain.now()
         found = []
-        for job in sorted(history.jobs.values(), key=lambda one: (-one.submitted_at, -one.id)):
+        for job in reversed(history.jobs.values()):  # as the log has them
             if client is not None and job.client.lower() != client.lower():
                 continue
             info = self._job(history, job, now)
