@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,9 +118,9 @@ class Attacker(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
         }
         return FinishedJob(self, merged(self, rows))
 
+    @abstractmethod
     def answer(self, call: Call) -> list[Shots]:
         """Raw outcomes of every circuit of the call."""
-        raise NotImplementedError
 
     def honest(
         self,
