@@ -1,7 +1,8 @@
 """A schedule as one dynamic Qiskit circuit over all processors.
 
 Every processor has its data qubits and its communication qubits. Outcomes travel between processors in
-classical bits, and corrections follow them (`if_test`).
+classical bits, and corrections follow them (`if_test`). One bit is used again for every outcome, or, where
+the outcomes have to be kept, each has one of its own.
 """
 
 from __future__ import annotations
@@ -15,10 +16,19 @@ from qiskit.circuit.library import UnitaryGate
 from qcrs.distributed.normal_form import NormalForm
 from qcrs.distributed.schedule import Act, Apply, Close, Move, Open, Rotate, Schedule
 
-__all__ = ["PAIR", "joint_circuit"]
+__all__ = ["PAIR", "Message", "joint_circuit"]
 
 PAIR = "pair"
 """Label of the identity that stands after each pair, for a noise model to hold on to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One outcome of a teleported gate or qubit: measured on a processor, obeyed on another by X or Z."""
+
+    source: int
+    target: int
+    pauli: str
 
 
 @dataclass(slots=True)
@@ -35,18 +45,23 @@ class _Slots:
         (self.links if link else self.data).insert(0, qubit)
 
 
-def joint_circuit(form: NormalForm, plan: Schedule, *, measure: bool = True) -> QuantumCircuit:
+def joint_circuit(
+    form: NormalForm, plan: Schedule, *, measure: bool = True, keep: bool = False
+) -> QuantumCircuit:
     """All processors in one circuit; the program's classical bits come first.
+
+    With `keep` bit i after them is the outcome `circuit.metadata["messages"][i]`.
 
     Without `measure` the program's qubits are left in their state: qubit i of the program is then found by
     `circuit.metadata["holders"][i]`, an index into `circuit.qubits`; all others are in |0⟩.
     """
-    return _Emitter(form, plan).joint(measure=measure)
+    return _Emitter(form, plan, keep=keep).joint(measure=measure)
 
 
 class _Emitter:
-    def __init__(self, form: NormalForm, plan: Schedule) -> None:
-        self.form, self.plan = form, plan
+    def __init__(self, form: NormalForm, plan: Schedule, *, keep: bool) -> None:
+        self.form, self.plan, self.keep = form, plan, keep
+        self.messages: list[Message] = []
         self.data = [QuantumRegister(n, f"data{p}") if n else None for p, n in enumerate(plan.data)]
         self.link = [QuantumRegister(n, f"link{p}") if n else None for p, n in enumerate(plan.links)]
         self.slots = [_Slots(list(d or ()), list(c or ())) for d, c in zip(self.data, self.link, strict=True)]
@@ -57,7 +72,8 @@ class _Emitter:
             self.where[qubit, home] = (self.slots[home].take(link=link), link)
         self.holder = list(plan.start)
         self.program = ClassicalRegister(form.clbits, "program")
-        self.outcome = ClassicalRegister(1, "outcome")
+        opened = sum(isinstance(act, Open) for act in plan.acts)
+        self.outcome = ClassicalRegister(2 * opened if keep else 1, "outcome")
         registers = [r for r in (*self.data, *self.link) if r is not None]
         self.circuit = QuantumCircuit(*registers, *([self.program] if form.clbits else []), self.outcome)
 
@@ -69,7 +85,7 @@ class _Emitter:
                 self.circuit.measure(self._held(qubit), self.program[clbit])
         index = {bit: number for number, bit in enumerate(self.circuit.qubits)}
         holders = [index[self._held(qubit)] for qubit in range(self.form.qubits)]
-        self.circuit.metadata = {"holders": holders}
+        self.circuit.metadata = {"holders": holders, "messages": self.messages}
         return self.circuit
 
     def _held(self, qubit: int) -> Qubit:
@@ -95,14 +111,15 @@ class _Emitter:
         self.circuit.cx(near, far)
         self.circuit.append(Instruction("id", 1, 0, [], label=f"{PAIR}{act.number}"), [far])
         self.circuit.cx(self.where[act.qubit, act.source][0], near)
-        bit = self._measured(near)
+        bit = self._measured(near, Message(act.source, act.target, "x"))
         with self.circuit.if_test((bit, 1)):
             self.circuit.x(far)
         self.slots[act.source].give(near, link=True)
         self.where[act.qubit, act.target] = (far, True)
 
-    def _measured(self, qubit: Qubit) -> Clbit:
-        bit = self.outcome[0]
+    def _measured(self, qubit: Qubit, message: Message) -> Clbit:
+        bit = self.outcome[len(self.messages) if self.keep else 0]
+        self.messages.append(message)
         self.circuit.measure(qubit, bit)
         self.circuit.reset(qubit)
         return bit
@@ -111,7 +128,7 @@ class _Emitter:
         """Measures the part at a processor in X and corrects the holder."""
         gone, link = self.where.pop((qubit, at))
         self.circuit.h(gone)
-        bit = self._measured(gone)
+        bit = self._measured(gone, Message(at, self.holder[qubit], "z"))
         with self.circuit.if_test((bit, 1)):
             self.circuit.z(self._held(qubit))
         self.slots[at].give(gone, link=link)

@@ -123,3 +123,17 @@ def test_what_cannot_be_shared_is_said() -> None:
         plan(QuantumCircuit(3), Network.of([1, 1]))
     with pytest.raises(InputError, match="cannot be reached"):
         Network.of([1, 1, 1], channels=[(0, 1)])
+
+
+def test_kept_outcomes_have_a_bit_each_and_say_who_obeys(circuits: Any) -> None:
+    made = plan(circuits["qft"], network_of("four in a row", 8), QUICK)
+    joint = joint_circuit(made.form, made.schedule, keep=True)
+    messages = joint.metadata["messages"]
+    opened = [act for act in made.schedule.acts if isinstance(act, Open)]
+    assert joint.num_clbits == made.form.clbits + len(messages) == made.form.clbits + 2 * len(opened)
+    by_gate = [m for m in messages if m.pauli == "x"]
+    assert [(m.source, m.target) for m in by_gate] == [(act.source, act.target) for act in opened]
+    written = [
+        joint.find_bit(item.clbits[0]).index for item in joint.data if item.operation.name == "measure"
+    ]
+    assert sorted(written) == sorted(set(written))

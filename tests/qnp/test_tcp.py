@@ -137,3 +137,23 @@ def test_a_killed_process_is_told_of_and_the_circuit_opens_again(chain: Chain, v
             await network.close()
 
     asyncio.run(scenario())
+
+
+def test_ends_remember_the_same_in_one_process_and_in_many(chain: Chain) -> None:
+    topology = chain(3, control=ControlSpec(test_every=10, test_count=6))
+    found = []
+    with RemoteNetwork(topology, seed=3) as remote:
+        for network in (FaultyNetwork(topology, seed=3), remote):
+            network.keep(1)
+            network.request("c", number=30)
+            network.run()
+            found.append([network.kept(1, node) for node in (0, 2)])
+    assert found[0] == found[1]
+    (head, pairs), (tail, other) = found[0]
+    assert len(pairs) == 30
+    assert pairs == [(b, a) for a, b in other]
+    seen = {(a, b): (axis, bell, one, two) for b, a, axis, bell, two, one in tail}
+    assert len(head) >= 6
+    assert {(a, b): rest for a, b, *rest in map(list, head) if (a, b) in seen} == {
+        key: list(value) for key, value in seen.items()
+    }

@@ -41,6 +41,7 @@ class Port:
 
     __slots__ = (
         "circuit",
+        "delivered",
         "index",
         "is_head",
         "links",
@@ -66,6 +67,7 @@ class Port:
         self.peers: list[tuple[Port, int] | None] = [None, None]
         self.links: list[tuple[int, int] | None] = [None, None]
         self.state: Any = None
+        self.delivered: list[tuple[int, int]] | None = None
         self.on_pair: Callable[..., list[Action]]
         self.on_swap: Callable[..., list[Action]]
         self.on_frame: Callable[..., list[Action]]
@@ -193,6 +195,29 @@ class Network:
     def port(self, circuit: int, node: int) -> Port:
         """A circuit at a node."""
         return self._ports[circuit, node]
+
+    # ------------------------------------------------------------------ an end's own words
+
+    def keep(self, circuit: int) -> None:
+        """From now on both ends of a circuit remember each test round and each delivered pair."""
+        path = self.plans[circuit].path
+        for node in (path[0], path[-1]):
+            port = self._ports[circuit, node]
+            port.delivered = []
+            self._keep(port)
+
+    def _keep(self, port: Port) -> None:
+        port.state.tests.kept = []
+
+    def kept(self, circuit: int, node: int) -> tuple[list[tuple[int, ...]], list[tuple[int, int]]]:
+        """What one end remembers since `keep`: its test rounds (own sequence, the other end's, axis, Bell
+        index, own bit, the other end's) and the sequences (own, other) of the pairs that it delivered.
+        """
+        port = self._ports[circuit, node]
+        return self._kept(port), list(port.delivered or ())
+
+    def _kept(self, port: Port) -> list[tuple[int, ...]]:
+        return list(port.state.tests.kept or ())
 
     # ------------------------------------------------------------------ requests
 
@@ -383,6 +408,8 @@ class Network:
                 self.on_early(now, port.circuit, request, handle)
             return
         self._early.discard(handle)
+        if port.delivered is not None:
+            port.delivered.append((own, other))
         if pauli and outcome < 0:
             self.hardware.correct(handle, pauli)
         elif pauli:

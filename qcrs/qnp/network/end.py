@@ -60,6 +60,8 @@ class TestRounds:
 
     count: list[int] = field(default_factory=lambda: [0, 0, 0])
     wrong: list[int] = field(default_factory=lambda: [0, 0, 0])
+    kept: list[tuple[int, int, int, int, int, int]] | None = None
+    """Own and other sequence, axis, Bell index, own and other bit of each; None where nobody asks."""
 
     @property
     def total(self) -> int:
@@ -229,6 +231,8 @@ class End:
         bell = state & 3
         if wanted == TEST_REQUEST:
             self.tests.add(outcome >> 1, bell, outcome & 1, state >> 3)
+            if self.tests.kept is not None:
+                self.tests.kept.append((link, origin, outcome >> 1, bell, outcome & 1, state >> 3))
             actions.append((FREE, handle))
             self._tested(now, actions)
             return actions

@@ -175,6 +175,12 @@ class RemoteNetwork(FaultyNetwork):
 
         return call
 
+    def _keep(self, port: Port) -> None:
+        self._lines[port.node].tell("keep", port.circuit)
+
+    def _kept(self, port: Port) -> list[tuple[int, ...]]:
+        return [tuple(one) for one in self._lines[port.node].ask("kept", port.circuit)]
+
     def _perform(self, now: int, port: Port, actions: Any) -> None:
         super()._perform(now, port, [(*a, ()) if a[0] == 0 and len(a) == 2 else a for a in actions])
 

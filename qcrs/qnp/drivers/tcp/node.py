@@ -166,6 +166,10 @@ class NodeProcess:
                 self._dial(node, port)
         elif what == "close":
             self._close(rest[0])
+        elif what == "keep":
+            self.states[rest[0]].tests.kept = []
+        elif what == "kept":
+            self._tell("done", self.states[rest[0]].tests.kept)
         elif what == "drain":
             await self._until(lambda: self._channel(rest[0]).received >= rest[1])
             self._tell("done", [])
