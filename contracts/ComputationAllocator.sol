@@ -190,6 +190,11 @@ contract ComputationAllocator is AllocatorViews {
             }
         } else if (outcome == Outcome.Fraud) {
             _slash(k, processor, _feeOf(k) * _policy.fraudMultipleOf(), address(0));
+        } else if (outcome == Outcome.Undecided && round != 0) {
+            // A second look that tells no more is the last: nobody waits for what cannot be known.
+            _move(k, index, _executionAt(k, index), ExecutionState.Ended);
+            _step(k, STEP_ENDED, uint8(index), 0);
+            emit ExecutionEnded(k.id, processor, uint8(index), ExecutionState.Undecided, 0);
         }
         if (k.p.isOpen()) _advance(k);
         _store(k, job_);

@@ -31,7 +31,8 @@ interface IAllocatorLog {
     event JobAllocated(JobId indexed job, ProcessorId indexed processor, uint8 execution, uint40 deadline);
     /// @notice The processor committed to a result; its qubits are free.
     event ResultCommitted(JobId indexed job, ProcessorId indexed processor, uint8 execution, bytes32 commitment);
-    /// @notice An execution ran out of time from `from` (Allocated: with penalty; Committed; Undecided).
+    /// @notice An execution ended unpaid: out of time from `from` (Allocated: with penalty; Committed; Undecided), or reported
+    /// undecided a second time.
     event ExecutionEnded(
         JobId indexed job, ProcessorId indexed processor, uint8 execution, ExecutionState from, uint256 penalty
     );

@@ -52,7 +52,8 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// Grace is the one in force when the job was submitted.
 /// Allocated until `allocatedAt + declaredSeconds + grace`; a commitment by then frees the qubits. Later anyone may call
 /// `expireExecution`: qubits freed, bond slashed by a bounded share of the fee for the client, job requeued. A commitment
-/// without a verdict for `verdictWindow` seconds may be ended too, without a slash.
+/// without a verdict for `verdictWindow` seconds may be ended too, without a slash. An execution that is reported undecided a
+/// second time ends likewise, unpaid, and its reputation stays as it is.
 ///
 /// ## The trail
 /// One word per job. It starts as `bytes32(uint256(job))`; each step makes it `keccak256(trail . step . data)` (3 words), with

@@ -12,8 +12,8 @@ import {JobId, Report} from "../libraries/Types.sol";
 /// relay it; verdict and settlement are one transaction. Results are committed at `IComputationAllocator.commitResult`: the
 /// job's record lives there, and a second contract on that path would cost more than the step may.
 ///
-/// Transitions: Committed or Undecided -> Undecided, Accepted, Rejected, Fraudulent; Rejected -> Fraudulent within the challenge
-/// window of the rejection. At most three reports for one execution.
+/// Transitions: Committed or Undecided -> Accepted, Rejected, Fraudulent; Committed -> Undecided -> Ended, by a second Undecided;
+/// Rejected -> Fraudulent within the challenge window of the rejection. At most three reports for one execution.
 ///
 /// An oracle is never the provider of the execution that it signs for. Two outcomes signed by one oracle for the same job, execution, round and era are an equivocation.
 ///

@@ -865,7 +865,7 @@ class ComputationAllocator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class ExecutionEnded(Event):
-        """An execution ran out of time from `from` (Allocated: with penalty; Committed; Undecided)."""
+        """An execution ended unpaid: out of time from `from` (Allocated: with penalty; Committed; Undecided), or reported undecided a second time."""
 
         job: int
         processor: int

@@ -45,6 +45,8 @@ def _ended(run: Execution, describe: Callable[[Verdict], VerdictInfo]) -> str:
         by = f" by {verdict.decided_by}" if verdict.decided_by else ""
         return f"{word}{by}, score {verdict.score:.3f} against {verdict.threshold:.3f}"
     if run.state == ExecutionState.ENDED:
+        if run.verdicts:
+            return "stayed undecided"
         return "missed its deadline" if not run.commitment else "got no verdict in time"
     if run.state == ExecutionState.UNDECIDED:
         return "undecided"

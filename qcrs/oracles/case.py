@@ -2,7 +2,8 @@
 
 Allocated    release the frames key to the processor
 Committed    beacon proof, judgement, report of round 0
-Undecided    when another execution has its report, or none has come for a while: judge anew
+Undecided    when another execution has its report, or none has come for a while: judge anew; still undecided
+             while the job waits for nothing else: the execution ends unpaid
 Rejected     when another execution has its report: fraud, if two references condemn
 job final    open the documents to everyone
 """
@@ -230,13 +231,21 @@ class Case:
         report.advance()
 
     def _worth_reporting(self, execution: Execution, judging: CaseJudging) -> bool:
-        """A second report must change something: an undecided one decided, a rejection become fraud."""
+        """A second report must change something: an undecided one decided or given up, a rejection become fraud."""
         own = judging.own()
         if own is None:
             return False
         if execution.state == ExecutionState.REJECTED:
             return own.outcome == FRAUD
-        return own.outcome != int(execution.verdicts[-1].outcome)
+        return own.outcome != int(execution.verdicts[-1].outcome) or self._waits_for_nothing_else(execution)
+
+    def _waits_for_nothing_else(self, execution: Execution) -> bool:
+        """Whether the job would close now but for this undecided execution: nobody can tell more of it."""
+        if self._others_run(execution):
+            return False
+        request, runs = self.job.request, self.job.executions
+        accepted = sum(run.state == ExecutionState.ACCEPTED for run in runs)
+        return accepted >= request.redundancy or len(runs) >= request.max_executions
 
     def _is_capability(self) -> bool:
         try:

@@ -51,12 +51,12 @@ LEGAL = {
     (ALLOCATED, ENDED),
     (COMMITTED, ENDED),
     (UNDECIDED, ENDED),
-    (UNDECIDED, UNDECIDED),
     (REJECTED, FRAUDULENT),
     (ACCEPTED, FRAUDULENT),
-    *((start, end) for start in (COMMITTED, UNDECIDED) for end in TO.values()),
+    (COMMITTED, UNDECIDED),
+    *((start, end) for start in (COMMITTED, UNDECIDED) for end in (ACCEPTED, REJECTED, FRAUDULENT)),
 }
-"""Transitions of an execution; the last but one pair is the Dispute Council's alone."""
+"""Transitions of an execution; from accepted to fraudulent is the Dispute Council's alone."""
 GRACE, MARGIN, VERDICT_WINDOW, CHALLENGE_WINDOW, RULING_WINDOW = 30, 60, 3600, 86_400, 3 * 86_400
 HALF_LIFE = 90 * 86_400 >> 8
 RATE = 1000
@@ -221,7 +221,7 @@ class Model:
         to = TO[outcome]
         if e.state not in (COMMITTED, UNDECIDED) and (e.state, to) != (REJECTED, FRAUDULENT):
             raise Refused("ComputationAllocatorBadOutcome")
-        e.move(to, now)
+        e.move(ENDED if to == e.state == UNDECIDED else to, now)
         e.reports += 1
         self.record(e.processor, outcome, weak, now)
         if to == ACCEPTED:

@@ -190,12 +190,52 @@ def test_rounds_count_the_reports(stage: Stage) -> None:
     job = committed(stage, p)
     with refuses("ComputationAllocatorBadRound", round=1, expected=0):
         stage.judge(job, 0, ACCEPT, round=1)
-    for number in range(3):
-        stage.judge(job, 0, UNDECIDED, round=number)
+    for number, outcome in enumerate((UNDECIDED, REJECT, FRAUD)):
+        stage.judge(job, 0, outcome, round=number)
     with refuses("ComputationAllocatorBadRound", round=3, expected=3):
         stage.judge(job, 0, ACCEPT, round=3)
     with refuses("ComputationAllocatorBadRound", round=2, expected=3):
         stage.judge(job, 0, ACCEPT, round=2)
+
+
+def test_undecided_twice_ends_unpaid_and_holds_up_nobody(stage: Stage) -> None:
+    p, q = ready(stage), ready(stage, 1)
+    job = committed(stage, p)
+    stage.judge(job, 0, UNDECIDED)
+    stage.allocate(q)
+    stage.commit(q, job, 1)
+    stage.judge(job, 1, ACCEPT)
+    before, bond = stage.balance(p.provider), stage.registry.read("bondOf", p.id)
+    done = stage.judge(job, 0, UNDECIDED, round=1)
+    assert done.names == ["VerdictReported", "ExecutionEnded", "JobClosed"]
+    assert done.one("ExecutionEnded") == {
+        "job": job,
+        "processor": p.id,
+        "execution": 0,
+        "from": 3,
+        "penalty": 0,
+    }
+    assert done.one("JobClosed") == {"job": job, "state": SETTLED, "refund": 2 * FEE}
+    assert stage.balance(p.provider) == before
+    assert (stage.registry.read("bondOf", p.id), stage.registry.read("reputation", p.id)) == (
+        bond,
+        (256, 256),
+    )
+    with refuses("ComputationAllocatorBadOutcome", state=7, outcome=ACCEPT):
+        stage.judge(job, 0, ACCEPT, round=2)
+    stage.check_ledger([job])
+
+
+def test_undecided_twice_without_another_acceptance_goes_elsewhere_or_fails(stage: Stage) -> None:
+    p = ready(stage)
+    alone, job = committed(stage, p, most=1), committed(stage, p)
+    assert stage.judge(alone, 0, UNDECIDED).names == ["VerdictReported"]
+    stage.judge(alone, 0, UNDECIDED, round=1)
+    assert stage.job(alone)["state"] == FAILED
+    stage.judge(job, 0, UNDECIDED)
+    stage.judge(job, 0, UNDECIDED, round=1)
+    assert stage.job(job)["state"] == 1
+    stage.check_ledger([alone, job])
 
 
 def test_accepted_is_final(stage: Stage) -> None:

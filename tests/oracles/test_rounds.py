@@ -69,6 +69,27 @@ def test_a_drawn_execution_that_nobody_repeats_is_judged_by_what_there_is(
     assert (job.state, job.paid) == (JobState.SETTLED, job.fee)
 
 
+def test_what_stays_undecided_ends_unpaid_once_the_job_waits_for_nothing_else(
+    stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.certify(good=GOOD, other=GOOD)
+    honest = judging.CaseJudging._judge
+
+    def unsure(self: judging.CaseJudging, *inputs: Any) -> Any:
+        found = honest(self, *inputs)
+        if found is None or self.execution.index != 0:
+            return found
+        return replace(found, outcome=int(Outcome.UNDECIDED))
+
+    monkeypatch.setattr(judging.CaseJudging, "_judge", unsure)
+    job = settled(stage, open_job(stage, program, max_executions=3))
+    first, second = job.executions
+    assert (job.state, job.paid, job.refunded) == (JobState.SETTLED, job.fee, 2 * job.fee)
+    assert [v.outcome for v in first.verdicts] == [Outcome.UNDECIDED, Outcome.UNDECIDED]
+    assert (first.state, first.penalty) == (ExecutionState.ENDED, 0)
+    assert [v.outcome for v in second.verdicts] == [Outcome.ACCEPT]
+
+
 def test_a_lying_oracle_stays_alone(stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     """It proposes a rejection; nobody signs it, it signs nothing else, and three settle without it."""
     stage.certify(good=GOOD)
