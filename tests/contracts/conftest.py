@@ -28,7 +28,7 @@ def artifacts() -> Mapping[str, Artifact]:
         "ResultVerifier",
     )
     names = [f"contracts/{name}.sol" for name in domains]
-    names.append("tests/contracts/fixtures/Parts.sol")
+    names += ["contracts/identity/XmssVerifier.sol", "tests/contracts/fixtures/Parts.sol"]
     return compile_sources(ROOT, names, config.compiler, LIBRARY_CONTRACTS)
 
 
