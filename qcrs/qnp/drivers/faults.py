@@ -62,6 +62,7 @@ class FaultyNetwork(Network):
         self._reply_loss: dict[int, list[int]] = {}
         self._liars: dict[int, int] = {}
         self._dead: set[Port] = set()
+        self._down: set[int] = set()
         self._replaced: dict[int, int] = {}
         self.duplicates_dropped = 0
         super().__init__(*arguments, **named)
@@ -103,6 +104,14 @@ class FaultyNetwork(Network):
 
     def _wire(self, link: int, direction: int) -> Wire:
         return self._wires.setdefault((link, direction), Wire())
+
+    def is_cut(self, link: int) -> bool:
+        """Whether a flap or partition stops messages over a link now."""
+        return self._wire(link, 0).blocked
+
+    def is_down(self, node: int) -> bool:
+        """Whether a node crashed and is not back."""
+        return node in self._down
 
     def _fill(self, now: int, node: int, end: int) -> None:
         taken = [(pool, pool.free) for pool in self.plant.pools_of(node)]
@@ -169,6 +178,7 @@ class FaultyNetwork(Network):
             self._early.discard(handle)
             self._held.discard(handle)
             self.plant.free(now, handle)
+        self._down.add(node)
         self._stopped(node)
         noticed = min(restart, now + self.topology.control.keepalive_ns)
         for port in ports:
@@ -181,9 +191,13 @@ class FaultyNetwork(Network):
                     )
             if port.is_head:
                 self._abort_logs(now, port.circuit)
-        self.call_at(restart, lambda _: self._started(node))
+        self.call_at(restart, lambda _: self._restarted(node))
         for port in ports:
             self._reopen_at(max(restart, noticed), port.circuit)
+
+    def _restarted(self, node: int) -> None:
+        self._down.discard(node)
+        self._started(node)
 
     def _abort_logs(self, now: int, circuit: int) -> None:
         """A head that crashed can tell nobody; whoever asked sees that it is gone."""

@@ -487,6 +487,16 @@ class Network:
             if self.on_status is not None:
                 self.on_status(log)
 
+    def is_cut(self, link: int) -> bool:
+        """Whether no message passes a link now; never, in a network without faults."""
+        del link
+        return False
+
+    def is_down(self, node: int) -> bool:
+        """Whether a node is down now."""
+        del node
+        return False
+
     def leaked(self) -> int:
         """Qubits that nobody answers for: 0 once all requests ended and all cutoffs passed."""
         return self.plant.leaked() - 2 * len(self._held)

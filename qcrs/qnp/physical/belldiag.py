@@ -140,6 +140,13 @@ class BellDiagonalHardware:
         """A Pauli moves the frame; see `Hardware`."""
         self._pairs[handle][FRAME] ^= pauli
 
+    def scramble(self, handle: int, axis: int) -> None:
+        """A qubit is measured along X, Y or Z by a stranger and sent on: the other correlators vanish."""
+        pair = self._pairs[handle]
+        for other in range(3):
+            if other != axis:
+                pair[other] = 0.0
+
     def free(self, handle: int) -> None:
         """Forget a handle; see `Hardware`."""
         del self._pairs[handle]

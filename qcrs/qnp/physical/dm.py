@@ -187,6 +187,12 @@ class DensityMatrixHardware:
             pair.rho = _on(pair.rho, PAULIS[pauli], qubit)
         pair.frame ^= pauli
 
+    def scramble(self, handle: int, axis: int) -> None:
+        """A qubit is measured along X, Y or Z by a stranger and sent on."""
+        pair = self._pairs[handle]
+        other = _on(pair.rho, (X, Y, Z)[axis], pair.handles.index(handle))
+        pair.rho = (pair.rho + other) / 2
+
     def free(self, handle: int) -> None:
         """Forget a handle."""
         del self._pairs[handle]
