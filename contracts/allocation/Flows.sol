@@ -34,8 +34,8 @@ abstract contract Flows is Ledger, AccessManaged {
         _clock = Clock.wrap(
             2000 << 40 | 30 << 129 | 60 << 141 | 1000 << 158 | 2 << 190 | 5 << 197 | 21_600 << 200 | halfLife << 218
         );
-        // raised rates 2000 and 4000, no boosts, verdict within 1 h, penalties 10 % of a fee and 3 fees
-        _policy = Policy.wrap(2000 | 4000 << 32 | 3600 << 144 | 100 << 168 | 3 << 184);
+        // raised rates 2000 and 4000, no boosts, verdict within 1 h, penalties 10 % of a fee and 10 fees
+        _policy = Policy.wrap(2000 | 4000 << 32 | 3600 << 144 | 100 << 168 | 10 << 184);
         _open(address(0), 100, true);
         emit FlowOpened(0, 0, address(0), 100, true);
     }

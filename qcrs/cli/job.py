@@ -42,6 +42,14 @@ TrustOption = Annotated[
     int,
     typer.Option("--trust", help="Odds that the accepted executions' reputations must reach; at least 2."),
 ]
+ValueOption = Annotated[
+    int,
+    typer.Option(
+        "--value",
+        min=0,
+        help="What a wrong answer may be worth to somebody, in base units: more audits and executions.",
+    ),
+]
 ClassOption = Annotated[int, typer.Option("--class", help="Priority class: 0, 1 or 2.")]
 FlowOption = Annotated[int, typer.Option("--flow", help="The consortium's share that is charged.")]
 QualityOption = Annotated[
@@ -163,6 +171,7 @@ def _options(
     redundancy: int,
     max_executions: int | None,
     trust: int,
+    value: int,
     class_: int,
     flow: int,
     quality: int,
@@ -180,6 +189,7 @@ def _options(
         redundancy=redundancy,
         max_executions=max_executions,
         trust=trust,
+        value=value,
         declared_seconds=seconds,
         deadline_seconds=deadline,
         simulator_seed=seed,
@@ -211,6 +221,7 @@ def quote(
     redundancy: RedundancyOption = 1,
     max_executions: ExecutionsOption = None,
     trust: TrustOption = 2,
+    value: ValueOption = 0,
     class_: ClassOption = 0,
     flow: FlowOption = 0,
     quality: QualityOption = 0,
@@ -233,6 +244,7 @@ def quote(
         redundancy=redundancy,
         max_executions=max_executions,
         trust=trust,
+        value=value,
         class_=class_,
         flow=flow,
         quality=quality,
@@ -262,6 +274,7 @@ def submit(
     redundancy: RedundancyOption = 1,
     max_executions: ExecutionsOption = None,
     trust: TrustOption = 2,
+    value: ValueOption = 0,
     class_: ClassOption = 0,
     flow: FlowOption = 0,
     quality: QualityOption = 0,
@@ -289,6 +302,7 @@ def submit(
         redundancy=redundancy,
         max_executions=max_executions,
         trust=trust,
+        value=value,
         class_=class_,
         flow=flow,
         quality=quality,

@@ -59,8 +59,13 @@ def simulated(secret: SecretDocument) -> bool:
     )
 
 
-def rate_at(contracts: Contracts, processor: int, fee: int, block: int, *, exact: bool) -> int:
-    """q in parts per million, by bond, reputation and penalties at a block; `exact`: `simulated` holds."""
+def rate_at(
+    contracts: Contracts, processor: int, fee: int, block: int, *, exact: bool, value: int = 0
+) -> int:
+    """q in parts per million, by bond, reputation and penalties at a block.
+
+    `exact`: `simulated` holds; `value`: what the client says that a wrong answer is worth.
+    """
     view = contracts.registry.processor(processor, block=block)
     _deadline, multiple = contracts.allocator.penalties(block=block)
     return audit_rate_ppm(
@@ -69,4 +74,5 @@ def rate_at(contracts: Contracts, processor: int, fee: int, block: int, *, exact
         REPUTATION_FEES * fee,
         reputation_at_risk_ppm(view.alpha, view.beta),
         SIMULATED_PPM if exact else 0,
+        value,
     )

@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 MAX_SHOTS = 1_000_000
+MAX_VALUE = 1 << 64
 """Most shots of one unit."""
 
 MAX_UNITS = 1_000
@@ -193,7 +194,8 @@ class SecretUnit:
 class SecretDocument:
     """What only the oracles and the client can read while the job is open.
 
-    `note` is the client's own text (how results map back to its program); oracles ignore it.
+    `note` is the client's own text (how results map back to its program); oracles ignore it. `value` is what
+    a wrong answer may be worth to somebody, in base units (0: not said); it raises the audit rate.
     """
 
     KIND: ClassVar[str] = "secret/1"
@@ -204,6 +206,7 @@ class SecretDocument:
     purpose: Literal["user", "capability"] = "user"
     physical: bool = False
     note: str = ""
+    value: int = 0
 
     def __post_init__(self) -> None:
         hex_text(self.job_nonce, 32, "job_nonce")
@@ -227,6 +230,7 @@ class SecretDocument:
             "physical": self.physical,
             "note": self.note,
             "units": [unit.as_json() for unit in self.units],
+            **({"value": self.value} if self.value else {}),
         }
 
     @classmethod
@@ -253,6 +257,7 @@ class SecretDocument:
             purpose=read.choice("purpose", ("user", "capability")),
             physical=read.flag("physical"),
             note=read.text("note"),
+            value=read.integer("value", 1, MAX_VALUE) if "value" in raw else 0,
         )
         read.close()
         return document

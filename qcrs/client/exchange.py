@@ -37,6 +37,7 @@ from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import AccountError, ChainError, InputError, JobError, JobTimeoutError
 from qcrs.store import ContentStore
 from qcrs.types import digest_to_cid
+from qcrs.verification.audit import majority, slashable, value_cap
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -86,7 +87,9 @@ class Exchange(Ledger):
         """The contract's request for these units; `InputError` where no processor could take it."""
         check_units(units)
         qubits = width_of(units)
-        self.candidates(units, options)
+        found = self.candidates(units, options)
+        if options.value:
+            options = replace(options, redundancy=self._insured(units, options, found))
         most = options.max_executions
         if most is None:
             most = 1 if options.target else min(5, options.redundancy + 2)
@@ -129,6 +132,25 @@ class Exchange(Ledger):
             declared_seconds=seconds,
             deadline=self.chain.now() + deadline_s,
             payload=payload,
+        )
+
+    def _insured(self, units: Sequence[Unit], options: JobOptions, found: Sequence[ProcessorInfo]) -> int:
+        """Accepted executions at which a bribe of the job's value does not pay; `InputError` if none do."""
+        one = replace(options, value=0, redundancy=1, max_executions=None)
+        fee, _escrow = self.contracts.allocator.quote(self.request(units, one))
+        _deadline, multiple = self.contracts.allocator.penalties()
+        cap = min(value_cap(fee, slashable(info.bond, fee, multiple)) for info in found)
+        most = 1 if options.target else self.contracts.allocator.request_bounds()[1]
+        for redundancy in range(options.redundancy, most + 1):
+            if majority(redundancy) * cap >= options.value:
+                return redundancy
+        raise InputError(
+            "a job's value is capped by the bonds that answer for it: "
+            f"{majority(most) * cap} base units with {most} executions at this fee",
+            field="value",
+            value=options.value,
+            solution="state at most that, raise the fee with --seconds (a fraud costs "
+            f"{multiple} fees), ask for a higher --quality, or split the work into several jobs",
         )
 
     def candidates(self, units: Sequence[Unit], options: JobOptions) -> list[ProcessorInfo]:
@@ -282,6 +304,7 @@ class Exchange(Ledger):
             physical=options.physical,
             simulator_seed=options.simulator_seed,
             note=note,
+            value=options.value,
         )
         return seal_job(frames, secret, place=self.place, client=self.account, oracles=oracles, era=era)
 

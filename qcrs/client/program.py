@@ -193,6 +193,7 @@ def build_documents(
     simulator_seed: int | None = None,
     purpose: str = "user",
     note: str = "",
+    value: int = 0,
 ) -> tuple[FramesDocument, SecretDocument]:
     """The provider's and the oracles' documents of a job; the same arguments give the same bytes."""
     check_units(units)
@@ -218,6 +219,7 @@ def build_documents(
             "capability" if purpose == "capability" else "user",
             physical,
             note,
+            value,
         ),
     )
 

@@ -254,9 +254,12 @@ class Recheck:
     ) -> None:
         rate = words.get("rate_ppm")
         name = "audit draw"
-        exact = bool(words.get("simulated"))
+        exact, value = bool(words.get("simulated")), words.get("value")
+        value = value if type(value) is int and value >= 0 else 0
         try:
-            plain = rate_at(self.reader.contracts, run.processor, self.job.fee, block, exact=exact)
+            plain = rate_at(
+                self.reader.contracts, run.processor, self.job.fee, block, exact=exact, value=value
+            )
         except ChainError:
             # A node that has dropped old state cannot say what bond and reputation were then.
             name = f"audit draw at the stated rate (the node keeps no state of block {block})"
@@ -265,8 +268,11 @@ class Recheck:
             wanted = audited_rate_ppm(plain, self._standing(run))
         pairs: list[tuple[str, object, object]] = [("draw.rate_ppm", rate, wanted)]
         # Oracles that could not open the documents have nothing to simulate.
-        if self.case.secret is not None and (exact or not void):
-            pairs.append(("draw.simulated", words.get("simulated"), simulated(self.case.secret)))
+        secret = self.case.secret
+        if secret is not None and (exact or not void):
+            pairs.append(("draw.simulated", words.get("simulated"), simulated(secret)))
+        if secret is not None and (value or not void):
+            pairs.append(("draw.value", words.get("value"), secret.value))
         if type(rate) is int:
             pairs.append(("draw.drawn", words.get("drawn"), took(rate)))
         self._equal(subject, name, pairs)

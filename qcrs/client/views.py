@@ -64,7 +64,9 @@ class JobOptions:
 
     `target` 0 means any certified processor. `max_executions`, `declared_seconds` and `deadline_seconds`
     (from submission) are estimated when None. `quality` is the least certified quality word, `trust` the
-    odds that the accepted executions must reach, `class_` the priority class.
+    odds that the accepted executions must reach, `class_` the priority class. `value` is what a wrong answer
+    may be worth to somebody, in base units: it raises the audit rate and, where one bond is less, the number
+    of executions; beyond what bonds can hold it is refused.
     """
 
     target: int = 0
@@ -78,6 +80,7 @@ class JobOptions:
     deadline_seconds: int | None = None
     physical: bool = False
     simulator_seed: int | None = None
+    value: int = 0
 
 
 @dataclass(frozen=True, slots=True)

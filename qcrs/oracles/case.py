@@ -231,7 +231,7 @@ class Case:
         report.advance()
 
     def _worth_reporting(self, execution: Execution, judging: CaseJudging) -> bool:
-        """A second report must change something: an undecided one decided or given up, a rejection become fraud."""
+        """A second report must change something: undecided decided or given up, rejected become fraud."""
         own = judging.own()
         if own is None:
             return False

@@ -148,6 +148,11 @@ class CaseJudging:
         documents = self.dossier.open_documents()
         return documents is not None and simulated(documents[1])
 
+    def _value(self) -> int:
+        """What the client says that a wrong answer is worth."""
+        documents = self.dossier.open_documents()
+        return 0 if documents is None else documents[1].value
+
     def _past(self) -> Archive:
         if self._archive is None:
             self._archive = Archive(
@@ -261,7 +266,7 @@ class CaseJudging:
         if self._rate_ppm is None:
             job, processor = self.dossier.job, self.execution.processor
             block, exact = self.beacon.block, self._simulated()
-            rate = rate_at(self.party.contracts, processor, job.fee, block, exact=exact)
+            rate = rate_at(self.party.contracts, processor, job.fee, block, exact=exact, value=self._value())
             standing = self.watch.standing(self.execution.processor, self.execution.committed_at)
             self.watch.keep(standing)
             self._rate_ppm = audited_rate_ppm(rate, standing)
@@ -314,6 +319,7 @@ class CaseJudging:
                 "drawn": draw[1],
                 "alone": draw[2],
                 "simulated": self._simulated(),
+                "value": self._value(),
             },
             "capability": self.capability,
             "circuits": list(self._keys()),

@@ -11,7 +11,7 @@ from typing import Any
 
 from qiskit.providers import Options
 
-from qcrs.client.documents import MAX_SHOTS
+from qcrs.client.documents import MAX_SHOTS, MAX_VALUE
 from qcrs.client.views import JobOptions
 from qcrs.errors import InputError
 
@@ -30,7 +30,8 @@ class ExchangeOptions:
     """What a job may ask of the exchange. None means: estimated from the circuits.
 
     `redundancy` accepted executions by distinct providers out of at most `max_executions`; `trust`: the
-    odds that their reputations must reach; `quality`: least certified quality; `priority`: class 0, 1 or 2;
+    odds that their reputations must reach; `value`: what a wrong answer may be worth to somebody, in base
+    units (more audits and executions); `quality`: least certified quality; `priority`: class 0, 1 or 2;
     `flow`: the consortium's share that is charged; `declared_seconds`: time limit of one execution;
     `deadline_seconds`: when everything unsettled comes back; `physical`: qubit numbers are the
     processor's own, so layout and routing stay as they are; `seed_simulator`: repeat the same random
@@ -40,6 +41,7 @@ class ExchangeOptions:
     redundancy: int = 1
     max_executions: int | None = None
     trust: int = 2
+    value: int = 0
     quality: int = 0
     priority: int = 0
     flow: int = 0
@@ -74,6 +76,7 @@ def backend_options() -> Options:
     options.set_validator("memory", bool)
     options.set_validator("redundancy", (1, 5))
     options.set_validator("trust", (2, 255))
+    options.set_validator("value", (0, MAX_VALUE))
     options.set_validator("quality", (0, 4095))
     options.set_validator("priority", (0, 2))
     options.set_validator("physical", bool)
@@ -115,6 +118,7 @@ def to_job_options(options: ExchangeOptions | Options, target: int) -> JobOption
         redundancy=options.redundancy,
         max_executions=options.max_executions,
         trust=options.trust,
+        value=options.value,
         declared_seconds=options.declared_seconds,
         deadline_seconds=options.deadline_seconds,
         physical=bool(options.physical),

@@ -2,9 +2,12 @@
 
 Cheating loses iff q·d + (1 − q)·d₀ > (c + b)/(f + S + V): c the cost it saves, b a bribe, f the fee, S what a
 fraud is slashed, V what it costs in reputation; d and d₀ the chance of detection with and without an audit.
-With a margin of one half on c and no bribe
+With a margin of one half on c, and b what the client says that a wrong answer is worth (0 if nothing),
 
-    q = clamp((1.5 c / (f + S + V·L) − d₀) / (d − d₀), 0.03, 1),    c = 0.7 f, d = 0.95.
+    q = clamp(((1.5 c + b) / (f + S + V·L) − d₀) / (d − d₀), 0.03, 1),    c = 0.7 f, d = 0.95.
+
+Beyond q = 1 there is nothing left to raise: that b, with no reputation counted, caps a job's value
+(`value_cap`).
 
 S is the smaller of the bond and the contract's multiple of the fee: a bond beyond that is not at stake in one
 job. L is what one fraud takes from a lower confidence bound of the reputation (Beta(a, b): mean less one
@@ -24,10 +27,12 @@ from qcrs.errors import InputError
 __all__ = [
     "audit_rate_ppm",
     "drawn",
+    "majority",
     "reputation_at_risk_ppm",
     "reputation_bound_ppm",
     "share_threshold",
     "slashable",
+    "value_cap",
 ]
 
 PPM = 1_000_000
@@ -67,13 +72,31 @@ def slashable(bond: int, fee: int, fraud_multiple: int) -> int:
     return min(bond, fee * fraud_multiple)
 
 
+def value_cap(fee: int, stake: int) -> int:
+    """The largest bribe for one wrong execution that does not pay where every execution is audited."""
+    return max(0, (DETECTION_PPM * (fee + stake) - 3 * SAVED_PPM * fee // 2) // PPM)
+
+
+def majority(redundancy: int) -> int:
+    """How many of a job's executions must be bribed alike for a wrong answer to stand."""
+    return redundancy // 2 + 1
+
+
 def audit_rate_ppm(
-    fee: int, stake: int, reputation_value: int = 0, reputation_ppm: int = 0, unaudited_ppm: int = 0
+    fee: int,
+    stake: int,
+    reputation_value: int = 0,
+    reputation_ppm: int = 0,
+    unaudited_ppm: int = 0,
+    value: int = 0,
 ) -> int:
     """q in parts per million; fee, what a fraud is slashed and a full reputation's value in one money.
 
-    `reputation_ppm` is the share of the reputation's value that is at risk, `unaudited_ppm` is d₀.
+    `reputation_ppm` is the share of the reputation's value that is at risk, `unaudited_ppm` is d₀, `value`
+    what a wrong answer is worth to whoever would bribe for it.
     """
+    if value < 0:
+        raise InputError("a value is not negative", field="value", value=value)
     if fee < 0 or stake < 0 or reputation_value < 0 or not 0 <= reputation_ppm <= PPM:
         raise InputError("fee, stake and reputation are not negative", field="fee", value=(fee, stake))
     if not 0 <= unaudited_ppm < DETECTION_PPM:
@@ -81,7 +104,7 @@ def audit_rate_ppm(
     if fee == 0:
         return LEAST_PPM
     at_stake = (fee + stake) * PPM + reputation_value * reputation_ppm
-    needed = 3 * SAVED_PPM * fee * PPM // 2 - unaudited_ppm * at_stake
+    needed = 3 * SAVED_PPM * fee * PPM // 2 + value * PPM * PPM - unaudited_ppm * at_stake
     rate = needed * PPM // ((DETECTION_PPM - unaudited_ppm) * at_stake)
     return min(PPM, max(LEAST_PPM, rate))
 

@@ -54,6 +54,8 @@ TICK_S = 256
 PROVIDERS = 2
 MOST_MULTIPLE = 10
 """The largest multiple of the fee that the contract lets a fraud cost."""
+MILD_MULTIPLE = 3
+"""One that asks for many more audits, for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Economy:
     """
 
     bond_fees: int = 10
-    fraud_multiple: int = 3
+    fraud_multiple: int = 10
     reputation_fees: int = 5
     assumed_unaudited_ppm: int = 0
     wrongly_ppm: int = 1000
@@ -387,10 +389,9 @@ def study(
         (f"wide circuits, a fraud costs {economy.fraud_multiple} fees", overhead_curve(economy)),
         ("circuits that are simulated", overhead_curve(simulable)),
     ]
-    if economy.fraud_multiple != MOST_MULTIPLE:
-        severe = replace(economy, fraud_multiple=MOST_MULTIPLE)
-        name = f"wide circuits, a fraud costs {MOST_MULTIPLE} fees"
-        overhead.append((name, overhead_curve(severe)))
+    for multiple in sorted({MILD_MULTIPLE, MOST_MULTIPLE} - {economy.fraud_multiple}):
+        other = replace(economy, fraud_multiple=multiple)
+        overhead.append((f"wide circuits, a fraud costs {multiple} fees", overhead_curve(other)))
     honest = outcomes[0].per_job
     rivals = [one for one in outcomes[1:] if one.strategy.bribe_ppm < PPM]
     best = max(one.per_job for one in rivals)

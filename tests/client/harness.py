@@ -380,8 +380,9 @@ class Desk:
     def _draw(self, job: Job, run: Execution) -> tuple[int, bool]:
         """The audit rate in 1e-6, and whether the beacon draws the execution."""
         block, hash_, proofs = self._beacon(job, run)
-        exact = simulated(open_secret(*self._sealed(job, "secret")))
-        rate = rate_at(self.network.contracts, run.processor, job.fee, block, exact=exact)
+        secret = open_secret(*self._sealed(job, "secret"))
+        exact = simulated(secret)
+        rate = rate_at(self.network.contracts, run.processor, job.fee, block, exact=exact, value=secret.value)
         return rate, drawn(hash_, proofs, rate, len(self.network.oracles))
 
     # ----------------------------------------------------------------- oracles
@@ -471,7 +472,13 @@ class Desk:
                 "hash": hash_.hex(),
                 "proofs": {str(index): proof.hex() for index, proof in proofs.items()},
             },
-            "draw": {"rate_ppm": rate, "drawn": took, "alone": alone, "simulated": simulated(secret)},
+            "draw": {
+                "rate_ppm": rate,
+                "drawn": took,
+                "alone": alone,
+                "simulated": simulated(secret),
+                "value": secret.value,
+            },
             "capability": False,
             "circuits": list(keys),
             "archive": [

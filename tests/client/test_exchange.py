@@ -8,7 +8,9 @@ from qiskit import QuantumCircuit
 
 from qcrs.chain.bindings import ProcessorRegistry
 from qcrs.circuits import lower
+from qcrs.client.auditing import rate_at
 from qcrs.client.program import Unit
+from qcrs.client.verify import verify_job
 from qcrs.client.views import DECIMALS, JobOptions, Status, credits_text
 from qcrs.config.home import Home
 from qcrs.errors import (
@@ -21,6 +23,8 @@ from qcrs.errors import (
     JobTimeoutError,
     VerificationError,
 )
+from qcrs.types import cid_to_digest
+from qcrs.verification.audit import slashable, value_cap
 
 
 def ghz(qubits: int = 3, shots: int = 600) -> list[Unit]:
@@ -188,6 +192,31 @@ def test_an_audited_job_waits_for_a_second_provider_and_pays_both(desk: Any, exc
     assert (info.state, info.paid) == ("SETTLED", 2 * info.fee)
     report = exchange.verify(number)
     assert report.ok, report.text()
+
+
+def test_a_stated_value_asks_for_executions_and_audits_up_to_what_bonds_hold(
+    network: Any, desk: Any, exchange: Any
+) -> None:
+    fee = exchange.quote(ghz()).fee
+    bonds = [one.bond for one in exchange.processors()]
+    cap = value_cap(fee, min(slashable(bond, fee, 10) for bond in bonds))
+    assert exchange.request(ghz(), JobOptions(value=cap)).redundancy == 1
+    assert exchange.request(ghz(), JobOptions(value=cap + 1)).redundancy == 2
+    with pytest.raises(InputError, match=f"{3 * cap} base units with 5 executions"):
+        exchange.quote(ghz(), JobOptions(value=3 * cap + 1))
+    one = exchange.processors()[0].id
+    with pytest.raises(InputError, match="capped by the bonds"):
+        exchange.quote(ghz(), JobOptions(value=2 * cap, target=one))
+    number = exchange.submit(ghz(), JobOptions(value=9 * cap // 10))
+    with desk.working():
+        exchange.wait(number, timeout=90)
+        exchange.result(number)
+    run = exchange.job(number).executions[0]
+    draw = exchange.document(cid_to_digest(run.verdicts[0].evidence))["draw"]
+    assert draw["value"] == 9 * cap // 10
+    head = exchange.chain.height
+    assert draw["rate_ppm"] > rate_at(exchange.contracts, run.processor, fee, head, exact=True)
+    assert verify_job(exchange, number).ok
 
 
 def test_results_without_a_verdict_are_read_only_on_request(desk: Any, exchange: Any) -> None:

@@ -60,6 +60,7 @@ LEGAL = {
 GRACE, MARGIN, VERDICT_WINDOW, CHALLENGE_WINDOW, RULING_WINDOW = 30, 60, 3600, 86_400, 3 * 86_400
 HALF_LIFE = 90 * 86_400 >> 8
 RATE = 1000
+FRAUD_MULTIPLE = 10
 
 
 @dataclass(slots=True)
@@ -228,7 +229,7 @@ class Model:
             self.balances[self.processors[e.processor].provider] += job.fee
             job.paid += 1
         elif to == FRAUDULENT:
-            self.slash(e.processor, 3 * job.fee, self.treasury)
+            self.slash(e.processor, FRAUD_MULTIPLE * job.fee, self.treasury)
         if job.open:
             self.advance(job, now)
 

@@ -160,11 +160,11 @@ def test_fraud_takes_a_multiple_of_the_fee_for_the_treasury(stage: Stage) -> Non
     assert done.one("Slashed") == {
         "processor": p.id,
         "beneficiary": stage.who.treasury,
-        "amount": 3 * FEE,
+        "amount": 10 * FEE,
         "cause": job.to_bytes(32, "big"),
     }
-    assert stage.balance(stage.who.treasury) == 3 * FEE
-    assert stage.registry.read("bondOf", p.id) == bond - 3 * FEE
+    assert stage.balance(stage.who.treasury) == 10 * FEE
+    assert stage.registry.read("bondOf", p.id) == bond - 10 * FEE
     assert stage.registry.read("reputation", p.id) == (256, 256 + 8 * 256)
     assert stage.job(job)["state"] == FAILED
     stage.check_ledger([job])

@@ -23,7 +23,7 @@ from qcrs.verification import (
     reputation_bound_ppm,
     result_root,
 )
-from qcrs.verification.audit import reputation_at_risk_ppm, share_threshold, slashable
+from qcrs.verification.audit import majority, reputation_at_risk_ppm, share_threshold, slashable, value_cap
 
 VERDICT = Verdict(
     Outcome.REJECT,
@@ -120,6 +120,19 @@ def test_audit_rates_are_those_of_the_design() -> None:
     assert audit_rate_ppm(0, 0) == 30_000
     with pytest.raises(InputError):
         audit_rate_ppm(-1, 0)
+
+
+def test_a_stated_value_raises_the_rate_up_to_the_cap_that_the_stake_bears() -> None:
+    rates = [audit_rate_ppm(100, 1000, value=value) for value in (0, 100, 500, 939, 940, 5000)]
+    assert rates == sorted(rates)
+    assert rates[0] == audit_rate_ppm(100, 1000)
+    cap = value_cap(100, 1000)  # 0.95·(100 + 1000) − 1.5·70
+    assert cap == 940
+    assert audit_rate_ppm(100, 1000, value=cap) == 1_000_000 > audit_rate_ppm(100, 1000, value=cap - 1)
+    assert value_cap(100, 0) == 0
+    assert [majority(redundancy) for redundancy in range(1, 6)] == [1, 2, 2, 3, 3]
+    with pytest.raises(InputError):
+        audit_rate_ppm(100, 1000, value=-1)
 
 
 def test_better_reputations_are_audited_less() -> None:
