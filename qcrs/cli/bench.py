@@ -11,6 +11,7 @@ import typer
 from qcrs.cli.capability import capability
 from qcrs.cli.output import emit, say, table
 from qcrs.cli.probe import mirror, trap
+from qcrs.cli.together import blind, seam
 
 __all__ = ["register"]
 
@@ -30,6 +31,8 @@ def register(root: typer.Typer) -> None:
     group.command()(economics)
     group.command()(trap)
     group.command()(mirror)
+    group.command()(seam)
+    group.command()(blind)
     root.add_typer(group, name="bench")
 
 
