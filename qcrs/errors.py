@@ -17,6 +17,7 @@
     │   ├── JobTimeoutError   a deadline or the caller's patience ended first
     │   └── JobNotFoundError  no such job on this chain
     ├── BackendError          a processor or its device cannot do what is asked
+    ├── EntanglementError     a channel or session did not give what it promised
     └── VerificationError     a result, frame, evidence or trail does not check out
 
 Every error carries its fields (`field`, `value` where there is one), a reason and a `solution`:
@@ -35,6 +36,7 @@ __all__ = [
     "CircuitError",
     "ConfigError",
     "ContractError",
+    "EntanglementError",
     "InputError",
     "IntegrityError",
     "JobError",
@@ -167,6 +169,10 @@ class BackendError(QCRSError):
     """A processor or its device cannot do what is asked."""
 
     exit_code = 5
+
+
+class EntanglementError(QCRSError):
+    """A channel or session did not give what it promised."""
 
 
 class VerificationError(QCRSError):

@@ -143,6 +143,10 @@ class Ledger(Reader):
             outbox.post(key, call)
             return outbox.wait(key)
 
+    def post(self, key: str, call: Call) -> Receipt:
+        """The same for modules that build on this account."""
+        return self._post(key, call)
+
     def has_account(self) -> bool:
         """Whether an account can be chosen without asking."""
         try:

@@ -18,7 +18,7 @@ from qcrs.errors import ChainError
 if TYPE_CHECKING:
     from qcrs.chain.networks import Chain
 
-__all__ = ["EVENT_CONTRACTS", "EventSource"]
+__all__ = ["EVENT_CONTRACTS", "EventSource", "catch_up"]
 
 EVENT_CONTRACTS = ("ComputationAllocator", "ProcessorRegistry", "ResultVerifier", "OracleQuorum")
 """Contracts whose events make up the history."""
@@ -29,6 +29,25 @@ _PAGE = 2_000
 
 def _logged(row: EventRow) -> Logged:
     return Logged(row.event, row.block, row.timestamp, row.log_index, "0x" + row.transaction.hex())
+
+
+def catch_up(index: EventIndex) -> None:
+    """Read up to the head. Of processes that read into one file at once, the slower looks again."""
+    for _ in range(_ATTEMPTS):
+        try:
+            index.advance()
+        except sqlite3.IntegrityError:
+            continue
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise  # a full disk is not mended by looking again
+            continue
+        return
+    raise ChainError(
+        "the event index is used by too many processes at once",
+        field="index",
+        solution="try again, or give each process a home of its own",
+    )
 
 
 class EventSource:
@@ -48,7 +67,7 @@ class EventSource:
 
     def history(self) -> History:
         """The fold of all events up to the head."""
-        self._advance()
+        catch_up(self._index)
         if self._index.rewinds != self._rewinds:
             self._rewinds = self._index.rewinds
             self._history, self._last = History(), 0
@@ -60,7 +79,7 @@ class EventSource:
 
     def history_at(self, block: int) -> History:
         """A fold of its own of the events up to a block, that block included."""
-        self._advance()
+        catch_up(self._index)
         found, last = History(), 0
         while rows := self._index.events(after=last, limit=_PAGE):
             for row in rows:
@@ -72,26 +91,8 @@ class EventSource:
 
     def named(self, name: str, contract: str) -> list[EventRow]:
         """Every event of one name, in chain order."""
-        self._advance()
+        catch_up(self._index)
         return self._index.events(name=name, contract=contract)
-
-    def _advance(self) -> None:
-        """Read up to the head. Of processes that read into one file at once, the slower looks again."""
-        for _ in range(_ATTEMPTS):
-            try:
-                self._index.advance()
-            except sqlite3.IntegrityError:
-                continue
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error):
-                    raise  # a full disk is not mended by looking again
-                continue
-            return
-        raise ChainError(
-            "the event index is used by too many processes at once",
-            field="index",
-            solution="try again, or give each process a home of its own",
-        )
 
     def close(self) -> None:
         """Release the file."""

@@ -1,0 +1,96 @@
+"""Sessions from PLAN to DONE, and what becomes of them when somebody is missing, weak or lying."""
+
+from __future__ import annotations
+
+import pytest
+from together_world import World, ghz, measured, star
+
+from qcrs.chain.bindings import AbortCode, SessionState
+from qcrs.distributed import Effort, Network, plan
+from qcrs.distributed.plan import Plan
+from qcrs.together.conductor import PartyLostError
+
+QUICK = Effort(tries=4, kept=1, moves=1000)
+
+
+def shared(parties: int = 2, qubits: int = 4) -> Plan:
+    return plan(measured(ghz(qubits)), Network.of([qubits // parties] * parties), QUICK)
+
+
+def test_a_job_goes_through_its_session(any_world: World) -> None:
+    world = any_world
+    conductor = world.conductor(star(), seed=3)
+    channel = conductor.open("ada-bea")
+    before = world.money()
+    made = shared()
+    done = conductor.run(7, [(made, 60)], [1, 2], epochs=2, seed=1)
+    session = conductor.coordinator.book().session(done.session)
+    assert session.state is SessionState.DONE
+    assert session.trail == conductor.coordinator.session(done.session).trail
+    assert sorted({barrier for barrier, _ in session.arrivals}) == [0, 1, 2, 3]
+    assert done.samples[0].program.shape == (60, 4)
+    # Executed pairs are planned pairs, and those are what was delivered, attested by both ends and paid.
+    assert done.pairs == {channel: 60 * made.pairs}
+    settled = conductor.coordinator.book().channel(channel).settled[2]
+    assert settled.pairs == 60 * made.pairs
+    after = world.money()
+    fee, price = conductor.offer.fee_per_party, conductor.offer.pair_price
+    earned = fee + settled.pairs * price // 2 - conductor.offer.party_deposit + conductor.offer.party_deposit
+    assert {name: after[name] - before[name] for name in ("ada", "bea")} == {"ada": earned, "bea": earned}
+    assert after["client"] == before["client"] - 2 * fee
+
+
+def test_the_missing_party_is_named_and_everybody_else_gets_all_back(any_world: World) -> None:
+    world = any_world
+    conductor = world.conductor(star(), seed=4)
+    conductor.open("ada-bea")
+    conductor.open("ada-cy")
+    before = world.money()
+    dead = world.agents["bea"]
+    conductor.between = lambda: _until_bea_held_her_pairs(world, dead)
+    with pytest.raises(PartyLostError, match="processor 2") as lost:
+        conductor.run(7, [(shared(), 40)], [1, 2], seed=1)
+    assert lost.value.processors == (2,)
+    session = conductor.coordinator.book().session(lost.value.session)
+    assert (session.state, session.code) == (SessionState.ABORTED, AbortCode.PEER_SILENT)
+    assert session.blamed == (2,)
+    offer = conductor.offer
+    penalty = offer.party_deposit // 10
+    assert session.paid == penalty
+    after = world.money()
+    pay = conductor.coordinator.book().channel(1).settled  # the pairs were delivered: these stay paid
+    paid = sum(one.pairs for epoch, one in pay.items() if epoch > 1) * offer.pair_price // 2
+    assert after["bea"] - before["bea"] == paid - penalty
+    assert after["ada"] - before["ada"] + after["client"] - before["client"] == paid + penalty
+    assert (
+        sum(after.values()) == sum(before.values()) + 2 * paid
+    )  # from the channel's deposit, and to the unit
+    # The job is done again without her, as the next attempt of the same job.
+    conductor.between = world.tick
+    world.agents.pop("bea")
+    done = conductor.run(7, [(shared(), 40)], [1, 3], seed=1)
+    again = conductor.coordinator.book().session(done.session)
+    assert (again.state, again.request.attempt) == (SessionState.DONE, 1)
+    final = world.money()
+    assert sum(final.values()) - sum(after.values()) == done_pay(conductor, 2)
+
+
+def done_pay(conductor: object, channel: int) -> int:
+    book = conductor.coordinator.book()  # type: ignore[attr-defined]
+    pairs = sum(one.pairs for epoch, one in book.channel(channel).settled.items() if epoch > 1)
+    return int(pairs * conductor.offer.pair_price)  # type: ignore[attr-defined]
+
+
+def _until_bea_held_her_pairs(world: World, dead: object) -> None:
+    """Everybody acts; once bea has reached GO her agent does no more and time passes."""
+    book = world.agents["ada"].coordinator.book()
+    for name, agent in world.agents.items():
+        silent = any(s.state is SessionState.GO for s in book.sessions.values()) and agent is dead
+        if not silent:
+            agent.tick()
+        del name
+    running = [s for s in book.sessions.values() if s.state is SessionState.GO]
+    if running and (running[0].barrier, 1) in running[0].arrivals:
+        late = running[0].deadline - world.chain.now() + 1
+        if late > 0:
+            world.travel(late)
