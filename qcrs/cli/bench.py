@@ -172,7 +172,7 @@ def economics(
         int, typer.Option(min=1, help="Executions of each cheat and family that are judged.")
     ] = 5,
     bond: Annotated[int, typer.Option(min=0, help="Bond of a provider, in fees.")] = 10,
-    fraud: Annotated[int, typer.Option(min=1, max=10, help="What a fraud is slashed, in fees.")] = 3,
+    fraud: Annotated[int, typer.Option(min=1, max=10, help="What a fraud is slashed, in fees.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Folder for the two pictures.")] = None,
     as_json: Json = False,
 ) -> None:
