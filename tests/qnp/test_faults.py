@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qcrs.qnp import ControlSpec, FaultSpec, HardwareSpec, Reason, Status, Topology
+from qcrs.qnp import ControlSpec, FaultSpec, HardwareSpec, LinkSpec, Reason, Status, Topology
 from qcrs.qnp.drivers.faults import FaultyNetwork
 from qcrs.qnp.drivers.trace import Trace
 
@@ -150,3 +150,24 @@ def test_records_stay_bounded_in_a_long_run(chain: Chain) -> None:
         network.run(until_ns=second * 10**9 // 2)
         sizes.append(sum(network.port(1, n).state.records for n in (1, 2)))
     assert max(sizes[4:]) < 1.5 * max(sizes[:4])
+
+
+@pytest.mark.parametrize("form", [0, 1, 2])
+@pytest.mark.parametrize("end_by", ["deadline", "cancel"])
+def test_what_one_end_delivered_while_the_other_gave_up_is_nobodys(
+    chain: Chain, form: int, end_by: str
+) -> None:
+    """News of the end takes 3 ms here: meanwhile the tail delivers pairs that the head has dropped."""
+    link = LinkSpec(
+        "", "", kind="heralded", p=0.1, fidelity=0.98, attempt_ns=100_000, frame_delay_ns=1_000_000
+    )
+    topology = chain(4, link=link, hardware=HardwareSpec(t2_ns=10**9, qubits_per_link=8), cutoff=50 * MS)
+    network = FaultyNetwork(topology, 1)
+    request = network.request("c", form=form, deadline_ns=200 * MS if end_by == "deadline" else 0)
+    network.run(until_ns=200 * MS)
+    if end_by == "cancel":
+        network.cancel(request)
+    network.run()
+    assert network.requests[request].status is Status.COMPLETED
+    assert network.delivered > 10
+    assert network.leaked() == 0

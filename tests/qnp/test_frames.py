@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qcrs.errors import InputError
 from qcrs.qnp import link
 from qcrs.qnp.network import decode, encode
-from qcrs.qnp.network.frames import COMPLETE, EXPIRE, FORWARD, FRAME_BYTES, TRACK
+from qcrs.qnp.network.frames import COMPLETE, EXPIRE, FORWARD, FRAME_BYTES, PURIFY, TRACK
 
 u8, u16, u32 = st.integers(0, 255), st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 u64 = st.integers(0, 2**64 - 1)
@@ -17,7 +17,21 @@ frames = st.one_of(
     st.tuples(st.just(TRACK), u16, u32, u32, u32, u32, st.integers(0, 15), u32),
     st.tuples(st.just(EXPIRE), u16, u32),
     st.tuples(st.just(COMPLETE), u16, u32, u32, u8, u32, u32, u32),
-    st.tuples(st.just(FORWARD), u16, u32, u32, st.integers(0, 2), u8, u8, st.integers(0, 4), u32, u32, u16),
+    st.tuples(
+        st.just(FORWARD),
+        u16,
+        u32,
+        u32,
+        st.integers(0, 2),
+        u8,
+        u8,
+        st.integers(0, 4),
+        u32,
+        u32,
+        u16,
+        st.integers(0, 2),
+    ),
+    st.tuples(st.just(PURIFY), u16, u32, u32, u32, u32, u32, st.integers(0, 3)),
 )
 
 

@@ -213,7 +213,9 @@ class FaultyNetwork(Network):
             del now, arguments
             return []
 
-        port.on_pair = port.on_swap = port.on_frame = port.on_timer = port.on_lost = nothing
+        port.on_pair = port.on_swap = port.on_frame = port.on_timer = port.on_lost = port.on_purified = (
+            nothing
+        )
         port.on_request = port.on_cancel = nothing
 
     def _stopped(self, node: int) -> None:
@@ -334,3 +336,7 @@ class FaultyNetwork(Network):
     def _swapped(self, now: int, port: Port, action: Action) -> None:
         if port not in self._dead:
             super()._swapped(now, port, action)
+
+    def _purified(self, now: int, port: Port, action: Action) -> None:
+        if port not in self._dead:
+            super()._purified(now, port, action)

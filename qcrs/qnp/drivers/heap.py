@@ -31,7 +31,7 @@ from qcrs.qnp.topology.model import CircuitSpec, Topology, WorkloadSpec
 __all__ = ["Network", "Port"]
 
 FRAME, HERALD, TIMER, SWAPPED, REQUEST, CALL = range(6)
-SEND, SWAP, FREE, DELIVER, SET_TIMER, LINK_START, LINK_STOP, STATUS = range(8)
+SEND, SWAP, FREE, DELIVER, SET_TIMER, LINK_START, LINK_STOP, STATUS, PURIFY = range(9)
 FORMS = {"keep": KEEP, "early": EARLY, "measure": MEASURE}
 SECOND = 1_000_000_000
 
@@ -50,6 +50,7 @@ class Port:
         "on_frame",
         "on_lost",
         "on_pair",
+        "on_purified",
         "on_request",
         "on_swap",
         "on_timer",
@@ -73,6 +74,7 @@ class Port:
         self.on_frame: Callable[..., list[Action]]
         self.on_timer: Callable[..., list[Action]]
         self.on_lost: Callable[..., list[Action]]
+        self.on_purified: Callable[..., list[Action]]
         self.on_request: Callable[..., list[Action]]
         self.on_cancel: Callable[..., list[Action]]
 
@@ -114,6 +116,8 @@ class Network:
         self._number = 0
         self._next_request = 1
         self._early: set[int] = set()
+        self._ended: dict[int, int] = {}
+        self.purifications = 0
         self._open: dict[tuple[int, int, int], tuple[int, int, int, int]] = {}
         self._held: set[int] = set()
         self._ports: dict[tuple[int, int], Port] = {}
@@ -159,6 +163,8 @@ class Network:
         port.on_lost = state.on_lost
         if isinstance(state, qnp.Repeater):
             port.on_swap = state.on_swap
+        else:
+            port.on_purified = state.on_purified
         if isinstance(state, qnp.Head):
             port.on_request = state.on_request
             port.on_cancel = state.on_cancel
@@ -394,8 +400,26 @@ class Network:
             elif kind == LINK_STOP:
                 link, end = port.links[action[1]]  # type: ignore[misc]
                 self.plant.stop(now, link, port.circuit, end)
+            elif kind == PURIFY:
+                self._purify(now, port, action)
             else:
                 self._status(now, port, action)
+
+    def _purify(self, now: int, port: Port, action: Action) -> None:
+        """An end's part of a purification takes as long as a swap."""
+        if port.swap_ns:
+            self._call(now + port.swap_ns, lambda t: self._purified(t, port, action))
+        else:
+            self._purified(now, port, action)
+
+    def _purified(self, now: int, port: Port, action: Action) -> None:
+        _, kept, handle, sacrificed, *turns = action
+        self.purifications += port.is_head
+        bit = self.hardware.purify(now, port.node, handle, sacrificed, (turns[0], turns[1]))
+        self.plant.free(now, sacrificed)
+        actions = port.on_purified(now, kept, handle, bit)
+        if actions:
+            self._perform(now, port, actions)
 
     # ------------------------------------------------------------------ what applications see
 
@@ -486,6 +510,19 @@ class Network:
                 log.finished_ns = now
             if self.on_status is not None:
                 self.on_status(log)
+        if status in (Status.COMPLETED, Status.ABORTED):
+            self._ended_at(now, port, request)
+
+    def _ended_at(self, now: int, port: Port, request: int) -> None:
+        """An end has ended a request. Once both have, what only one of them delivered belongs to nobody."""
+        ends = self._ended.pop(request, 0) | (1 if port.is_head else 2)
+        if ends != 3:
+            self._ended[request] = ends
+            return
+        for key in [k for k, entry in self._open.items() if entry[3] == request and k[0] == port.circuit]:
+            handle = self._open.pop(key)[0]
+            self._early.discard(handle)
+            self.plant.free(now, handle)
 
     def is_cut(self, link: int) -> bool:
         """Whether no message passes a link now; never, in a network without faults."""

@@ -15,7 +15,7 @@ from qcrs.qnp.network.frames import Frame, encode
 
 __all__ = ["RULES", "Trace", "line"]
 
-RULES = ("on_request", "on_cancel", "on_pair", "on_swap", "on_frame", "on_timer", "on_lost")
+RULES = ("on_request", "on_cancel", "on_pair", "on_swap", "on_purified", "on_frame", "on_timer", "on_lost")
 
 
 def _word(value: Any) -> str:

@@ -12,6 +12,8 @@ SET_TIMER    time, tag
 LINK_START   side, mode: open the stream of this circuit's label, or change how qubits are wanted
 LINK_STOP    side
 STATUS       request, status, reason, count delivered: what becomes of a request
+PURIFY       kept pair's own correlator, its handle, the sacrificed handle, turns of both: this
+             end's part of a purification; the sacrificed qubit is free afterwards
 ===========  ==================================================================================
 """
 
@@ -30,6 +32,7 @@ __all__ = [
     "FREE",
     "LINK_START",
     "LINK_STOP",
+    "PURIFY",
     "SEND",
     "SET_TIMER",
     "STATUS",
@@ -43,8 +46,8 @@ __all__ = [
 
 Action = tuple[Any, ...]
 
-SEND, SWAP, FREE, DELIVER, SET_TIMER, LINK_START, LINK_STOP, STATUS = range(8)
-ACTION_NAMES = ("send", "swap", "free", "deliver", "timer", "start", "stop", "status")
+SEND, SWAP, FREE, DELIVER, SET_TIMER, LINK_START, LINK_STOP, STATUS, PURIFY = range(9)
+ACTION_NAMES = ("send", "swap", "free", "deliver", "timer", "start", "stop", "status", "purify")
 
 
 class Status(IntEnum):
@@ -135,7 +138,8 @@ class EndRequest:
     """A request as the head end gets it. `number` 0 is as many as come until `deadline_ns` or a cancel.
 
     "N by T" has a number and a deadline, "rate R" a rate in thousandths, "N by T within Δt" also a window.
-    Bases are codes of `physical.BASIS_SETS`, one for each end; they count for MEASURE alone.
+    Bases are codes of `physical.BASIS_SETS`, one for each end; they count for MEASURE alone. `purify` makes
+    each pair from two (or more, as some fail): 1 BBPSSW, 2 DEJMPS.
     """
 
     id: int
@@ -147,6 +151,7 @@ class EndRequest:
     head_basis: int = 2
     tail_basis: int = 2
     final: int = NO_STATE
+    purify: int = 0
 
     def __post_init__(self) -> None:
         if self.form not in (KEEP, EARLY, MEASURE):
@@ -160,6 +165,14 @@ class EndRequest:
                 "only a counted KEEP request can have all its pairs within a time",
                 field="window_ms",
                 value=self.window_ms,
+            )
+        if self.purify not in (0, 1, 2):
+            raise InputError(
+                "purification is 0 (none), 1 (BBPSSW) or 2 (DEJMPS)", field="purify", value=self.purify
+            )
+        if self.purify and (self.form != KEEP or self.window_ms):
+            raise InputError(
+                "only KEEP requests without a window are purified", field="purify", value=self.purify
             )
         if not 0 <= self.final <= NO_STATE:
             raise InputError("a final state is a Bell index or 4 for any", field="final", value=self.final)

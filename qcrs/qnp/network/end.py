@@ -4,6 +4,8 @@ An end binds every pair that its link makes to the current request and sends a T
 TRACK of the other end completes the pair here. Both must have bound the same request. The head decides
 whose turn it is: each turn is an *epoch*, and a TRACK of the head with a newer epoch activates it at the
 tail. Turns of test rounds are measured in Z, X or Y by epoch, and the TRACK carries the bit.
+Pairs of a request that is purified are used up two at a time: the head says which two, both ends do
+their part, and each keeps the first if the bits agree (see `physical.purification`).
 There is no cutoff at ends: each pair is ended by a TRACK, an EXPIRE, or the end of its request.
 """
 
@@ -18,6 +20,7 @@ from qcrs.qnp.network.actions import (
     FREE,
     LINK_START,
     LINK_STOP,
+    PURIFY,
     SEND,
     STATUS,
     Action,
@@ -36,9 +39,11 @@ from qcrs.qnp.network.frames import (
     TRACK,
     Frame,
 )
+from qcrs.qnp.network.frames import PURIFY as PURIFY_FRAME
 from qcrs.qnp.network.repeater import CLOSING
 from qcrs.qnp.physical.hardware import BASIS_SETS
 from qcrs.qnp.physical.hardware import KEEP as KEEP_QUBIT
+from qcrs.qnp.physical.purification import joined, turns_of
 
 __all__ = ["ENDLESS", "End", "Served", "TestRounds"]
 
@@ -83,20 +88,56 @@ class TestRounds:
 class Served:
     """A request while an end serves it. `room` is how many pairs may still be bound to it."""
 
-    __slots__ = ("delivered", "final", "form", "held", "id", "mode", "number", "rate", "room", "window_ns")
+    __slots__ = (
+        "armed",
+        "delivered",
+        "final",
+        "form",
+        "held",
+        "id",
+        "mode",
+        "number",
+        "paused",
+        "purify",
+        "rate",
+        "room",
+        "window_ns",
+    )
 
-    def __init__(self, request: int, form: int, mode: int, number: int, rate: int, final: int) -> None:
+    def __init__(
+        self, request: int, form: int, mode: int, number: int, rate: int, final: int, purify: int = 0
+    ) -> None:
         self.id = request
         self.form = form
         self.mode = mode
         self.number = number
         self.rate = rate
         self.final = final
-        self.room = number or ENDLESS
+        self.purify = purify
+        self.room = (2 * number if purify else number) or ENDLESS
         self.delivered = 0
         self.window_ns = 0
+        self.armed = self.paused = False
         self.held: dict[int, tuple[int, Action]] = {}
-        """Pairs of a request with a window, by own sequence: when confirmed, how to deliver them."""
+        """Pairs that wait for others, by own sequence: when confirmed, how to deliver them."""
+
+
+class Purification:
+    """One at work at an end: both pairs as they would be delivered, their turns, and the bits known."""
+
+    __slots__ = ("bit", "kept", "other_bit", "request", "sacrificed", "turns")
+
+    def __init__(self, request: Served, kept: Action, sacrificed: Action, turns: tuple[int, int]) -> None:
+        self.request = request
+        self.kept = kept
+        self.sacrificed = sacrificed
+        self.turns = turns
+        self.bit = self.other_bit = -1
+
+    def outcome(self) -> tuple[bool, int]:
+        """Whether it succeeded, and the Bell index of what is kept."""
+        bell, expected = joined(self.kept[3], self.sacrificed[3], self.turns)
+        return self.bit ^ self.other_bit == expected, bell
 
 
 class End:
@@ -113,6 +154,7 @@ class End:
         "_rotate_at",
         "_seen",
         "_test",
+        "_working",
         "closed",
         "current",
         "entry",
@@ -122,6 +164,7 @@ class End:
         "requests",
         "tests",
         "unbound",
+        "unsuccessful",
     )
     side = 1
 
@@ -132,7 +175,8 @@ class End:
         self.current: Served | None = None
         self.epoch = 0
         self.tests = TestRounds()
-        self.mismatched = self.expired = self.unbound = 0
+        self.mismatched = self.expired = self.unbound = self.unsuccessful = 0
+        self._working: dict[int, Purification] = {}
         self._circuit = entry.circuit
         self._ends = entry.ends
         self._test = Served(TEST_REQUEST, MEASURE, 2, 0, 0, NO_STATE)
@@ -214,6 +258,8 @@ class End:
             return self._expire(frame[2])
         if kind == FORWARD:
             return self._forward(now, frame)
+        if kind == PURIFY_FRAME:
+            return self._on_purify(now, frame)
         return self._complete(now, frame)
 
     def _track(self, now: int, side: int, frame: Frame) -> list[Action]:
@@ -237,7 +283,7 @@ class End:
             self._tested(now, actions)
             return actions
         pauli = 0
-        if request.final != NO_STATE:
+        if request.final != NO_STATE and not request.purify:
             pauli, bell = bell ^ request.final, request.final
         self._confirm(
             now, request, (DELIVER, request.id, handle, bell, link, origin, outcome, pauli), actions
@@ -293,6 +339,46 @@ class End:
     def _confirm(self, now: int, request: Served, delivery: Action, actions: list[Action]) -> None:
         raise NotImplementedError
 
+    # ------------------------------------------------------------------ purification
+
+    def _purify(
+        self, request: Served, kept: Action, sacrificed: Action, actions: list[Action]
+    ) -> Purification:
+        """Do this end's part on two pairs, given as they would be delivered."""
+        own = 4 if self.side else 5
+        turns = turns_of(request.purify, kept[own], sacrificed[own])
+        work = self._working[kept[4]] = Purification(request, kept, sacrificed, turns)
+        actions.append((PURIFY, kept[4], kept[2], sacrificed[2], *turns))
+        return work
+
+    def on_purified(self, now: int, kept: int, handle: int, bit: int) -> list[Action]:
+        """The hardware did this end's part; `kept` is the pair's own sequence number."""
+        work = self._working.get(kept)
+        if work is None or work.bit >= 0 or work.kept[2] != handle:  # its request ended meanwhile
+            return [(FREE, handle)]
+        work.bit = bit
+        return self._purified(now, work)
+
+    def _purified(self, now: int, work: Purification) -> list[Action]:
+        raise NotImplementedError
+
+    def _on_purify(self, now: int, frame: Frame) -> list[Action]:
+        raise NotImplementedError
+
+    def _tell_purify(self, work: Purification) -> Action:
+        """The own bit, for the other end."""
+        names = (work.kept[5], work.sacrificed[5], work.kept[4])
+        frame = (PURIFY_FRAME, self._circuit, work.request.id, self._ends, *names, 2 | work.bit)
+        return (SEND, self.side, frame)
+
+    def _abandon(self, request: Served | None, actions: list[Action]) -> None:
+        """Give up purifications of a request (of all without); those at the hardware are freed after it."""
+        for kept, work in list(self._working.items()):
+            if request is None or work.request is request:
+                del self._working[kept]
+                if work.bit >= 0:
+                    actions.append((FREE, work.kept[2]))
+
     # ------------------------------------------------------------------ streams, ends, failure
 
     def _stream(self, mode: int, actions: list[Action]) -> None:
@@ -313,6 +399,7 @@ class End:
             actions += self._discard(now, sequence)
         actions += [(FREE, delivery[2]) for _, delivery in request.held.values()]
         request.held.clear()
+        self._abandon(request, actions)
 
     def on_timer(self, now: int, tag: int) -> list[Action]:
         """Ends without timers have nothing to do."""
@@ -336,6 +423,7 @@ class End:
         self.closed = reason
         actions += [(FREE, entry[1]) for entry in self._pending.values()]
         self._pending.clear()
+        self._abandon(None, actions)
         for request in self._open_requests():
             actions += [(FREE, delivery[2]) for _, delivery in request.held.values()]
             actions.append((STATUS, request.id, Status.ABORTED, reason, request.delivered))
@@ -358,6 +446,7 @@ class End:
             "mismatched": self.mismatched,
             "expired": self.expired,
             "unbound": self.unbound,
+            "unsuccessful": self.unsuccessful,
             "tests": list(self.tests.count),
             "wrong": list(self.tests.wrong),
         }
@@ -387,9 +476,9 @@ class Tail(End):
 
     def _forward(self, now: int, frame: Frame) -> list[Action]:
         del now
-        _, _, number_of, _, form, _, basis, final, number, rate, window = frame
+        _, _, number_of, _, form, _, basis, final, number, rate, window, purify = frame
         mode = basis if form == MEASURE else KEEP_QUBIT
-        request = Served(number_of, form, mode, number, rate, final)
+        request = Served(number_of, form, mode, number, rate, final, purify)
         request.room = ENDLESS
         request.window_ns = window * 1_000_000
         self.requests[number_of] = request
@@ -400,12 +489,46 @@ class Tail(End):
         return actions
 
     def _confirm(self, now: int, request: Served, delivery: Action, actions: list[Action]) -> None:
+        if request.purify:
+            request.held[delivery[4]] = (now, delivery)
+            return
         request.delivered += 1
         delivery = (*delivery[:7], 0)  # the head corrects
         if request.window_ns:
             request.held[delivery[4]] = (now, delivery)
         else:
             actions.append(delivery)
+
+    def _on_purify(self, now: int, frame: Frame) -> list[Action]:
+        """The head did its part on two pairs: do the same, if both are here."""
+        del now
+        _, circuit, number_of, ends, kept, sacrificed, origin, word = frame
+        request = self.requests.get(number_of)
+        found = [] if request is None else [request.held.pop(s, None) for s in (kept, sacrificed)]
+        actions: list[Action] = []
+        if request is None or None in found:
+            actions += [(FREE, one[1][2]) for one in found if one is not None]
+            actions.append((SEND, 0, (PURIFY_FRAME, circuit, number_of, ends, origin, 0, kept, 0)))
+            return actions
+        deliveries = [one[1] for one in found if one is not None]
+        self._purify(request, deliveries[0], deliveries[1], actions).other_bit = word & 1
+        return actions
+
+    def _purified(self, now: int, work: Purification) -> list[Action]:
+        del now
+        del self._working[work.kept[4]]
+        request = work.request
+        success, bell = work.outcome()
+        actions = [self._tell_purify(work)]
+        if success:
+            request.delivered += 1
+            if request.final != NO_STATE:
+                bell = request.final
+            actions.append((*work.kept[:3], bell, *work.kept[4:7], 0))
+        else:
+            self.unsuccessful += 1
+            actions.append((FREE, work.kept[2]))
+        return actions
 
     def _expire(self, sequence: int) -> list[Action]:
         for request in self.requests.values():  # the head gave up a confirmed pair of a window

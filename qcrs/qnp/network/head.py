@@ -3,7 +3,9 @@
 *Police*: a request whose rate is above the circuit's maximum end-to-end rate is refused. *Shape*: one that
 fits by itself but not beside those already served waits until they are done. *Aggregate*: requests of one
 circuit share its pairs in turns of `slice_pairs`, with turns of test rounds in between; every change of
-turn is an epoch.
+turn is an epoch. A request that is purified takes two pairs for one; a pair that finds no second one
+for a horizon is given up, and the link left to others for a while, so that two requests which share
+a memory of two cannot hold each other up.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from qcrs.qnp.network.actions import (
     RoutingEntry,
     Status,
 )
-from qcrs.qnp.network.end import ENDLESS, TEST_AXES, End, Served
-from qcrs.qnp.network.frames import COMPLETE, EXPIRE, FORWARD, MEASURE, Frame
+from qcrs.qnp.network.end import ENDLESS, TEST_AXES, End, Purification, Served
+from qcrs.qnp.network.frames import COMPLETE, EXPIRE, FORWARD, MEASURE, NO_STATE, Frame
 from qcrs.qnp.network.repeater import CLOSING
 from qcrs.qnp.physical.hardware import KEEP as KEEP_QUBIT
 
@@ -66,10 +68,11 @@ class Head(End):
 
     def _need(self, now: int, request: EndRequest) -> int:
         """The rate in thousandths that keeps a request's promise; 0 for one that promises nothing."""
+        pairs = 2 if request.purify else 1
         if request.rate:
-            return request.rate
+            return pairs * request.rate
         if request.number and request.deadline_ns:
-            return -(-request.number * 1000 * SECOND // max(1, request.deadline_ns - now))
+            return -(-pairs * request.number * 1000 * SECOND // max(1, request.deadline_ns - now))
         return 0
 
     def _load(self) -> int:
@@ -80,7 +83,9 @@ class Head(End):
             return Reason.CIRCUIT_DOWN
         if request.deadline_ns and request.deadline_ns <= now:
             return Reason.TOO_LATE
-        if request.window_ms and request.number > self.entry.memory:
+        if (request.window_ms and request.number > self.entry.memory) or (
+            request.purify and self.entry.memory < 2
+        ):
             return Reason.MORE_THAN_MEMORY
         if self._need(now, request) > self.entry.eer:
             return Reason.RATE_ABOVE_MAXIMUM
@@ -88,8 +93,8 @@ class Head(End):
 
     def _start(self, now: int, request: EndRequest, need: int, actions: list[Action]) -> None:
         mode = request.head_basis if request.form == MEASURE else KEEP_QUBIT
-        served = Served(request.id, request.form, mode, request.number, need, request.final)
-        served.window_ns = request.window_ms * 1_000_000
+        served = Served(request.id, request.form, mode, request.number, need, request.final, request.purify)
+        served.window_ns = self.entry.horizon_ns if request.purify else request.window_ms * 1_000_000
         self.requests[request.id] = served
         self._asked[request.id] = request
         self._started[request.id] = now
@@ -106,6 +111,7 @@ class Head(End):
             request.number,
             need,
             request.window_ms,
+            request.purify,
         )
         actions.append((STATUS, request.id, Status.ACCEPTED, Reason.NONE, 0))
         actions.append((SEND, 1, forward))
@@ -170,11 +176,11 @@ class Head(End):
     # ------------------------------------------------------------------ delivery
 
     def _confirm(self, now: int, request: Served, delivery: Action, actions: list[Action]) -> None:
+        if request.purify:
+            self._pair_up(now, request, delivery, actions)
+            return
         if not request.window_ns:
-            actions.append(delivery)
-            request.delivered += 1
-            if request.delivered == request.number:
-                self._finish(now, request, Reason.NONE, actions)
+            self._hand_over(now, request, delivery, actions)
             return
         self._give_up_old(now, request, actions)
         if not request.held:
@@ -185,6 +191,72 @@ class Head(End):
             request.delivered = request.number
             request.held.clear()
             self._finish(now, request, Reason.NONE, actions)
+
+    def _hand_over(self, now: int, request: Served, delivery: Action, actions: list[Action]) -> None:
+        """Deliver a pair, and end the request with its last."""
+        actions.append(delivery)
+        request.delivered += 1
+        if request.delivered == request.number:
+            self._finish(now, request, Reason.NONE, actions)
+
+    # ------------------------------------------------------------------ purification
+
+    def _pair_up(self, now: int, request: Served, delivery: Action, actions: list[Action]) -> None:
+        """Purify with the pair that waits, or wait; the newer one is kept."""
+        if request.held:
+            _, (_, older) = request.held.popitem()
+            self._purify(request, delivery, older, actions)
+            return
+        request.held[delivery[4]] = (now, delivery)
+        if not request.armed:
+            request.armed = True
+            actions.append((SET_TIMER, now + request.window_ns, request.id << 1 | WINDOW))
+
+    def _purified(self, now: int, work: Purification) -> list[Action]:
+        del now
+        return [self._tell_purify(work)]
+
+    def _on_purify(self, now: int, frame: Frame) -> list[Action]:
+        """The tail did its part: deliver what is kept if the bits agree."""
+        work = self._working.pop(frame[4], None)
+        if work is None:
+            return []
+        actions: list[Action] = []
+        request, kept, word = work.request, work.kept, frame[7]
+        work.other_bit = word & 1
+        success, bell = work.outcome()
+        if not (success and word & 2):
+            self.unsuccessful += 1
+            actions.append((FREE, kept[2]))
+            self._returned(request, actions)
+            self._returned(request, actions)
+            return actions
+        pauli = 0
+        if request.final != NO_STATE:
+            pauli, bell = bell ^ request.final, request.final
+        self._hand_over(now, request, (*kept[:3], bell, *kept[4:7], pauli), actions)
+        return actions
+
+    def _alone(self, now: int, request: Served, actions: list[Action]) -> None:
+        """A pair waited for a second one for a horizon: give it up and give way."""
+        request.armed = False
+        if request.paused:
+            request.paused = False
+            if self.current is request:
+                self._stream(request.mode, actions)
+        before = len(request.held)
+        self._give_up_old(now, request, actions)
+        later = now + self.entry.horizon_ns // 2
+        if len(request.held) < before:
+            request.paused = True
+            if self.current is request:
+                self._halt(actions)
+        elif request.held:
+            later = next(iter(request.held.values()))[0] + request.window_ns
+        else:
+            return
+        request.armed = True
+        actions.append((SET_TIMER, later, request.id << 1 | WINDOW))
 
     def _give_up_old(self, now: int, request: Served, actions: list[Action]) -> None:
         """Drop confirmed pairs older than the window, here and (by EXPIRE) at the tail."""
@@ -257,6 +329,9 @@ class Head(End):
             if tag & 1 == DEADLINE and any(r.id == tag >> 1 for r in self.delayed):
                 self.delayed = deque(r for r in self.delayed if r.id != tag >> 1)
                 actions.append((STATUS, tag >> 1, Status.ABORTED, Reason.DEADLINE_PASSED, 0))
+            return actions
+        if tag & 1 == WINDOW and request.purify:
+            self._alone(now, request, actions)
             return actions
         if tag & 1 == WINDOW:
             self._give_up_old(now, request, actions)

@@ -19,7 +19,7 @@ from qcrs.qnp.network.actions import (
     Reason,
     RoutingEntry,
 )
-from qcrs.qnp.network.frames import COMPLETE, EXPIRE, FORWARD, TRACK, Frame
+from qcrs.qnp.network.frames import COMPLETE, EXPIRE, FORWARD, PURIFY, TRACK, Frame
 from qcrs.qnp.physical.hardware import KEEP as KEEP_QUBIT
 
 __all__ = ["CLOSING", "Repeater"]
@@ -168,7 +168,7 @@ class Repeater:
             return [(SEND, 1 - side, (TRACK, circuit, request, ends, origin, target, state ^ change, epoch))]
         if self.closed:
             return NOTHING
-        if frame[0] == EXPIRE:
+        if frame[0] == EXPIRE or frame[0] == PURIFY:
             return [(SEND, 1 - side, frame)]
         if frame[0] == FORWARD:
             actions: list[Action] = []

@@ -14,6 +14,7 @@ from typing import Any
 
 from qcrs.qnp.physical.bell import AXES, BellPair, frame_signs, readout_factors
 from qcrs.qnp.physical.hardware import NodeNoise, Source
+from qcrs.qnp.physical.purification import from_weights, joined, joint
 from qcrs.qnp.physical.streams import Stream
 
 __all__ = ["BellDiagonalHardware"]
@@ -42,6 +43,9 @@ class BellDiagonalHardware:
         ]
         self._ideal = [f == (1.0, 1.0, 1.0) for f in self._factors]
         self._readout = [1 - 2 * n.readout_error for n in nodes]
+        self._gate = [n.gate_error for n in nodes]
+        self._half: dict[int, tuple[int, float, float, int, int]] = {}
+        """Purifications of which one end has done its part, by its handle: when, its rates, node, bit."""
         self._streams = [Stream(seed, f"node/{i}") for i in range(len(nodes))]
 
     def create(self, now: int, source: Source, first: int, second: int, bell: int) -> tuple[int, int]:
@@ -136,6 +140,39 @@ class BellDiagonalHardware:
             pair[SEEN2], pair[RATE2], pair[DEPOL2] = (axis, bit), 0.0, 0.0
         return bit
 
+    def purify(self, now: int, node: int, kept: int, sacrificed: int, turns: tuple[int, int]) -> int:
+        """One end's part: the first end's bit is random, the second's agrees with the chance of the pairs.
+
+        Noise of the end that was first no longer reaches the measured pair, so it waits outside the kept one
+        until the second end is done.
+        """
+        p, q = self._pairs[kept], self._pairs[sacrificed]
+        self._settle(now, p)
+        self._settle(now, q)
+        first = p[FIRST] == kept
+        begun = self._half.pop(p[SECOND] if first else p[FIRST], None)
+        if begun is None:
+            bit = 0 if self._streams[node].uniform() <= 0.5 else 1
+            rate, depol = (RATE1, DEPOL1) if first else (RATE2, DEPOL2)
+            self._half[kept] = (now, p[rate], p[depol], node, bit)
+            p[rate] = p[depol] = 0.0
+            rate, depol = (RATE1, DEPOL1) if q[FIRST] == sacrificed else (RATE2, DEPOL2)
+            q[rate] = q[depol] = 0.0
+            return bit
+        since, rate_before, depol_before, other, other_bit = begun
+        gates = 1 - (1 - self._gate[node]) * (1 - self._gate[other])
+        readout = (1 - self._readout[node] * self._readout[other]) / 2
+        weights = [BellPair(one[XX], one[YY], one[ZZ]).weights() for one in (p, q)]
+        sides = joint(weights[0], weights[1], turns, gates, readout)
+        wrong = 0 if self._streams[node].uniform() <= sum(sides[0]) else 1
+        left = from_weights(sides[wrong], 0)
+        fade, depolarised = exp(-rate_before * (now - since)), exp(-depol_before * (now - since))
+        p[XX], p[YY], p[ZZ] = left.xx * fade, left.yy * fade, left.zz * depolarised
+        rate, depol = (RATE2, DEPOL2) if first else (RATE1, DEPOL1)
+        p[rate], p[depol] = rate_before, depol_before
+        p[FRAME], expected = joined(p[FRAME], q[FRAME], turns)
+        return int(other_bit ^ expected ^ wrong)
+
     def correct(self, handle: int, pauli: int) -> None:
         """A Pauli moves the frame; see `Hardware`."""
         self._pairs[handle][FRAME] ^= pauli
@@ -150,6 +187,8 @@ class BellDiagonalHardware:
     def free(self, handle: int) -> None:
         """Forget a handle; see `Hardware`."""
         del self._pairs[handle]
+        if self._half:
+            self._half.pop(handle, None)
 
     def held(self) -> int:
         """Handles in use."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from qcrs.qnp.physical.bell import AXES
 from qcrs.qnp.physical.hardware import NodeNoise, Source
+from qcrs.qnp.physical.purification import joined
 from qcrs.qnp.physical.streams import Stream
 
 __all__ = ["DensityMatrixHardware", "bell_vector", "source_state", "swap_states"]
@@ -72,6 +73,51 @@ def decohere(rho: Matrix, qubit: int, age_ns: float, noise: NodeNoise) -> Matrix
     return rho
 
 
+_THIRD = (ID - 1j * (X + Y + Z)) / 2
+TURN_GATES = (ID, (ID - 1j * X) / math.sqrt(2), _THIRD, _THIRD.conj().T)
+"""The turns of `purification.TURNS` as gates of the head; the tail applies the complex conjugate."""
+
+CNOT = np.eye(4, dtype=complex)[[0, 1, 3, 2]]
+
+
+def _full(operator: Matrix, qubits: Sequence[int], count: int) -> Matrix:
+    """An operator on some of `count` qubits, shape (2^count, 2^count); qubit 0 is the leftmost factor."""
+    rest = [q for q in range(count) if q not in qubits]
+    order = [*qubits, *rest]
+    wide = np.kron(operator, np.eye(2 ** len(rest))).reshape((2,) * (2 * count))
+    place = [order.index(q) for q in range(count)]
+    wide = wide.transpose([*place, *(count + p for p in place)])
+    return np.asarray(wide.reshape(2**count, 2**count), dtype=np.complex128)
+
+
+def purify_part(
+    rho: Matrix, kept: int, target: int, gates: tuple[Matrix, Matrix], noise: NodeNoise
+) -> tuple[tuple[float, float], tuple[Matrix, Matrix]]:
+    """One end's part of a purification on the qubits of a joint state; the target is measured and goes.
+
+    `gates` turn its two qubits. Chances of the *reported* bits 0 and 1 and the states left with each.
+    """
+    count = int(rho.shape[0]).bit_length() - 1
+    both = CNOT @ np.kron(*gates)
+    whole = _full(np.asarray(both, dtype=np.complex128), (kept, target), count)
+    rho = np.asarray(whole @ rho @ whole.conj().T, dtype=np.complex128)
+    if noise.gate_error:
+        mixed = np.zeros_like(rho)
+        for a in PAULIS:
+            for b in PAULIS:
+                one = _full(np.asarray(np.kron(a, b), dtype=np.complex128), (kept, target), count)
+                mixed += one @ rho @ one.conj().T / 16
+        rho = (1 - noise.gate_error) * rho + noise.gate_error * mixed
+    shaped = np.moveaxis(rho.reshape((2,) * (2 * count)), (target, count + target), (0, 1))
+    size = 2 ** (count - 1)
+    real = [shaped[b, b].reshape(size, size) for b in (0, 1)]
+    e = noise.readout_error
+    seen = [np.asarray((1 - e) * real[b] + e * real[1 - b], dtype=np.complex128) for b in (0, 1)]
+    chance = (float(np.real(np.trace(seen[0]))), float(np.real(np.trace(seen[1]))))
+    states = [s / c if c > 0 else s for s, c in zip(seen, chance, strict=True)]
+    return chance, (states[0], states[1])
+
+
 def swap_states(
     left: Matrix, right: Matrix, noise: NodeNoise
 ) -> tuple[npt.NDArray[np.float64], list[Matrix]]:
@@ -108,6 +154,28 @@ class _Pair:
     seen: list[bool] = field(default_factory=lambda: [False, False])
 
 
+@dataclass(slots=True)
+class _Half:
+    """A purification of which one end has done its part: its kept qubit, the other's, the other's target."""
+
+    rho: Matrix
+    since: int
+
+
+def _decohered(rho: Matrix, qubit: int, age_ns: float, noise: NodeNoise) -> Matrix:
+    """Dephasing and depolarising of one qubit of a joint state for a time."""
+    count = int(rho.shape[0]).bit_length() - 1
+
+    def on(operator: Matrix) -> Matrix:
+        full = _full(operator, (qubit,), count)
+        return np.asarray(full @ rho @ full.conj().T, dtype=np.complex128)
+
+    flip = (1 - math.exp(-noise.dephasing_per_ns * age_ns)) / 2
+    rho = (1 - flip) * rho + flip * on(Z)
+    lost = 1 - math.exp(-noise.depolarising_per_ns * age_ns)
+    return (1 - lost) * rho + lost * sum(on(p) for p in (ID, X, Y, Z)) / 4
+
+
 class DensityMatrixHardware:
     """Pairs as density matrices; draws from the same streams as the fast backend. See `Hardware`."""
 
@@ -115,6 +183,7 @@ class DensityMatrixHardware:
         self._nodes = list(nodes)
         self._pairs: dict[int, _Pair] = {}
         self._next = 0
+        self._half: dict[int, _Half] = {}
         self._streams = [Stream(seed, f"node/{i}") for i in range(len(nodes))]
 
     def create(self, now: int, source: Source, first: int, second: int, bell: int) -> tuple[int, int]:
@@ -179,6 +248,45 @@ class DensityMatrixHardware:
         error = self._nodes[node].readout_error
         return true ^ 1 if error and self._streams[node].uniform() <= error else true
 
+    def _part(
+        self, rho: Matrix, kept: int, target: int, gates: tuple[Matrix, Matrix], node: int
+    ) -> tuple[tuple[float, float], tuple[Matrix, Matrix]]:
+        return purify_part(rho, kept, target, gates, self._nodes[node])
+
+    def purify(self, now: int, node: int, kept: int, sacrificed: int, turns: tuple[int, int]) -> int:
+        """One end's part of a purification: the first end's turns are U, the second's U*."""
+        p, q = self._pairs[kept], self._pairs[sacrificed]
+        mine = p.handles.index(kept)
+        begun = self._half.pop(p.handles[1 - mine], None)
+        gates = (TURN_GATES[turns[0]], TURN_GATES[turns[1]])
+        draw = self._streams[node].uniform()
+        if begun is None:
+            self._settle(now, p)
+            self._settle(now, q)
+            one = p.rho if mine == 0 else _turned(p).rho
+            two = q.rho if q.handles[0] == sacrificed else _turned(q).rho
+            pair = np.asarray(
+                np.kron(one, two), dtype=np.complex128
+            )  # own kept, its partner, own target, its partner
+            chance, states = self._part(pair, 0, 2, gates, node)
+            bit = 0 if draw <= chance[0] else 1
+            self._half[kept] = _Half(states[bit], now)
+            return bit
+        state = begun.rho
+        for qubit, where in ((0, p.nodes[1 - mine]), (1, node), (2, node)):
+            state = _decohered(state, qubit, now - begun.since, self._nodes[where])
+        conjugate = (
+            np.asarray(gates[0].conj(), dtype=np.complex128),
+            np.asarray(gates[1].conj(), dtype=np.complex128),
+        )
+        chance, states = self._part(state, 1, 2, conjugate, node)
+        bit = 0 if draw <= chance[0] else 1
+        rho = states[bit]
+        p.rho = rho if mine == 1 else np.asarray(_EXCHANGE @ rho @ _EXCHANGE, dtype=np.complex128)
+        p.since = now
+        p.frame = joined(p.frame, q.frame, turns)[0]
+        return bit
+
     def correct(self, handle: int, pauli: int) -> None:
         """Apply a Pauli."""
         pair = self._pairs[handle]
@@ -196,6 +304,7 @@ class DensityMatrixHardware:
     def free(self, handle: int) -> None:
         """Forget a handle."""
         del self._pairs[handle]
+        self._half.pop(handle, None)
 
     def held(self) -> int:
         """Handles in use."""

@@ -35,6 +35,7 @@ class InterceptResend:
         self._draws = Stream(seed, f"eavesdropper/{min(link)}-{max(link)}")
         self.swap = hardware.swap
         self.measure = hardware.measure
+        self.purify = hardware.purify
         self.correct = hardware.correct
         self.free = hardware.free
         self.held = hardware.held

@@ -88,6 +88,9 @@ class Hardware(Protocol):
     def measure(self, now: int, node: int, handle: int, axis: int) -> int:
         """Measure a qubit along an axis: the bit. The handle stays until freed."""
 
+    def purify(self, now: int, node: int, kept: int, sacrificed: int, turns: tuple[int, int]) -> int:
+        """One end's part of a purification (`physical.purification`): its bit. Both handles stay."""
+
     def correct(self, handle: int, pauli: int) -> None:
         """Apply XˣZᶻ, with pauli = 2·x + z, to a qubit."""
 

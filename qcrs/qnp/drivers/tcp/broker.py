@@ -19,6 +19,7 @@ from qcrs.errors import NetworkError
 from qcrs.qnp.drivers.faults import FaultyNetwork
 from qcrs.qnp.drivers.heap import Port
 from qcrs.qnp.drivers.tcp.processes import Processes
+from qcrs.qnp.drivers.trace import RULES
 from qcrs.qnp.network.actions import Action, EndRequest, RoutingEntry
 from qcrs.qnp.network.frames import Frame
 from qcrs.qnp.topology.model import Topology
@@ -160,7 +161,7 @@ class RemoteNetwork(FaultyNetwork):
 
     def _bind(self, port: Port, entry: RoutingEntry) -> None:
         self._lines[port.node].tell("open", astuple(entry))
-        for rule in ("on_request", "on_cancel", "on_pair", "on_swap", "on_frame", "on_timer", "on_lost"):
+        for rule in RULES:
             setattr(port, rule, self._remote(port, rule))
 
     def _remote(self, port: Port, rule: str) -> Callable[..., list[Action]]:

@@ -179,7 +179,7 @@ class LiveNetwork(FaultyNetwork):
     def _bind(self, port: Port, entry: RoutingEntry) -> None:
         # the broker answers a swap later, so the node has to reckon with frames in between
         self.hub.tell(port.node, "open", astuple(replace(entry, swap_ns=max(1, entry.swap_ns))))
-        for rule in ("on_request", "on_cancel", "on_pair", "on_swap", "on_lost"):
+        for rule in ("on_request", "on_cancel", "on_pair", "on_swap", "on_purified", "on_lost"):
             setattr(port, rule, self._told(port, rule))
 
     def _told(self, port: Port, rule: str) -> Callable[..., list[Action]]:
