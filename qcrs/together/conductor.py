@@ -26,7 +26,7 @@ from qcrs.errors import ContractError, EntanglementError, InputError
 from qcrs.qnp.topology import Topology
 from qcrs.store import ContentStore, Mailbox
 from qcrs.together.agent import epoch_topic, pairs_topic, shares_topic
-from qcrs.together.joint import JointRun, MemberNoise, Sampled, joint_run
+from qcrs.together.joint import PERFECT, JointRun, MemberNoise, Sampled, joint_run
 from qcrs.together.plan import PlanDocument, document_of
 from qcrs.together.rounds import PPM, agreed, rates
 from qcrs.together.supply import Supplied, circuit_rate, path_hash, supply
@@ -42,9 +42,11 @@ MILLI = 1000
 
 
 class PartyLostError(EntanglementError):
-    """A session was aborted; `processors` were missing and `session` says where."""
+    """A session was aborted; `processors` were missing, as `members` of a union where it was one's."""
 
-    def __init__(self, session: int, processors: Sequence[int], reason: str) -> None:
+    def __init__(
+        self, session: int, processors: Sequence[int], reason: str, members: Sequence[int] = ()
+    ) -> None:
         names = ", ".join(map(str, processors))
         super().__init__(
             f"session {session} was aborted: {reason}" + (f"; missing: processor {names}" if names else ""),
@@ -54,6 +56,8 @@ class PartyLostError(EntanglementError):
         )
         self.session = session
         self.processors = tuple(processors)
+        self.members = tuple(members)
+        self.words = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +143,11 @@ class Conductor:
             self.offer.plan_seconds,
             f"channel {number} is not accepted by both ends",
         )
-        self.links[ends] = _Link(
-            number, circuit, BellDiagonal(1, 0, 0, 0), circuit_rate(self.topology, circuit)
-        )
-        if not self.coordinator.book().channel(number).settled:
+        link = self.links[ends] = _Link(number, circuit, PERFECT, circuit_rate(self.topology, circuit))
+        channel = self.coordinator.book().channel(number)
+        if channel.settled:
+            link.state = _attested(channel)
+        else:
             self.measure([number])
         return number
 
@@ -385,6 +390,13 @@ class Conductor:
                     solution="see that the members' nodes run and accept",
                 )
             self.between()
+
+
+def _attested(channel: Channel) -> BellDiagonal:
+    """The state that the first end attested last: the rate on Y follows from the fidelity."""
+    figures = channel.attested[max(channel.settled), channel.ends[0]]
+    x, z, fidelity = figures.qber_x / PPM, figures.qber_z / PPM, figures.fidelity / PPM
+    return estimated((x, 2 * (1 - fidelity) - x - z, z))
 
 
 def estimated(found: tuple[float, float, float]) -> BellDiagonal:

@@ -27,7 +27,17 @@ from qcrs.distributed.plan import Plan
 from qcrs.distributed.schedule import Open
 from qcrs.errors import BackendError
 
-__all__ = ["JointRun", "MemberNoise", "Sampled", "exact", "joint_run", "readers"]
+__all__ = [
+    "NOISELESS",
+    "PERFECT",
+    "JointRun",
+    "MemberNoise",
+    "Sampled",
+    "device",
+    "exact",
+    "joint_run",
+    "readers",
+]
 
 Bits = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -44,6 +54,10 @@ class MemberNoise:
     p1: float = 0.0
     p2: float = 0.0
     readout: float = 0.0
+
+
+NOISELESS = MemberNoise()
+PERFECT = BellDiagonal(1.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,22 @@ class JointRun:
         packed = np.frombuffer(data, dtype=np.uint8).reshape(shots, size)
         bits = np.unpackbits(packed, axis=1, count=width, bitorder="little")
         return Sampled(bits[:, : self.clbits], bits[:, self.clbits :])
+
+
+def device(noise: MemberNoise) -> Any:
+    """A member by itself: Aer with its noise, in the gates u, cz and cp; feed-forward included."""
+    from qiskit_aer import AerSimulator
+    from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
+
+    model = NoiseModel(basis_gates=["u", "cz", "cp"])
+    if noise.p1:
+        model.add_all_qubit_quantum_error(depolarizing_error(noise.p1 * 4 / 3, 1), ["u"])
+    if noise.p2:
+        model.add_all_qubit_quantum_error(depolarizing_error(noise.p2 * 16 / 15, 2), ["cz", "cp"])
+    if noise.readout:
+        flip = noise.readout
+        model.add_all_qubit_readout_error(ReadoutError([[1 - flip, flip], [flip, 1 - flip]]))
+    return AerSimulator(noise_model=model, method="statevector", max_parallel_threads=1)
 
 
 def readers(made: Plan) -> tuple[int, ...]:
@@ -153,10 +183,10 @@ class _Noisy:
 
         self.out.h(near)
         self.out.cx(near, far)
-        state = BellDiagonal(1.0, 0.0, 0.0, 0.0)
+        state = PERFECT
         act = self.opens[number]
         for p, q in pairwise(self.made.network.path(act.source, act.target)):
-            state = state.then(self.pairs.get((min(p, q), max(p, q)), BellDiagonal(1.0, 0.0, 0.0, 0.0)))
+            state = state.then(self.pairs.get((min(p, q), max(p, q)), PERFECT))
         if state.i < 1:
             error = pauli_error([("I", state.i), ("X", state.x), ("Y", state.y), ("Z", state.z)])
             self.out.append(error.to_instruction(), [far])

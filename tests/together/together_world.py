@@ -83,6 +83,16 @@ class World:
     def add(self, name: str, account: Any) -> None:
         """A provider with a certified processor, and its agent."""
         sender = self.senders[name] = Sender(self.chain, account)
+        number = self.processors[name] = len(self.processors) + 1
+
+        def say(words: str, **fields: object) -> None:
+            self.heard.append((name, f"{words} {fields}"))
+
+        self.agents[name] = Agent(self.coordinator(sender, name), self.store, account, number, say=say)
+
+    def register(self, name: str) -> None:
+        """Money, a processor, a certificate."""
+        sender = self.senders[name]
         allocator = self.bind(ComputationAllocator, "ComputationAllocator")
         credit = self.bind(ResourceCredit, "ResourceCredit")
         registry = self.bind(ProcessorRegistry, "ProcessorRegistry")
@@ -92,13 +102,7 @@ class World:
         self.deployer.transact(credit.mint(sender.address, 10 * CREDIT))
         spec = ProcessorSpec(20, bytes(32), bytes(32), "0x" + "0" * 40, bytes(32), 1000, CREDIT)
         sender.transact(registry.register(spec))
-        number = self.processors[name] = len(self.processors) + 1
-        self._certify(number)
-
-        def say(words: str, **fields: object) -> None:
-            self.heard.append((name, f"{words} {fields}"))
-
-        self.agents[name] = Agent(self.coordinator(sender, name), self.store, account, number, say=say)
+        self._certify(self.processors[name])
 
     def _certify(self, number: int) -> None:
         registry = self.bind(ProcessorRegistry, "ProcessorRegistry")
@@ -146,23 +150,30 @@ class World:
         }
 
 
-def build(root: Path, chain: Chain, accounts: list[Any], travel: Callable[[int], None]) -> World:
-    """Deploy, certify, fund."""
-    deployer = Sender(chain, accounts[0])
-    at = deploy(chain, deployer.account).addresses
-    network = NetworkFile(
-        rpc="http://127.0.0.1:1", chain_id=chain.chain_id, store=str(root / "store"), contracts=at
-    )
-    world = World(root, chain, travel, deployer, network)
-    quorum = world.bind(OracleQuorum, "OracleQuorum")
-    credit = world.bind(ResourceCredit, "ResourceCredit")
+def people(
+    root: Path, chain: Chain, accounts: list[Any], at: dict[str, str], travel: Callable[[int], None]
+) -> World:
+    """The world on a chain where everything is laid out."""
+    network = NetworkFile("http://127.0.0.1:1", chain.chain_id, str(root / "store"), at)
+    world = World(root, chain, travel, Sender(chain, accounts[0]), network)
     world.oracles = [Sender(chain, account) for account in accounts[1:5]]
-    deployer.transact(quorum.rotate(tuple(s.address for s in world.oracles), keccak(b"identities")))
     world.client = Sender(chain, accounts[5])
-    deployer.transact(credit.mint(world.client.address, 100 * CREDIT))
     for name, account in zip(NAMES, accounts[6:], strict=False):
         world.add(name, account)
     return world
+
+
+def lay_out(root: Path, chain: Chain, accounts: list[Any]) -> dict[str, str]:
+    """Deploy, certify, fund; where the contracts are."""
+    at = deploy(chain, accounts[0]).addresses
+    world = people(root, chain, accounts, at, lambda _seconds: None)
+    quorum = world.bind(OracleQuorum, "OracleQuorum")
+    credit = world.bind(ResourceCredit, "ResourceCredit")
+    world.deployer.transact(quorum.rotate(tuple(s.address for s in world.oracles), keccak(b"identities")))
+    world.deployer.transact(credit.mint(world.client.address, 100 * CREDIT))
+    for name in NAMES:
+        world.register(name)
+    return at
 
 
 def ghz(n: int) -> QuantumCircuit:
@@ -183,6 +194,40 @@ def qft(n: int) -> QuantumCircuit:
         for k in reversed(range(j)):
             circuit.cp(math.pi / 2 ** (j - k), k, j)
     return circuit
+
+
+def adder() -> QuantumCircuit:
+    """Cuccaro's ripple adder of two 3-bit numbers in superposition (quant-ph/0410184): eight qubits."""
+    circuit = QuantumCircuit(8)
+    a, b = [2, 4, 6], [1, 3, 5]
+    carry = [0, 2, 4]
+    for qubit in (*a, *b):
+        circuit.ry(0.5 + 0.3 * qubit, qubit)
+    for i in range(3):
+        circuit.cx(a[i], b[i])
+        circuit.cx(a[i], carry[i])
+        circuit.ccx(carry[i], b[i], a[i])
+    circuit.cx(6, 7)
+    for i in reversed(range(3)):
+        circuit.ccx(carry[i], b[i], a[i])
+        circuit.cx(a[i], carry[i])
+        circuit.cx(carry[i], b[i])
+    return circuit
+
+
+def qaoa() -> QuantumCircuit:
+    """Two layers on a 3-regular graph of eight vertices."""
+    edges = [(q, (q + 1) % 8) for q in range(8)] + [(q, q + 4) for q in range(4)]
+    circuit = QuantumCircuit(8)
+    circuit.h(range(8))
+    for layer in range(2):
+        for p, q in edges:
+            circuit.rzz(0.5 + 0.2 * layer, p, q)
+        circuit.rx(0.7 - 0.2 * layer, range(8))
+    return circuit
+
+
+PROGRAMS = {"qft": qft(8), "ghz": ghz(8), "adder": adder(), "qaoa": qaoa()}
 
 
 def measured(circuit: QuantumCircuit) -> QuantumCircuit:
