@@ -493,10 +493,20 @@ class Network:
         self._held.update(handles)
 
     def release(self, *handles: int) -> None:
-        """The application gives qubits back."""
+        """The application gives qubits back; those that a crash took are gone already."""
         for handle in handles:
-            self._held.discard(handle)
-            self.plant.free(self.now, handle)
+            if handle in self._held:
+                self._held.discard(handle)
+                self.plant.free(self.now, handle)
+
+    def holds(self, handle: int) -> bool:
+        """Whether an application still holds a qubit: a crash of its node ends that."""
+        return handle in self._held
+
+    def used(self, handle: int) -> None:
+        """A held qubit that the hardware ended by itself, as in a Bell measurement."""
+        self._held.discard(handle)
+        self.plant.used(self.now, handle)
 
     def _status(self, now: int, port: Port, action: Action) -> None:
         _, request, status, reason, delivered = action

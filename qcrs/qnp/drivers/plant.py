@@ -215,6 +215,10 @@ class Plant:
         self.give(now, pools.pop(right))
         return outcome
 
+    def used(self, now: int, handle: int) -> None:
+        """The hardware ended a handle by itself, as in a Bell measurement: only its memory is given back."""
+        self.give(now, self._pool_of.pop(handle))
+
     def free(self, now: int, handle: int) -> None:
         """Give up a qubit, or the record of a measured one."""
         self.hardware.free(handle)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from math import exp
 from typing import Any
 
+from qcrs.errors import InputError
 from qcrs.qnp.physical.bell import AXES, BellPair, frame_signs, readout_factors
 from qcrs.qnp.physical.hardware import NodeNoise, Source
 from qcrs.qnp.physical.purification import from_weights, joined, joint
@@ -176,6 +177,43 @@ class BellDiagonalHardware:
     def correct(self, handle: int, pauli: int) -> None:
         """A Pauli moves the frame; see `Hardware`."""
         self._pairs[handle][FRAME] ^= pauli
+
+    def teleport(self, now: int, node: int, handle: int, vector: tuple[float, float, float]) -> int:
+        """Bell measurement of a qubit with this Bloch vector and `handle`, which ends: the reported outcome.
+
+        The other end's handle then holds one qubit: the vector times the correlators, turned by the frame.
+        """
+        pair = self._pairs[handle]
+        self._settle(now, pair)
+        first = pair[FIRST] == handle
+        if pair[SEEN1] is not None or pair[SEEN2] is not None:
+            raise InputError("a measured pair teleports nothing", field="handle", value=handle)
+        del self._pairs[handle]
+        factors = self._factors[node]
+        x, y, z = (vector[i] * pair[i] * factors[i] for i in range(3))
+        outcome = int(self._streams[node].uniform() * 4) & 3
+        other, rate, depol = (SECOND, RATE2, DEPOL2) if first else (FIRST, RATE1, DEPOL1)
+        frame = pair[FRAME] ^ outcome
+        single = [x, y, z, frame, now, -1, pair[other], 0.0, pair[rate], 0.0, pair[depol], (), None]
+        self._pairs[pair[other]] = single
+        return outcome
+
+    def vector(self, now: int, handle: int) -> tuple[float, float, float]:
+        """The Bloch vector of a qubit that was teleported."""
+        single = self._pairs[handle]
+        self._settle(now, single)
+        x, z = single[FRAME] >> 1, single[FRAME] & 1
+        signs = (1 - 2 * z, 1 - 2 * (x ^ z), 1 - 2 * x)
+        return signs[0] * single[XX], signs[1] * single[YY], signs[2] * single[ZZ]
+
+    def let_go(self, now: int, handle: int) -> None:
+        """A pair's qubit went into something else: what its memory does no longer concerns the pair."""
+        pair = self._pairs[handle]
+        self._settle(now, pair)
+        if pair[FIRST] == handle:
+            pair[RATE1] = pair[DEPOL1] = 0.0
+        else:
+            pair[RATE2] = pair[DEPOL2] = 0.0
 
     def scramble(self, handle: int, axis: int) -> None:
         """A qubit is measured along X, Y or Z by a stranger and sent on: the other correlators vanish."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from qcrs.qnp.physical.bell import AXES
+from qcrs.qnp.physical.bell import AXES, BellPair, frame_signs
 from qcrs.qnp.physical.hardware import NodeNoise, Source
 from qcrs.qnp.physical.purification import joined
 from qcrs.qnp.physical.streams import Stream
@@ -130,6 +130,13 @@ def swap_states(
     for outcome in range(4):
         v = bell_vector(outcome).reshape(2, 2)
         unnormalised.append(np.einsum("abcdijkl,bc,jk->adil", joint, v.conj(), v).reshape(4, 4))
+    return reported_states(unnormalised, noise)
+
+
+def reported_states(
+    unnormalised: Sequence[npt.NDArray[np.complex128]], noise: NodeNoise
+) -> tuple[npt.NDArray[np.float64], list[Matrix]]:
+    """From the four outcomes of a perfect Bell measurement to those that a noisy gate and readout report."""
     total = sum(unnormalised)
     k = noise.gate_error
     noisy = [(1 - k) * rho + k * total / 4 for rho in unnormalised]  # the gate leaves both qubits mixed
@@ -144,6 +151,18 @@ def swap_states(
     return weights, states
 
 
+def teleport_states(
+    data: Matrix, pair: Matrix, noise: NodeNoise
+) -> tuple[npt.NDArray[np.float64], list[Matrix]]:
+    """Bell measurement of a data qubit and a pair's first: reported outcomes' chances, states left."""
+    joint = np.kron(data, pair).reshape((2,) * 6)
+    parts = []
+    for outcome in range(4):
+        v = bell_vector(outcome).reshape(2, 2)
+        parts.append(np.einsum("abcijk,ab,ij->ck", joint, v.conj(), v))
+    return reported_states(parts, noise)
+
+
 @dataclass(slots=True)
 class _Pair:
     rho: Matrix
@@ -156,7 +175,7 @@ class _Pair:
 
 @dataclass(slots=True)
 class _Half:
-    """A purification of which one end has done its part: its kept qubit, the other's, the other's target."""
+    """A purification half done: the kept qubit of that end, of the other, and the other's target."""
 
     rho: Matrix
     since: int
@@ -295,6 +314,34 @@ class DensityMatrixHardware:
             pair.rho = _on(pair.rho, PAULIS[pauli], qubit)
         pair.frame ^= pauli
 
+    def _teleported(
+        self, data: Matrix, pair: Matrix, node: int
+    ) -> tuple[npt.NDArray[np.float64], list[Matrix]]:
+        return teleport_states(data, pair, self._nodes[node])
+
+    def teleport(self, now: int, node: int, handle: int, vector: tuple[float, float, float]) -> int:
+        """Bell measurement of a qubit with this Bloch vector and `handle`, which ends: the outcome."""
+        pair = self._pairs.pop(handle)
+        self._settle(now, pair)
+        pair = pair if pair.handles[0] == handle else _turned(pair)
+        data = np.asarray((ID + vector[0] * X + vector[1] * Y + vector[2] * Z) / 2, dtype=np.complex128)
+        weights, states = self._teleported(data, pair.rho, node)
+        draw = self._streams[node].uniform() * float(weights.sum())
+        outcome = min(3, int(np.searchsorted(np.cumsum(weights), draw)))
+        rho = np.zeros((4, 4), dtype=np.complex128)
+        rho[:2, :2] = states[outcome]
+        single = _Pair(rho, now, [-1, pair.handles[1]], pair.nodes, pair.frame ^ outcome, [True, False])
+        self._pairs[pair.handles[1]] = single
+        return outcome
+
+    def vector(self, now: int, handle: int) -> tuple[float, float, float]:
+        """The Bloch vector of a qubit that was teleported."""
+        single = self._pairs[handle]
+        self._settle(now, single)
+        rho = single.rho[:2, :2]
+        x, y, z = (float(np.real(np.trace(rho @ p))) for p in (X, Y, Z))
+        return x, y, z
+
     def scramble(self, handle: int, axis: int) -> None:
         """A qubit is measured along X, Y or Z by a stranger and sent on."""
         pair = self._pairs[handle]
@@ -322,6 +369,17 @@ class DensityMatrixHardware:
     def frame(self, handle: int) -> int:
         """The Bell index that the reported outcomes imply."""
         return self._pairs[handle].frame
+
+    def pair(self, now: int, handle: int) -> BellPair:
+        """The Bell-diagonal part of the handle's pair, as a value."""
+        pair = self._pairs[handle]
+        self._settle(now, pair)
+        signs = frame_signs(pair.frame)
+        x, y, z = (
+            s * float(np.real(np.trace(pair.rho @ np.kron(p, p))))
+            for s, p in zip(signs, (X, Y, Z), strict=True)
+        )
+        return BellPair(x, y, z, pair.frame)
 
     def state(self, now: int, handle: int) -> Matrix:
         """The pair's density matrix."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from qcrs.errors import InputError
+from qcrs.qnp.physical.bell import BellPair
 
-__all__ = ["BASIS_SETS", "KEEP", "Hardware", "NodeNoise", "Source"]
+__all__ = ["BASIS_SETS", "KEEP", "Hardware", "NodeNoise", "Source", "Teleporting"]
 
 KEEP = -1
 """In place of a basis: the qubit is kept, not measured."""
@@ -74,6 +75,22 @@ class Source:
     def fidelity(self) -> float:
         """Fidelity of a fresh pair."""
         return (1 + sum(self.xyz)) / 4
+
+
+class Teleporting(Protocol):
+    """Hardware that can also teleport, and tell what pairs and qubits are; the simulated backends do."""
+
+    def teleport(self, now: int, node: int, handle: int, vector: tuple[float, float, float]) -> int:
+        """Bell measurement of a qubit with this Bloch vector and a handle, which ends: the outcome."""
+
+    def vector(self, now: int, handle: int) -> tuple[float, float, float]:
+        """Bloch vector of a qubit that was teleported."""
+
+    def pair(self, now: int, handle: int) -> BellPair:
+        """The Bell-diagonal part of the handle's pair."""
+
+    def correct(self, handle: int, pauli: int) -> None:
+        """Apply XˣZᶻ, with pauli = 2·x + z, to a qubit."""
 
 
 class Hardware(Protocol):

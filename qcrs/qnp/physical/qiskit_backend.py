@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qcrs.qnp.physical.dm import DensityMatrixHardware, Matrix
+from qcrs.qnp.physical.dm import DensityMatrixHardware, Matrix, reported_states
 from qcrs.qnp.physical.hardware import NodeNoise
 
 __all__ = ["QiskitHardware", "swap_by_circuit"]
@@ -47,6 +47,16 @@ def _run(joint: Matrix) -> Matrix:
     return np.asarray(simulator.run(circuit).result().data()["density_matrix"], dtype=np.complex128)
 
 
+def teleport_by_circuit(
+    data: Matrix, pair: Matrix, noise: NodeNoise
+) -> tuple[npt.NDArray[np.float64], list[Matrix]]:
+    """The same as `dm.teleport_states`, computed by a circuit on the data qubit, both qubits of the pair."""
+    idle = np.zeros((2, 2), dtype=complex)  # a fourth qubit, so that `_run` serves both
+    idle[0, 0] = 1
+    rho = _run(np.asarray(np.kron(idle, np.kron(data, pair)), dtype=np.complex128)).reshape((2,) * 8)
+    return reported_states([rho[0, z, x, :, 0, z, x, :] for x in (0, 1) for z in (0, 1)], noise)
+
+
 def swap_by_circuit(
     left: Matrix, right: Matrix, noise: NodeNoise
 ) -> tuple[npt.NDArray[np.float64], list[Matrix]]:
@@ -54,17 +64,7 @@ def swap_by_circuit(
     rho = _run(np.asarray(np.kron(left, right), dtype=np.complex128)).reshape((2,) * 8)
     # bits of the middle qubits: the control (b) holds the phase z, the target (c) the parity x
     parts = [rho[:, z, x, :, :, z, x, :].reshape(4, 4) for x in (0, 1) for z in (0, 1)]
-    total = sum(parts)
-    noisy = [(1 - noise.gate_error) * part + noise.gate_error * total / 4 for part in parts]
-    e = noise.readout_error
-    chance = ((1 - e) ** 2, (1 - e) * e, e * (1 - e), e * e)
-    reported = [sum(chance[k ^ seen] * noisy[k] for k in range(4)) for seen in range(4)]
-    weights = np.array([float(np.real(np.trace(part))) for part in reported])
-    states = [
-        np.asarray(part / w if w > 0 else part, dtype=np.complex128)
-        for part, w in zip(reported, weights, strict=True)
-    ]
-    return weights, states
+    return reported_states(parts, noise)
 
 
 class QiskitHardware(DensityMatrixHardware):
@@ -74,3 +74,8 @@ class QiskitHardware(DensityMatrixHardware):
         self, left: Matrix, right: Matrix, node: int
     ) -> tuple[npt.NDArray[np.float64], list[Matrix]]:
         return swap_by_circuit(left, right, self._nodes[node])
+
+    def _teleported(
+        self, data: Matrix, pair: Matrix, node: int
+    ) -> tuple[npt.NDArray[np.float64], list[Matrix]]:
+        return teleport_by_circuit(data, pair, self._nodes[node])
