@@ -28,6 +28,7 @@ from qcrs.client.documents import (
 )
 from qcrs.errors import CircuitError, InputError, VerificationError
 from qcrs.types import Json
+from qcrs.verification.verdict import Policy
 
 __all__ = [
     "Outcome",
@@ -44,6 +45,8 @@ __all__ = [
 
 PICO = 10**12
 NANO = 10**9
+MOST_EXACT_QUBITS = Policy().simulate_drawn_qubits
+"""Oracles simulate what is exact; wider circuits would wait for a verdict that cannot come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,14 @@ def check_units(units: Sequence[Unit]) -> None:
                 field="shots",
                 value=unit.shots,
                 solution=f"ask for 1 to {MAX_SHOTS:,} shots",
+            )
+        if unit.exact and (active := len(touched(unit.circuit))) > MOST_EXACT_QUBITS:
+            raise InputError(
+                f"circuit {index} acts on {active} qubits; exact values are checked by simulation up to "
+                f"{MOST_EXACT_QUBITS}",
+                field="precision",
+                value=0,
+                solution="ask for a precision above 0, or for a smaller circuit",
             )
         if not unit.exact and not unit.circuit.measured_clbits():
             raise CircuitError(

@@ -286,6 +286,13 @@ def test_a_circuit_that_measures_nothing_is_refused(exchange: Any) -> None:
         exchange.submit([Unit(silent, 10)])
 
 
+def test_exact_values_that_no_oracle_could_check_are_refused(exchange: Any) -> None:
+    circuit = QuantumCircuit(25)
+    circuit.h(range(25))
+    with pytest.raises(InputError, match="acts on 25 qubits"):
+        exchange.quote([Unit(lower(circuit, measure=False).document, paulis=("Z" * 25,))])
+
+
 @pytest.mark.parametrize("number", ["x", 0, -1, 2**64, 123456789])
 def test_unknown_jobs(exchange: Any, number: Any) -> None:
     with pytest.raises(JobNotFoundError) as failure:
