@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qcrs.cli.output import emit, say, table
+from qcrs.cli.qnp_apps import register_apps
 
 if TYPE_CHECKING:
     from qcrs.qnp import Network, Topology
@@ -29,6 +30,7 @@ def register(root: typer.Typer) -> None:
     group.command()(bench)
     group.command("import")(import_)
     group.command()(schema)
+    register_apps(group)
     root.add_typer(group, name="qnp")
 
 

@@ -61,7 +61,7 @@ def test_values_without_their_unit_are_refused(value: object) -> None:
         time_ns(value)
 
 
-@pytest.mark.parametrize("name", ["dumbbell", "chain", "faults"])
+@pytest.mark.parametrize("name", ["dumbbell", "chain", "faults", "metro", "star"])
 def test_examples_are_clean_and_come_back_from_their_own_text(tmp_path: Path, name: str) -> None:
     topology = load_topology(EXAMPLES / f"{name}.yaml")
     assert lint(topology).warnings == ()
@@ -111,6 +111,18 @@ def test_length_gives_attempt_time_delay_and_loss(tmp_path: Path) -> None:
     assert link.frame_delay_ns == 50_000
     assert link.attempt_ns == 60_110
     assert link.eta == pytest.approx(10**-0.1)
+
+
+def test_a_workload_may_be_purified(tmp_path: Path) -> None:
+    topology = load_topology(_file(tmp_path, SMALL.replace("number: 5", "number: 5, purify: dejmps")))
+    assert topology.workloads[0].purify == 2
+    assert load_topology(_file(tmp_path, dump(topology))) == topology
+    network = Network(topology, 1)
+    network.run()
+    assert (network.delivered, network.leaked()) == (5, 0)
+    for wrong in ("purify: much", "type: measure, purify: dejmps", "within: 1s, purify: bbpssw"):
+        with pytest.raises(ConfigError):
+            load_topology(_file(tmp_path, SMALL.replace("number: 5", f"number: 5, {wrong}")))
 
 
 def test_lint_warns_of_what_cannot_be(tmp_path: Path) -> None:

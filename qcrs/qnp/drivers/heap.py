@@ -256,6 +256,7 @@ class Network:
                     head_basis=workload.head_basis,
                     tail_basis=workload.tail_basis,
                     final=workload.final,
+                    purify=workload.purify,
                 )
             )
         return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qcrs.errors import ConfigError
+from qcrs.qnp.physical.purification import METHODS
 from qcrs.qnp.topology.units import length_m, loss_db_per_km, rate_hz, time_ns
 
 __all__ = ["BASES", "SECTIONS", "STATES", "Key"]
@@ -107,6 +108,11 @@ def state(value: Any) -> int:
     return STATES[one_of(*STATES)(value)]
 
 
+def purification(value: Any) -> int:
+    """The number of a way to purify by its name."""
+    return METHODS[one_of(*METHODS)(value)]
+
+
 HARDWARE = {
     "t2": Key("t2_ns", time_ns, TIME, "dephasing time of a qubit; perfect without"),
     "t_depolarising": Key("t_depolarising_ns", time_ns, TIME, "depolarising time of a qubit"),
@@ -174,6 +180,7 @@ WORKLOAD = {
     "within": Key("within_ns", time_ns, TIME, "all pairs within this time"),
     "basis": Key("basis", basis, {"enum": list(BASES)}, "measure: basis of both ends"),
     "final": Key("final", state, {"enum": list(STATES)}, "Bell state wanted"),
+    "purify": Key("purify", purification, {"enum": list(METHODS)}, "keep: make each pair from two"),
     "repeat": Key("repeat", count, COUNT, "how often it is issued"),
     "every": Key("every_ns", time_ns, TIME, "time between two issues"),
 }

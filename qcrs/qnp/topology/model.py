@@ -156,7 +156,8 @@ class WorkloadSpec:
     """A request: what, on which circuit (or between which ends at which fidelity), when.
 
     `number` pairs "by" a time, a `rate` in pairs per second, `within_ns` for all alive together; `every_ns`
-    with `repeat` issues it again and again. Bases are codes of `physical.BASIS_SETS`.
+    with `repeat` issues it again and again. Bases are codes of `physical.BASIS_SETS`, `purify` is a number of
+    `purification.METHODS`.
     """
 
     circuit: str
@@ -171,10 +172,15 @@ class WorkloadSpec:
     final: int = 4
     repeat: int = 1
     every_ns: int = 0
+    purify: int = 0
 
     def __post_init__(self) -> None:
         if self.type not in ("keep", "early", "measure"):
             raise ConfigError("a request is keep, early or measure", field="type", value=self.type)
+        if self.purify and (self.type != "keep" or self.within_ns):
+            raise ConfigError(
+                "only keep requests without `within` are purified", field="purify", value=self.purify
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from qcrs.qnp.physical.purification import METHODS
 from qcrs.qnp.topology.fields import BASES, CIRCUIT, CONTROL, FAULT, HARDWARE, LINK, STATES, WORKLOAD, Key
 from qcrs.qnp.topology.model import Topology
 
@@ -12,6 +13,7 @@ __all__ = ["dump"]
 
 _BASIS_NAMES = {codes: name for name, codes in BASES.items()}
 _STATE_NAMES = {code: name for name, code in STATES.items()}
+_METHOD_NAMES = {code: name for name, code in METHODS.items()}
 
 
 def _time(ns: int) -> str:
@@ -31,6 +33,8 @@ def _value(key: Key, value: Any) -> Any:
         return f"{value:.15g}/s"
     if key.field == "final":
         return _STATE_NAMES[value]
+    if key.field == "purify":
+        return _METHOD_NAMES[value]
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -136,13 +136,15 @@ class KeyRun:
         self._open: dict[int, _Block] = {}
         self._before = network.on_delivery, network.on_status
         network.on_delivery, network.on_status = self._delivered, self._told
+        self.measured = 0
         self._started = 0
         self._begin(network.now)
 
-    def run(self) -> list[KeyBlock]:
-        """Serve the network until all blocks ended; they are in order."""
-        while len(self.blocks) < self._wanted and self.network.run(max_events=100_000):
-            pass
+    def run(self, tick: Callable[[int], None] | None = None) -> list[KeyBlock]:
+        """Serve the network until all blocks ended; they are in order. `tick` is told of pairs measured."""
+        while len(self.blocks) < self._wanted and self.network.run(max_events=20_000):
+            if tick is not None:
+                tick(self.measured)
         self.network.on_delivery, self.network.on_status = self._before
         self.blocks.sort(key=lambda block: block.number)
         return self.blocks
@@ -167,6 +169,7 @@ class KeyRun:
         block = self._open.get(pair.request)
         if block is None:
             return
+        self.measured += 1
         for rows, outcome in zip(block.rows, (pair.head_outcome, pair.tail_outcome), strict=True):
             rows.append((*pair.sequence, outcome >> 1, outcome & 1, pair.bell))
         if len(block.rows[0]) == self._pairs:
