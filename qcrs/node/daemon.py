@@ -16,6 +16,7 @@ from qcrs.client.participant import Participant, patiently
 from qcrs.config.home import Home
 from qcrs.node.ledger import Ledger
 from qcrs.node.registration import Registration, node_sandbox, register
+from qcrs.node.shared import agent_of
 from qcrs.node.worker import NodeSettings, Worker
 
 if TYPE_CHECKING:
@@ -67,7 +68,15 @@ class Node:
             lambda: register(self.party, self.sandbox, self._registration), self.journal, self._stop
         )
         self.journal.write("started", processor=processor, account=self.party.address)
-        self.worker = Worker(self.party, self.ledger, self.sandbox, processor, self._settings, self.journal)
+        self.worker = Worker(
+            self.party,
+            self.ledger,
+            self.sandbox,
+            processor,
+            self._settings,
+            self.journal,
+            agent=agent_of(self.party, processor, self.journal),
+        )
         if self._stop.is_set():
             self.worker.stop.set()
         return self.worker

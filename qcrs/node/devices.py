@@ -3,6 +3,7 @@
     aer:noisy-a                     noise A: two-qubit error 1e-3, readout 1 %, on a line of 20 qubits
     aer:noisy-b?qubits=8&p2=5e-3    noise B with other numbers; also coupling=line|grid|full, readout=…
     aer:ideal                       noiseless
+    together:net.yaml?members=a:4,b:4   two processors that share entanglement (see `qcrs.node.together`)
     fake:FakeBrisbane               a device of qiskit-ibm-runtime, noise as it was last calibrated
     package.module:factory?key=7    whatever the factory returns
 
@@ -19,7 +20,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from qiskit.circuit import Delay, IfElseOp, Measure, Parameter, Reset, SwitchCaseOp, WhileLoopOp
@@ -31,7 +32,20 @@ from qiskit.transpiler import InstructionProperties, Target
 from qcrs.errors import BackendError, QCRSError
 from qcrs.types import Json
 
-__all__ = ["CONTROL_FLOW", "NOISE", "Device", "Noise", "calibration", "couplings", "metadata", "open_device"]
+__all__ = [
+    "CONTROL_FLOW",
+    "NOISE",
+    "Device",
+    "Noise",
+    "calibration",
+    "couplings",
+    "metadata",
+    "open_device",
+    "union_of",
+]
+
+if TYPE_CHECKING:
+    from qcrs.node.together import Union
 
 NANO = 10**9
 
@@ -183,6 +197,23 @@ def _open_aer(name: str, options: dict[str, str], spec: str) -> BackendV2:
     return PauliNoiseSimulator(name, _target(width, couplings(kind, width), noise), noise)
 
 
+def union_of(spec: str) -> Union:
+    """The union that a spec `together:…` names."""
+    from qcrs.node.together import PREFIX, read_union
+
+    place, _, query = spec.removeprefix(PREFIX).partition("?")
+    options = _options(query, spec)
+    found = read_union(place, options, _number)
+    if options:
+        raise BackendError(
+            "unknown option of a union",
+            field="backend",
+            value=", ".join(options),
+            solution="known: members, p2, readout",
+        )
+    return found
+
+
 def _open_fake(name: str, options: dict[str, str], spec: str) -> BackendV2:
     try:
         from qiskit_ibm_runtime import fake_provider
@@ -251,10 +282,14 @@ def open_device(spec: str) -> Device:
             "a device is named KIND:NAME",
             field="backend",
             value=spec,
-            solution="use aer:noisy-a, fake:FakeBrisbane or MODULE:FACTORY",
+            solution="use aer:noisy-a, fake:FakeBrisbane, together:TOPOLOGY.yaml?members=… or MODULE:FACTORY",
         )
     if kind == "aer":
         return Device(spec, _open_aer(name, options, spec), True)
+    if kind == "together":
+        from qcrs.node.together import open_union
+
+        return Device(spec, open_union(union_of(spec)), True)
     if kind == "fake":
         return Device(spec, _open_fake(name, options, spec), True)
     backend = _open_factory(place, options, spec)

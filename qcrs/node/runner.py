@@ -23,17 +23,18 @@ from qcrs.node.devices import Device, calibration, metadata, open_device
 from qcrs.types import Json, canonical_json, cid_of, parse_canonical
 from qcrs.verification.simulate import expectations
 
-__all__ = ["as_payload", "describe", "preload", "run", "run_units"]
+__all__ = ["as_payload", "describe", "device_of", "preload", "run", "run_units"]
 
 
 @lru_cache(maxsize=4)
-def _device(spec: str) -> Device:
+def device_of(spec: str) -> Device:
+    """The device of a spec, opened once."""
     return open_device(spec)
 
 
 def preload(spec: str) -> None:
     """Import Qiskit and open the device before any job needs them; also warms the transpiler's caches."""
-    device = _device(spec)
+    device = device_of(spec)
     qubits = min(2, device.qubits)
     gates = [Instruction("u", (0,), (), (1, 2, 3)), Instruction("measure", (0,), (0,))]
     if qubits > 1:
@@ -45,7 +46,7 @@ def preload(spec: str) -> None:
 def describe(payload: bytes) -> bytes:
     """{"name", "hpke", "spec"} → {"metadata", "calibration"}: what a registration publishes."""
     asked = parse_canonical(payload)
-    device = _device(asked["spec"])
+    device = device_of(asked["spec"])
     claims = calibration(device)
     return canonical_json(
         {
@@ -60,13 +61,13 @@ def describe(payload: bytes) -> bytes:
     )
 
 
-def run(payload: bytes) -> bytes:
+def run(payload: bytes, device: Device | None = None) -> bytes:
     """The result document of what `as_payload` made.
 
     `InputError` says that the document itself is at fault: malformed, or asking for more than was paid for.
     """
     asked = parse_canonical(payload)
-    device = _device(asked["spec"])
+    device = device or device_of(asked["spec"])
     document = FramesDocument.from_json(asked["frames"])
     _check_width(document, asked["qubits"])
     started = time.perf_counter()

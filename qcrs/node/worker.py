@@ -44,9 +44,11 @@ from qcrs.errors import (
     VerificationError,
 )
 from qcrs.node.ledger import Ledger, RunRecord
+from qcrs.node.shared import Runner, runner_of
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.store.mail import MailReader
-from qcrs.types import canonical_json, parse_canonical
+from qcrs.together.agent import Agent
+from qcrs.types import parse_canonical
 
 __all__ = ["NodeSettings", "Worker"]
 
@@ -85,7 +87,12 @@ class Worker:
         processor: int,
         settings: NodeSettings,
         journal: Journal,
+        runner: Runner | None = None,
+        agent: Agent | None = None,
     ) -> None:
+        """`runner` runs jobs where the sandbox alone does not; `agent` acts in channels and sessions."""
+        self.agent = agent
+        self._run_words = runner or runner_of(party, sandbox, settings.spec, journal)
         self.party = party
         self.ledger = ledger
         self.sandbox = sandbox
@@ -129,6 +136,8 @@ class Worker:
         if self._may_ask(bool(events)):
             self._guarded("ask", self._ask)
         self._guarded("withdraw", self._withdraw)
+        if self.agent is not None:
+            self._guarded("together", self.agent.tick)
 
     def _guarded(self, what: str, action: Callable[[], object]) -> None:
         try:
@@ -277,22 +286,20 @@ class Worker:
         except (InputError, VerificationError, IntegrityError) as error:
             self._refuse(job, execution, error.reason)
             return
-        payload = canonical_json(
-            {
-                "spec": self.settings.spec,
-                "job": job.id,
-                "execution": execution.index,
-                "processor": self.processor,
-                "qubits": job.request.qubits,
-                "frames": frames.as_json(),
-            }
-        )
+        words = {
+            "spec": self.settings.spec,
+            "job": job.id,
+            "execution": execution.index,
+            "processor": self.processor,
+            "qubits": job.request.qubits,
+            "frames": frames.as_json(),
+        }
         seconds = max(1.0, min(left, float(job.request.declared_seconds + 600)))
         limits = Limits(
             address_space_bytes=self.settings.memory_bytes, cpu_seconds=seconds + 1, wall_seconds=seconds
         )
         try:
-            answer = self.sandbox.call("qcrs.node.runner:run", payload, limits)
+            answer = self._run_words(words, limits)
         except InputError as error:
             self._refuse(job, execution, error.reason)
             return

@@ -11,6 +11,8 @@ Every look at the chain does what is due and no more, so an agent that was kille
     at READY, pairs there                     arrive with their identities, or decline what is too weak
     at GO, transcript there                   arrive with its root
     any barrier past its deadline             abort: it names whoever is missing
+    at READY, half the time gone, no pairs    decline: nobody pays
+    at GO, most of the time gone, no bits     arrive with zero: it was given nothing
 
 Records of QNP runs and transcripts reach it as blobs that mail of the channel's opener names. In a laboratory
 they would be the agent's own; here the simulated physics lies with the opener (see `joint`).
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
 __all__ = [
+    "NOTHING",
     "Agent",
     "Policy",
     "counted_topic",
@@ -85,6 +88,10 @@ class Policy:
     most_deposit: int = 10_000_000
     least_pair_price: int = 0
     least_fee: int = 0
+
+
+NOTHING = bytes(32)
+"""A member's word for an epoch of which the client gave it nothing: the client's silence blames nobody."""
 
 
 class Agent:
@@ -296,16 +303,26 @@ class Agent:
 
     def _ready(self, book: Book, session: Session) -> None:
         pairs = self.held(book, session)
+        if pairs is None and self._left(session) < session.barrier_seconds / 2:
+            self.coordinator.decline(session.id, self.processor, AbortCode.LINK_LOST)
+            self._say("declined: there are no pairs", session=session.id)
         if pairs is not None:
             request = session.request
             word = pair_commitment(request.plan_hash, request.attempt, pairs)
             self.coordinator.arrive(session.id, READY, self.processor, word)
             self._say("ready", session=session.id, pairs=sum(len(ids) for _, ids in pairs))
 
+    def _left(self, session: Session) -> int:
+        """Seconds to the barrier's deadline."""
+        return session.deadline - self.coordinator.chain.now()
+
     def _go(self, session: Session) -> None:
         epoch = session.barrier - FIRST_GO
         mail = self._mail(shares_topic(session.id, epoch), session.client)
         if mail is None:
+            if self._left(session) < session.barrier_seconds / 4:
+                self.coordinator.arrive(session.id, session.barrier, self.processor, NOTHING)
+                self._say("was given nothing", session=session.id, epoch=epoch)
             return
         own = Share.from_json(self._blob(mail["shares"][str(self.processor)]))
         made = self.plan(session)

@@ -13,7 +13,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,16 +21,15 @@ from qcrs.chain.bindings import ChannelState, ChannelTerms, SessionRequest, Sess
 from qcrs.client.book import FIRST_GO, READY, Channel, Session
 from qcrs.client.coordinator import Coordinator
 from qcrs.distributed.noise import BellDiagonal
-from qcrs.distributed.plan import Plan
 from qcrs.errors import ContractError, EntanglementError, InputError
 from qcrs.qnp.topology import Topology
 from qcrs.store import ContentStore, Mailbox
 from qcrs.together.agent import epoch_topic, pairs_topic, shares_topic
-from qcrs.together.joint import PERFECT, JointRun, MemberNoise, Sampled, joint_run
-from qcrs.together.plan import PlanDocument, document_of
+from qcrs.together.joint import NOISELESS, PERFECT, MemberNoise, Sampled, joint_run
+from qcrs.together.plan import PlanDocument, Planned, document_of
 from qcrs.together.rounds import PPM, agreed, rates
 from qcrs.together.supply import Supplied, circuit_rate, path_hash, supply
-from qcrs.together.transcript import shares
+from qcrs.together.transcript import Share, shares
 from qcrs.types import canonical_json
 
 if TYPE_CHECKING:
@@ -83,7 +82,6 @@ class Finished:
     """Of each circuit, all epochs."""
     pairs: dict[int, int]
     """Pairs delivered for it and used by it, by channel."""
-    attempts: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -186,6 +184,11 @@ class Conductor:
         self.say(f"channel {number} over {circuit} is offered to processors {ends[0]} and {ends[1]}")
         return number
 
+    @property
+    def channels(self) -> dict[tuple[int, int], int]:
+        """Open channels by their ends."""
+        return {ends: link.channel for ends, link in self.links.items()}
+
     def measure(self, channels: Sequence[int]) -> dict[int, Supplied]:
         """One epoch for learning what the channels are worth: as many pairs as the test rounds need."""
         least = self.coordinator.parameters().min_test_rounds
@@ -250,53 +253,76 @@ class Conductor:
     def run(
         self,
         job: int,
-        plans: Sequence[tuple[Plan, int]],
-        members: Sequence[int],
-        noise: Sequence[MemberNoise] = (),
+        planned: Sequence[Planned],
+        noise: Mapping[int, MemberNoise] | None = None,
         *,
         epochs: int = 1,
         seed: int | None = None,
     ) -> Finished:
-        """One attempt at a job: a session from PLAN to DONE.
+        """One attempt at a job: a session from PLAN to DONE, its joint run in this process.
 
-        `members[i]` is the processor that is the planner's number i. Raises `PartyLostError` where it was
-        aborted, and `EntanglementError` where QNP gave too few pairs.
+        `noise` by processor. Raises `PartyLostError` where it was aborted, and `EntanglementError` where QNP
+        gave too few pairs.
         """
-        processors = dict(enumerate(members))
-        by_pair = self._by_pair(members)
-        document = document_of(
-            job, plans, processors, {pair: link.channel for pair, link in by_pair.items()}, epochs
-        )
-        session = self._open(document)
-        self._until(session, READY)
-        wanted = {number: document.pairs(number) for number, _, _ in document.channels}
-        made = self.supplied(wanted)
-        handed = {str(link.channel): link.epoch for link in self.links.values() if link.channel in wanted}
-        self.mailbox.post(pairs_topic(session), {"epochs": handed}, self.account)
-        states = {pair: made[link.channel].state for pair, link in by_pair.items() if link.channel in made}
-        runs = [joint_run(plan, noise, states) for plan, _ in plans]
-        order = [members.index(processor) for processor in document.parties]
-        taken: list[list[Sampled]] = [[] for _ in runs]
-        for epoch in range(epochs):
-            self._until(session, FIRST_GO + epoch)
-            self._epoch(session, document, runs, order, epoch, seed, taken)
-        self._until(session, FIRST_GO + epochs)
-        self._settled(wanted)
-        self.say(f"session {session} is done")
+        document = document_of(job, planned, self.channels, epochs)
+        taken: list[list[Sampled]] = [[] for _ in planned]
+
+        def perform(epoch: int, states: Mapping[int, BellDiagonal]) -> list[Share]:
+            parts = []
+            for number, (one, circuit) in enumerate(zip(planned, document.circuits, strict=True)):
+                by_pair = {
+                    (p, q): states[channel]
+                    for p, q, channel in self._joining(one.members)
+                    if channel in states
+                }
+                run = joint_run(one.plan, [(noise or {}).get(m, NOISELESS) for m in one.members], by_pair)
+                draw = None if seed is None else self._seed("aer", seed, number, epoch)
+                taken[number].append(run.sample(circuit.shots[epoch], draw))
+                parts.append((taken[number][-1], circuit.messages, circuit.readers))
+            return shares(parts, document.parties, epoch)
+
+        session, pairs = self.session(document, perform)
         samples = tuple(
             Sampled(np.vstack([s.program for s in parts]), np.vstack([s.outcomes for s in parts]))
             for parts in taken
         )
-        return Finished(session, document, samples, wanted)
+        return Finished(session, document, samples, pairs)
 
-    def _by_pair(self, members: Sequence[int]) -> dict[tuple[int, int], _Link]:
-        """Links by the planner's numbers, p < q."""
-        found = {}
+    def _joining(self, members: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Channels by the planner's numbers: (p, q, channel), p < q."""
+        found = []
         for (head, tail), link in self.links.items():
             if head in members and tail in members:
-                p, q = members.index(head), members.index(tail)
-                found[min(p, q), max(p, q)] = link
+                p, q = sorted((members.index(head), members.index(tail)))
+                found.append((p, q, link.channel))
         return found
+
+    def session(
+        self,
+        document: PlanDocument,
+        perform: Callable[[int, Mapping[int, BellDiagonal]], Sequence[Share]],
+    ) -> tuple[int, dict[int, int]]:
+        """Take a plan from PLAN to DONE; the session's number, and the pairs delivered for it by channel.
+
+        `perform(epoch, states)` is called once all are ready: it runs an epoch in the shared physics, with
+        the states of each channel's pairs, and gives each party's transcript.
+        """
+        number = self._open(document)
+        self._until(number, READY)
+        wanted = {channel: document.pairs(channel) for channel, _, _ in document.channels}
+        made = self.supplied(wanted)
+        handed = {str(link.channel): link.epoch for link in self.links.values() if link.channel in wanted}
+        self.mailbox.post(pairs_topic(number), {"epochs": handed}, self.account)
+        states = {channel: one.state for channel, one in made.items()}
+        for epoch in range(document.epochs):
+            self._until(number, FIRST_GO + epoch)
+            found = perform(epoch, states)
+            cids = {str(one.processor): self.store.put(canonical_json(one.as_json())) for one in found}
+            self.mailbox.post(shares_topic(number, epoch), {"shares": cids}, self.account)
+        self._until(number, FIRST_GO + document.epochs)
+        self._settled(wanted)
+        self.say(f"session {number} is done")
+        return number, wanted
 
     def _open(self, document: PlanDocument) -> int:
         if not document.channels:
@@ -310,8 +336,11 @@ class Conductor:
         me = self.account.address
         attempt = self.coordinator.next_attempt(me, document.job)
         running = self._running(document)
-        if running is not None:
+        if running is not None and running.state is SessionState.PLAN:
             return running.id
+        if running is not None:  # what it had computed died with its conductor; quantum states are not kept
+            self._until(running.id, FIRST_GO + document.epochs)
+            attempt = self.coordinator.next_attempt(me, document.job)
         request = SessionRequest(
             job=document.job,
             attempt=attempt,
@@ -339,28 +368,6 @@ class Conductor:
             if same and session.running and session.request.plan_hash == document.digest:
                 return session
         return None
-
-    def _epoch(
-        self,
-        session: int,
-        document: PlanDocument,
-        runs: Sequence[JointRun],
-        order: Sequence[int],
-        epoch: int,
-        seed: int | None,
-        taken: list[list[Sampled]],
-    ) -> None:
-        """Run an epoch's shots in the shared physics and give each member its own bits."""
-        rows: list[tuple[Any, Any, Any, Any]] = []
-        for number, (run, circuit) in enumerate(zip(runs, document.circuits, strict=True)):
-            shots = circuit.shots[epoch]
-            draw = None if seed is None else self._seed("aer", seed, number, epoch)
-            sample = run.sample(shots, draw)
-            taken[number].append(sample)
-            rows.append((sample.program, sample.outcomes, run.messages, run.readers))
-        found = shares(rows, document.parties, order, epoch)
-        cids = {str(one.processor): self.store.put(canonical_json(one.as_json())) for one in found}
-        self.mailbox.post(shares_topic(session, epoch), {"shares": cids}, self.account)
 
     def _until(self, number: int, barrier: int) -> None:
         """Wait until a session has come so far; abort it where its deadline passes first."""

@@ -19,7 +19,7 @@ from qcrs.distributed.schedule import Act, Apply, Close, Move, Open
 from qcrs.errors import InputError
 from qcrs.types import Json, canonical_json, cid_of, cid_to_digest
 
-__all__ = ["CircuitPlan", "PlanDocument", "document_of", "split"]
+__all__ = ["CircuitPlan", "PlanDocument", "Planned", "document_of", "split"]
 
 KIND = "plan/1"
 Words = tuple[str | int, ...]
@@ -217,35 +217,46 @@ def _words(act: Act, place: Mapping[int, int]) -> Words:
     return "turn", act.turn.qubit, place[act.at]
 
 
-def document_of(
-    job: int,
-    plans: Sequence[tuple[Plan, int]],
-    processors: Mapping[int, int],
-    channels: Mapping[tuple[int, int], int],
-    epochs: int = 1,
-) -> PlanDocument:
-    """The document of plans with their shots.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A circuit's plan and shots; the planner's number i is the processor `members[i]`."""
 
-    `processors` maps the planner's numbers to those of the chain, `channels` pairs of the planner's numbers
-    (p < q) to channels. Parties are the ends of the channels that are used and whoever holds a qubit.
+    plan: Plan
+    shots: int
+    members: tuple[int, ...]
+
+
+def document_of(
+    job: int, planned: Sequence[Planned], channels: Mapping[tuple[int, int], int], epochs: int = 1
+) -> PlanDocument:
+    """The document of plans.
+
+    `channels` maps pairs of processors, in either order, to channels. Parties are the ends of the channels
+    that are used and whoever holds a qubit.
     """
-    used = sorted({pair for made, _ in plans for pair in made.schedule.pairs})
-    members = {p for pair in used for p in pair}
-    members |= {p for made, _ in plans for p in (*made.schedule.start, *made.schedule.end)}
-    order = sorted(members, key=lambda p: processors[p])
-    place = {p: i for i, p in enumerate(order)}
-    listed = sorted((channels[pair], place[pair[0]], place[pair[1]]) for pair in used)
-    circuits = tuple(
-        CircuitPlan(
-            tuple(place[p] for p in made.schedule.start),
-            tuple(_words(act, place) for act in made.schedule.acts),
-            made.form.measures,
-            made.form.clbits,
-            split(shots, epochs),
+    by_pair = {frozenset(pair): channel for pair, channel in channels.items()}
+    used: set[frozenset[int]] = set()
+    members: set[int] = set()
+    for one in planned:
+        held = (*one.plan.schedule.start, *one.plan.schedule.end)
+        used |= {frozenset(one.members[p] for p in pair) for pair in one.plan.schedule.pairs}
+        members |= {one.members[p] for p in held}
+    parties = tuple(sorted(members.union(*used)))
+    seat = {processor: i for i, processor in enumerate(parties)}
+    listed = sorted((by_pair[pair], *sorted(seat[one] for one in pair)) for pair in used)
+    joined = tuple((number, p, q) for number, p, q in listed)
+    circuits = []
+    for one in planned:
+        place = {p: seat[processor] for p, processor in enumerate(one.members) if processor in seat}
+        circuits.append(
+            CircuitPlan(
+                tuple(place[p] for p in one.plan.schedule.start),
+                tuple(_words(act, place) for act in one.plan.schedule.acts),
+                one.plan.form.measures,
+                one.plan.form.clbits,
+                split(one.shots, epochs),
+            )
         )
-        for made, shots in plans
-    )
-    parties = tuple(processors[p] for p in order)
-    draft = PlanDocument(job, parties, tuple(listed), (0,) * len(listed), circuits)
+    draft = PlanDocument(job, parties, joined, (0,) * len(joined), tuple(circuits))
     most = tuple(max(column) for column in zip(*map(draft.pairs_of, range(len(circuits))), strict=True))
-    return PlanDocument(job, parties, tuple(listed), most, circuits)
+    return PlanDocument(job, parties, joined, most, tuple(circuits))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from qcrs.together.conductor import Conductor, Finished, PartyLostError
 from qcrs.together.joint import MemberNoise, Sampled
+from qcrs.together.plan import Planned
 from qcrs.together.virtual import Link, Member, Task, VirtualProcessor
 
 __all__ = ["SessionStage", "union"]
@@ -32,9 +33,11 @@ class SessionStage:
         """One attempt at the task; the same job again after a `PartyLostError`."""
         if self._job is None:
             self._job = self.number()
-        chosen = [self.members[i] for i in task.members]
+        chosen = tuple(self.members[i] for i in task.members)
+        planned = [Planned(made, shots, chosen) for made, shots in task.plans]
+        by_processor = dict(zip(chosen, noise, strict=True))
         try:
-            done = self.conductor.run(self._job, task.plans, chosen, noise, epochs=self.epochs, seed=seed)
+            done = self.conductor.run(self._job, planned, by_processor, epochs=self.epochs, seed=seed)
         except PartyLostError as error:
             places = [list(self.members).index(processor) for processor in error.processors]
             raise PartyLostError(error.session, error.processors, error.words, places) from error

@@ -21,6 +21,7 @@ from qcrs.circuits.drbg import keccak
 from qcrs.circuits.merkle import MerkleTree
 from qcrs.distributed.emit import Message
 from qcrs.errors import InputError
+from qcrs.together.joint import Sampled
 from qcrs.types import Json
 
 __all__ = ["Columns", "Part", "Share", "columns", "counted", "disagreements", "shares"]
@@ -118,50 +119,43 @@ class Share:
 
 
 def shares(
-    runs: Sequence[tuple[Bits, Bits, Sequence[Message], Sequence[int]]],
-    processors: Sequence[int],
-    members: Sequence[int],
-    epoch: int,
+    runs: Sequence[tuple[Sampled, Sequence[Message], Sequence[int]]], processors: Sequence[int], epoch: int
 ) -> list[Share]:
     """Every party's transcript of an epoch.
 
-    `runs` has for each circuit program bits (shots × clbits), outcomes (shots × messages), the messages and
-    the readers; `members[i]` is the planner's number of `processors[i]`.
+    `runs` has each circuit's shots, messages and readers, in which party i is `processors[i]`.
     """
     found = []
-    for processor, member in zip(processors, members, strict=True):
+    for member, processor in enumerate(processors):
         parts = []
-        for program, outcomes, messages, readers in runs:
+        for sample, messages, readers in runs:
             mine = columns(messages, readers, member)
-            rows = np.hstack([outcomes[:, mine.measured], outcomes[:, mine.obeyed], program[:, mine.program]])
+            cut = (sample.outcomes[:, mine.measured], sample.outcomes[:, mine.obeyed])
+            rows = np.hstack([*cut, sample.program[:, mine.program]])
             parts.append(Part(np.ascontiguousarray(rows, dtype=np.uint8)))
         found.append(Share(processor, epoch, tuple(parts)))
     return found
 
 
-def disagreements(
-    parts: Sequence[Part], messages: Sequence[Message], readers: Sequence[int], members: Sequence[int]
-) -> int:
-    """Frames of one circuit that a member obeyed and nobody measured like that."""
+def disagreements(parts: Sequence[Part], messages: Sequence[Message], readers: Sequence[int]) -> int:
+    """Frames of one circuit that a party obeyed and nobody measured like that; `parts` in parties' order."""
     bits = {}
-    for part, member in zip(parts, members, strict=True):
+    for member, part in enumerate(parts):
         mine = columns(messages, readers, member)
         bits.update({column: part.rows[:, i] for i, column in enumerate(mine.measured)})
     wrong = 0
-    for part, member in zip(parts, members, strict=True):
+    for member, part in enumerate(parts):
         mine = columns(messages, readers, member)
         for i, column in enumerate(mine.obeyed):
             wrong += int((part.rows[:, len(mine.measured) + i] != bits[column]).sum())
     return wrong
 
 
-def counted(
-    parts: Sequence[Part], messages: Sequence[Message], readers: Sequence[int], members: Sequence[int]
-) -> Counter[int]:
+def counted(parts: Sequence[Part], messages: Sequence[Message], readers: Sequence[int]) -> Counter[int]:
     """Counts of the program's outcomes, joined from all members' rows."""
     shots = parts[0].rows.shape[0]
     total = np.zeros(shots, dtype=object)
-    for part, member in zip(parts, members, strict=True):
+    for member, part in enumerate(parts):
         mine = columns(messages, readers, member)
         offset = len(mine.measured) + len(mine.obeyed)
         for i, bit in enumerate(mine.program):

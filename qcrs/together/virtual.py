@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from qiskit import QuantumCircuit, transpile
-from qiskit.circuit import Measure, Parameter
+from qiskit.circuit import Delay, Measure, Parameter, Reset
 from qiskit.circuit.library import CPhaseGate, CZGate, UGate
 from qiskit.primitives import BackendSamplerV2
 from qiskit.providers import BackendV2, JobStatus, JobV1, Options
@@ -192,6 +192,8 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
         self.links = dict(links)
         self.stage = stage or Laboratory(self.links)
         self.effort = effort or Effort(tries=20, kept=2, moves=20_000)
+        self.absent: frozenset[int] = frozenset()
+        """Members that are not to be counted on."""
         self.last: Task | None = None
         """What the last `run` had planned."""
         self._sharings: dict[Any, Sharing] = {}
@@ -266,6 +268,7 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
 
     def _planned(self, circuit: QuantumCircuit, network: Network) -> Plan:
         """A plan; circuits of one structure, as the frames of a unit are, share one."""
+        circuit = _still(circuit)
         form = normal_form(circuit)
         key = (network, _structure(form))
         known = self._sharings.get(key)
@@ -335,7 +338,7 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
         circuits = [run_input] if isinstance(run_input, QuantumCircuit) else list(run_input)
         shots = int(options.get("shots") or self.options.shots)
         seed = options.get("seed_simulator", self.options.seed_simulator)
-        lost: frozenset[int] = frozenset()
+        lost = self.absent
         for attempt in range(ATTEMPTS):
             task = self.last = self.plan(circuits, shots, lost)
             if not task.plans:
@@ -424,7 +427,19 @@ def _union(members: Sequence[Member], links: Mapping[Pair, Link]) -> Target:
     target.add_instruction(
         Measure(), {(q,): InstructionProperties(error=one.readout) for q, one in enumerate(noise)}
     )
+    singles = [(q,) for q in range(len(home))]
+    target.add_instruction(Reset(), dict.fromkeys(singles))
+    target.add_instruction(Delay(Parameter("t")), dict.fromkeys(singles))
     return target
+
+
+def _still(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Without its delays: waiting costs nothing in this simulated physics but the pairs' own time."""
+    found = circuit.copy_empty_like()
+    for item in circuit.data:
+        if item.operation.name != "delay":
+            found.append(item)
+    return found
 
 
 def _in_own_gates(circuit: QuantumCircuit) -> QuantumCircuit:

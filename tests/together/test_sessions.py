@@ -9,6 +9,7 @@ from qcrs.chain.bindings import AbortCode, SessionState
 from qcrs.distributed import Effort, Network, plan
 from qcrs.distributed.plan import Plan
 from qcrs.together.conductor import PartyLostError
+from qcrs.together.plan import Planned
 
 QUICK = Effort(tries=4, kept=1, moves=1000)
 
@@ -23,7 +24,7 @@ def test_a_job_goes_through_its_session(any_world: World) -> None:
     channel = conductor.open("ada-bea")
     before = world.money()
     made = shared()
-    done = conductor.run(7, [(made, 60)], [1, 2], epochs=2, seed=1)
+    done = conductor.run(7, [Planned(made, 60, (1, 2))], epochs=2, seed=1)
     session = conductor.coordinator.book().session(done.session)
     assert session.state is SessionState.DONE
     assert session.trail == conductor.coordinator.session(done.session).trail
@@ -49,7 +50,7 @@ def test_the_missing_party_is_named_and_everybody_else_gets_all_back(any_world: 
     dead = world.agents["bea"]
     conductor.between = lambda: _until_bea_held_her_pairs(world, dead)
     with pytest.raises(PartyLostError, match="processor 2") as lost:
-        conductor.run(7, [(shared(), 40)], [1, 2], seed=1)
+        conductor.run(7, [Planned(shared(), 40, (1, 2))], seed=1)
     assert lost.value.processors == (2,)
     session = conductor.coordinator.book().session(lost.value.session)
     assert (session.state, session.code) == (SessionState.ABORTED, AbortCode.PEER_SILENT)
@@ -68,7 +69,7 @@ def test_the_missing_party_is_named_and_everybody_else_gets_all_back(any_world: 
     # The job is done again without her, as the next attempt of the same job.
     conductor.between = world.tick
     world.agents.pop("bea")
-    done = conductor.run(7, [(shared(), 40)], [1, 3], seed=1)
+    done = conductor.run(7, [Planned(shared(), 40, (1, 3))], seed=1)
     again = conductor.coordinator.book().session(done.session)
     assert (again.state, again.request.attempt) == (SessionState.DONE, 1)
     final = world.money()
