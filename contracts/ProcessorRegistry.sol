@@ -3,18 +3,20 @@ pragma solidity ^0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {ProcessorKeys} from "./identity/ProcessorKeys.sol";
 import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
 import {IEraConsumer, IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
+import {IProcessorKeys} from "./interfaces/IProcessorKeys.sol";
 import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
 import {IResultVerifier} from "./interfaces/IResultVerifier.sol";
 import {Dispatch, Standing, packDispatch, packStanding} from "./libraries/ProcessorWords.sol";
 import {Quorum} from "./libraries/Quorum.sol";
 import {Reputation} from "./libraries/Reputation.sol";
-import {Capability, Certification, ProcessorId, ProcessorSpec, ProcessorView} from "./libraries/Types.sol";
+import {Capability, Certification, ProcessorId, ProcessorSpec, ProcessorView, QuantumKey} from "./libraries/Types.sol";
 
 /// @title ProcessorRegistry
 /// @notice Who computes: identity, bond, certified capability, reputation. The rules are written out in IProcessorRegistry.
-contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, EIP712 {
+contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, ProcessorKeys {
     bytes32 private constant CAPABILITY_TYPEHASH = keccak256(
         "Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,uint32 layersPerSecond,uint32 readoutError,uint32 t1Nanoseconds,uint32 t2Nanoseconds,uint16 ghzWidth,uint16 quality)"
     );
@@ -94,7 +96,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
     /* ------------------------------ provider ------------------------------ */
 
     /// @inheritdoc IProcessorRegistry
-    function register(ProcessorSpec calldata spec) external returns (ProcessorId id) {
+    function register(ProcessorSpec calldata spec) public returns (ProcessorId id) {
         uint256 qubits;
         uint256 operator;
         uint256 claimed;
@@ -135,6 +137,22 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
         );
     }
 
+    /// @inheritdoc IProcessorKeys
+    function registerWithKey(ProcessorSpec calldata spec, QuantumKey calldata key, bytes calldata signature)
+        external
+        returns (ProcessorId id)
+    {
+        bytes32 content;
+        // spec and key lie side by side in calldata: seven words and two
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            calldatacopy(buffer, spec, 288)
+            content := keccak256(buffer, 288)
+        }
+        id = register(spec);
+        _adopt(id, "register", uint160(msg.sender), content, key, signature);
+    }
+
     /// @inheritdoc IProcessorRegistry
     function setOperator(ProcessorId id, address operator) external onlyProvider(id) {
         if (operator == address(0)) operator = msg.sender;
@@ -150,6 +168,25 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
 
     /// @inheritdoc IProcessorRegistry
     function setIdentity(ProcessorId id, bytes32 identity) external onlyProvider(id) {
+        _requireNoKey(id);
+        emit IdentitySet(id, identity);
+    }
+
+    /// @inheritdoc IProcessorKeys
+    function adoptKey(ProcessorId id, QuantumKey calldata key, bytes calldata signature) external onlyProvider(id) {
+        _requireNewKey(id);
+        _adopt(id, "adopt", ProcessorId.unwrap(id), _hash(key), key, signature);
+    }
+
+    /// @inheritdoc IProcessorKeys
+    function rotateKeys(
+        ProcessorId id,
+        QuantumKey calldata key,
+        QuantumKey calldata next,
+        bytes32 identity,
+        bytes calldata signature
+    ) external onlyProvider(id) {
+        _rotate(id, key, next, keccak256(abi.encode(_hash(next), identity)), signature);
         emit IdentitySet(id, identity);
     }
 
@@ -163,6 +200,20 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, E
 
     /// @inheritdoc IProcessorRegistry
     function unbond(ProcessorId id, uint256 amount) external onlyProvider(id) {
+        _requireNoKey(id);
+        _unbond(id, amount);
+    }
+
+    /// @inheritdoc IProcessorKeys
+    function unbondWithKey(ProcessorId id, uint256 amount, QuantumKey calldata key, bytes calldata signature)
+        external
+        onlyProvider(id)
+    {
+        _use(id, "unbond", address(this), bytes32(amount), key, signature);
+        _unbond(id, amount);
+    }
+
+    function _unbond(ProcessorId id, uint256 amount) private {
         uint256 units = _units(amount);
         _checkRest(id, units);
         uint40 availableAt = uint40(block.timestamp) + unbondDelay();

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {Dispatch} from "../libraries/ProcessorWords.sol";
+import {IProcessorKeys} from "./IProcessorKeys.sol";
 import {ProcessorId, ProcessorSpec, ProcessorView, Capability, Certification, Outcome} from "../libraries/Types.sol";
 
 /// @title IProcessorRegistry
@@ -23,7 +24,7 @@ import {ProcessorId, ProcessorSpec, ProcessorView, Capability, Certification, Ou
 /// `Certification(uint32 processor,uint32 era,uint32 epoch,uint40 validUntil,Capability capability,bytes32 report)`
 /// `Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,uint32 layersPerSecond,`
 /// `uint32 readoutError,uint32 t1Nanoseconds,uint32 t2Nanoseconds,uint16 ghzWidth,uint16 quality)`.
-interface IProcessorRegistry {
+interface IProcessorRegistry is IProcessorKeys {
     /// @notice A processor joined. `profile`, `metadata` and `identity` are kept in this event alone.
     /// @param dispatch operator 160 | qubits 12 | free qubits 12 | claimed quality 12, lowest bits first
     event ProcessorRegistered(
@@ -108,13 +109,13 @@ interface IProcessorRegistry {
     /// @notice Changes the public description.
     function setMetadata(ProcessorId processor, bytes32 metadata) external;
 
-    /// @notice Changes the off-chain keys.
+    /// @notice Changes the off-chain keys of a processor without a post-quantum key.
     function setIdentity(ProcessorId processor, bytes32 identity) external;
 
     /// @notice Adds bond from the provider's balance.
     function addBond(ProcessorId processor, uint256 amount) external;
 
-    /// @notice Starts to free `amount` of the bond; a later call replaces the earlier one. Until it is withdrawn it can be
+    /// @notice Starts to free `amount` of the bond; a later call replaces the earlier one. Of a processor without a key. Until it is withdrawn it can be
     /// slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the
     /// processor is retired.
     function unbond(ProcessorId processor, uint256 amount) external;

@@ -239,6 +239,12 @@ struct ProcessorSpec {
     uint256 bond;
 }
 
+/// @notice A public key of the scheme of IXmssVerifier.
+struct QuantumKey {
+    bytes24 root;
+    bytes20 seed;
+}
+
 /// @notice A processor as the registry and the allocator hold it.
 /// @param quality the certified quality word, or the claimed one while `certifiedUntil` is zero
 /// @param alpha, beta Beta reputation with decay applied up to now, in 1/256 of an observation (prior of 1 included)

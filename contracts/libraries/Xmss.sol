@@ -17,36 +17,34 @@ library Xmss {
     /// @notice Whether `signature` is one of `hash` by the key of `root` and `seed`.
     function verify(bytes24 root, bytes20 seed, bytes32 hash, bytes calldata signature) internal pure returns (bool) {
         if (signature.length != SIGNATURE_BYTES) return false;
-        uint256 header;
         uint256 place;
+        uint256 header;
+        uint256 prefix;
         assembly ("memory-safe") {
             place := signature.offset
             header := calldataload(place)
+            prefix := shl(96, shr(96, seed)) // as the seed lies in a hash's first word
         }
         uint256 index = header >> 224;
-        if (index >= LEAVES) return false;
-        // as it lies in a hash's first word
-        uint256 prefix = uint256(uint160(seed)) << 96;
-        uint256 digits = _digits(prefix, header, hash);
-        if (_sum(digits) != DIGIT_SUM) return false;
-        // The lengths above leave room; places in calldata are far below 2^256.
+        (uint256 digits, uint256 sum) = _digits(prefix, header, hash);
+        if (index >= LEAVES || sum != DIGIT_SUM) return false;
+        // Places in calldata are far below 2^256.
         unchecked {
             bytes32 leaf = _leaf(prefix, index, digits, place + 32);
             return bytes24(_climb(prefix, index, leaf, place + 1184)) == root;
         }
     }
 
-    /// @notice The leaf that a signature names; zero for no bytes.
-    function indexOf(bytes calldata signature) internal pure returns (uint256 index) {
-        if (signature.length == SIGNATURE_BYTES) {
-            assembly ("memory-safe") {
-                index := shr(224, calldataload(signature.offset))
-            }
+    /// @notice The leaf that a signature names; one past the last for bytes of a wrong length.
+    function leafOf(bytes calldata signature) internal pure returns (uint256 leaf) {
+        if (signature.length != SIGNATURE_BYTES) return LEAVES;
+        assembly ("memory-safe") {
+            leaf := shr(224, calldataload(signature.offset))
         }
     }
 
-    /// @dev The 48 digits of a message hash, in the first 24 bytes.
-    function _digits(uint256 prefix, uint256 header, bytes32 hash) private pure returns (uint256 digits) {
+    /// @dev The 48 digits of a message hash, in the first 24 bytes, and their sum.
+    function _digits(uint256 prefix, uint256 header, bytes32 hash) private pure returns (uint256 digits, uint256 sum) {
         assembly ("memory-safe") {
             let buffer := mload(0x40)
             // index and counter lie side by side in the address, as they do in the signature
@@ -54,24 +52,17 @@ library Xmss {
             mstore(add(buffer, 32), shl(64, header))
             mstore(add(buffer, 56), hash)
             digits := keccak256(buffer, 88)
-        }
-    }
-
-    /// @dev Sum of the 48 digits: of neighbours twice, then of twelve 16-bit lanes, which is the remainder modulo 2^16 - 1.
-    function _sum(uint256 digits) private pure returns (uint256 sum) {
-        // Bytes of at most 30, then lanes of at most 60.
-        unchecked {
-            uint256 x = digits >> 64;
-            x = (x & NIBBLES) + (x >> 4 & NIBBLES);
-            x = (x & BYTES) + (x >> 8 & BYTES);
-            return x % 0xffff;
+            // neighbours twice: bytes of at most 30, then lanes of at most 60; the sum of the twelve lanes is the remainder
+            sum := shr(64, digits)
+            sum := add(and(sum, NIBBLES), and(shr(4, sum), NIBBLES))
+            sum := mod(add(and(sum, BYTES), and(shr(8, sum), BYTES)), 0xffff)
         }
     }
 
     /// @dev The leaf to which 48 chain values at `place` of the calldata lead: each chain goes on from its digit to 15.
     ///
     /// The scratch space (memory 0 to 63) is the input of a step: first word, value. Only 56 of its bytes are hashed, so values need
-    /// no masks. Steps are written out in four ladders, by the digit's upper half, with their numbers as constants.
+    /// no masks. Every digit has its steps written out, with their numbers as constants: four comparisons find them.
     function _leaf(uint256 prefix, uint256 index, uint256 digits, uint256 place) private pure returns (bytes32 leaf) {
         assembly ("memory-safe") {
             let buffer := mload(0x40)
@@ -86,62 +77,115 @@ library Xmss {
                 let digit := shr(252, digits)
                 mstore(0, word)
                 mstore(32, calldataload(add(end, offset)))
-                if iszero(lt(digit, 12)) {
-                    if iszero(gt(digit, 13)) {
-                        if iszero(gt(digit, 12)) { mstore8(31, 12) mstore(32, keccak256(0, 56)) }
-                        mstore8(31, 13) mstore(32, keccak256(0, 56))
-                    }
-                    if iszero(lt(digit, 15)) {
-                        mstore(end, mload(32))
+                if iszero(lt(digit, 8)) {
+                    if iszero(lt(digit, 12)) {
+                        if iszero(lt(digit, 14)) {
+                            if iszero(lt(digit, 15)) {
+                                mstore(end, mload(32))
+                                continue
+                            }
+                            mstore8(31, 14) mstore(end, keccak256(0, 56))
+                            continue
+                        }
+                        if iszero(lt(digit, 13)) {
+                            mstore8(31, 13) mstore(32, keccak256(0, 56)) mstore8(31, 14) mstore(end, keccak256(0, 56))
+                            continue
+                        }
+                        mstore8(31, 12) mstore(32, keccak256(0, 56)) mstore8(31, 13) mstore(32, keccak256(0, 56))
+                        mstore8(31, 14) mstore(end, keccak256(0, 56))
                         continue
                     }
-                    mstore8(31, 14) mstore(end, keccak256(0, 56))
-                    continue
-                }
-                if iszero(lt(digit, 8)) {
-                    if iszero(gt(digit, 9)) {
-                        if iszero(gt(digit, 8)) { mstore8(31, 8) mstore(32, keccak256(0, 56)) }
-                        mstore8(31, 9) mstore(32, keccak256(0, 56))
+                    if iszero(lt(digit, 10)) {
+                        if iszero(lt(digit, 11)) {
+                            mstore8(31, 11) mstore(32, keccak256(0, 56)) mstore8(31, 12) mstore(32, keccak256(0, 56))
+                            mstore8(31, 13) mstore(32, keccak256(0, 56)) mstore8(31, 14) mstore(end, keccak256(0, 56))
+                            continue
+                        }
+                        mstore8(31, 10) mstore(32, keccak256(0, 56)) mstore8(31, 11) mstore(32, keccak256(0, 56))
+                        mstore8(31, 12) mstore(32, keccak256(0, 56)) mstore8(31, 13) mstore(32, keccak256(0, 56))
+                        mstore8(31, 14) mstore(end, keccak256(0, 56))
+                        continue
                     }
-                    if iszero(gt(digit, 10)) { mstore8(31, 10) mstore(32, keccak256(0, 56)) }
-                    mstore8(31, 11) mstore(32, keccak256(0, 56))
-                    mstore8(31, 12) mstore(32, keccak256(0, 56))
-                    mstore8(31, 13) mstore(32, keccak256(0, 56))
+                    if iszero(lt(digit, 9)) {
+                        mstore8(31, 9) mstore(32, keccak256(0, 56)) mstore8(31, 10) mstore(32, keccak256(0, 56))
+                        mstore8(31, 11) mstore(32, keccak256(0, 56)) mstore8(31, 12) mstore(32, keccak256(0, 56))
+                        mstore8(31, 13) mstore(32, keccak256(0, 56)) mstore8(31, 14) mstore(end, keccak256(0, 56))
+                        continue
+                    }
+                    mstore8(31, 8) mstore(32, keccak256(0, 56)) mstore8(31, 9) mstore(32, keccak256(0, 56))
+                    mstore8(31, 10) mstore(32, keccak256(0, 56)) mstore8(31, 11) mstore(32, keccak256(0, 56))
+                    mstore8(31, 12) mstore(32, keccak256(0, 56)) mstore8(31, 13) mstore(32, keccak256(0, 56))
                     mstore8(31, 14) mstore(end, keccak256(0, 56))
                     continue
                 }
                 if iszero(lt(digit, 4)) {
-                    if iszero(gt(digit, 5)) {
-                        if iszero(gt(digit, 4)) { mstore8(31, 4) mstore(32, keccak256(0, 56)) }
-                        mstore8(31, 5) mstore(32, keccak256(0, 56))
+                    if iszero(lt(digit, 6)) {
+                        if iszero(lt(digit, 7)) {
+                            mstore8(31, 7) mstore(32, keccak256(0, 56)) mstore8(31, 8) mstore(32, keccak256(0, 56))
+                            mstore8(31, 9) mstore(32, keccak256(0, 56)) mstore8(31, 10) mstore(32, keccak256(0, 56))
+                            mstore8(31, 11) mstore(32, keccak256(0, 56)) mstore8(31, 12) mstore(32, keccak256(0, 56))
+                            mstore8(31, 13) mstore(32, keccak256(0, 56)) mstore8(31, 14) mstore(end, keccak256(0, 56))
+                            continue
+                        }
+                        mstore8(31, 6) mstore(32, keccak256(0, 56)) mstore8(31, 7) mstore(32, keccak256(0, 56))
+                        mstore8(31, 8) mstore(32, keccak256(0, 56)) mstore8(31, 9) mstore(32, keccak256(0, 56))
+                        mstore8(31, 10) mstore(32, keccak256(0, 56)) mstore8(31, 11) mstore(32, keccak256(0, 56))
+                        mstore8(31, 12) mstore(32, keccak256(0, 56)) mstore8(31, 13) mstore(32, keccak256(0, 56))
+                        mstore8(31, 14) mstore(end, keccak256(0, 56))
+                        continue
                     }
-                    if iszero(gt(digit, 6)) { mstore8(31, 6) mstore(32, keccak256(0, 56)) }
-                    mstore8(31, 7) mstore(32, keccak256(0, 56))
-                    mstore8(31, 8) mstore(32, keccak256(0, 56))
-                    mstore8(31, 9) mstore(32, keccak256(0, 56))
-                    mstore8(31, 10) mstore(32, keccak256(0, 56))
-                    mstore8(31, 11) mstore(32, keccak256(0, 56))
-                    mstore8(31, 12) mstore(32, keccak256(0, 56))
-                    mstore8(31, 13) mstore(32, keccak256(0, 56))
+                    if iszero(lt(digit, 5)) {
+                        mstore8(31, 5) mstore(32, keccak256(0, 56)) mstore8(31, 6) mstore(32, keccak256(0, 56))
+                        mstore8(31, 7) mstore(32, keccak256(0, 56)) mstore8(31, 8) mstore(32, keccak256(0, 56))
+                        mstore8(31, 9) mstore(32, keccak256(0, 56)) mstore8(31, 10) mstore(32, keccak256(0, 56))
+                        mstore8(31, 11) mstore(32, keccak256(0, 56)) mstore8(31, 12) mstore(32, keccak256(0, 56))
+                        mstore8(31, 13) mstore(32, keccak256(0, 56)) mstore8(31, 14) mstore(end, keccak256(0, 56))
+                        continue
+                    }
+                    mstore8(31, 4) mstore(32, keccak256(0, 56)) mstore8(31, 5) mstore(32, keccak256(0, 56))
+                    mstore8(31, 6) mstore(32, keccak256(0, 56)) mstore8(31, 7) mstore(32, keccak256(0, 56))
+                    mstore8(31, 8) mstore(32, keccak256(0, 56)) mstore8(31, 9) mstore(32, keccak256(0, 56))
+                    mstore8(31, 10) mstore(32, keccak256(0, 56)) mstore8(31, 11) mstore(32, keccak256(0, 56))
+                    mstore8(31, 12) mstore(32, keccak256(0, 56)) mstore8(31, 13) mstore(32, keccak256(0, 56))
                     mstore8(31, 14) mstore(end, keccak256(0, 56))
                     continue
                 }
-                if iszero(gt(digit, 1)) {
-                    if iszero(digit) { mstore(32, keccak256(0, 56)) }
-                    mstore8(31, 1) mstore(32, keccak256(0, 56))
+                if iszero(lt(digit, 2)) {
+                    if iszero(lt(digit, 3)) {
+                        mstore8(31, 3) mstore(32, keccak256(0, 56)) mstore8(31, 4) mstore(32, keccak256(0, 56))
+                        mstore8(31, 5) mstore(32, keccak256(0, 56)) mstore8(31, 6) mstore(32, keccak256(0, 56))
+                        mstore8(31, 7) mstore(32, keccak256(0, 56)) mstore8(31, 8) mstore(32, keccak256(0, 56))
+                        mstore8(31, 9) mstore(32, keccak256(0, 56)) mstore8(31, 10) mstore(32, keccak256(0, 56))
+                        mstore8(31, 11) mstore(32, keccak256(0, 56)) mstore8(31, 12) mstore(32, keccak256(0, 56))
+                        mstore8(31, 13) mstore(32, keccak256(0, 56)) mstore8(31, 14) mstore(end, keccak256(0, 56))
+                        continue
+                    }
+                    mstore8(31, 2) mstore(32, keccak256(0, 56)) mstore8(31, 3) mstore(32, keccak256(0, 56))
+                    mstore8(31, 4) mstore(32, keccak256(0, 56)) mstore8(31, 5) mstore(32, keccak256(0, 56))
+                    mstore8(31, 6) mstore(32, keccak256(0, 56)) mstore8(31, 7) mstore(32, keccak256(0, 56))
+                    mstore8(31, 8) mstore(32, keccak256(0, 56)) mstore8(31, 9) mstore(32, keccak256(0, 56))
+                    mstore8(31, 10) mstore(32, keccak256(0, 56)) mstore8(31, 11) mstore(32, keccak256(0, 56))
+                    mstore8(31, 12) mstore(32, keccak256(0, 56)) mstore8(31, 13) mstore(32, keccak256(0, 56))
+                    mstore8(31, 14) mstore(end, keccak256(0, 56))
+                    continue
                 }
-                if iszero(gt(digit, 2)) { mstore8(31, 2) mstore(32, keccak256(0, 56)) }
-                mstore8(31, 3) mstore(32, keccak256(0, 56))
-                mstore8(31, 4) mstore(32, keccak256(0, 56))
-                mstore8(31, 5) mstore(32, keccak256(0, 56))
-                mstore8(31, 6) mstore(32, keccak256(0, 56))
-                mstore8(31, 7) mstore(32, keccak256(0, 56))
-                mstore8(31, 8) mstore(32, keccak256(0, 56))
-                mstore8(31, 9) mstore(32, keccak256(0, 56))
-                mstore8(31, 10) mstore(32, keccak256(0, 56))
-                mstore8(31, 11) mstore(32, keccak256(0, 56))
-                mstore8(31, 12) mstore(32, keccak256(0, 56))
-                mstore8(31, 13) mstore(32, keccak256(0, 56))
+                if iszero(lt(digit, 1)) {
+                    mstore8(31, 1) mstore(32, keccak256(0, 56)) mstore8(31, 2) mstore(32, keccak256(0, 56))
+                    mstore8(31, 3) mstore(32, keccak256(0, 56)) mstore8(31, 4) mstore(32, keccak256(0, 56))
+                    mstore8(31, 5) mstore(32, keccak256(0, 56)) mstore8(31, 6) mstore(32, keccak256(0, 56))
+                    mstore8(31, 7) mstore(32, keccak256(0, 56)) mstore8(31, 8) mstore(32, keccak256(0, 56))
+                    mstore8(31, 9) mstore(32, keccak256(0, 56)) mstore8(31, 10) mstore(32, keccak256(0, 56))
+                    mstore8(31, 11) mstore(32, keccak256(0, 56)) mstore8(31, 12) mstore(32, keccak256(0, 56))
+                    mstore8(31, 13) mstore(32, keccak256(0, 56)) mstore8(31, 14) mstore(end, keccak256(0, 56))
+                    continue
+                }
+                mstore(32, keccak256(0, 56)) mstore8(31, 1) mstore(32, keccak256(0, 56))
+                mstore8(31, 2) mstore(32, keccak256(0, 56)) mstore8(31, 3) mstore(32, keccak256(0, 56))
+                mstore8(31, 4) mstore(32, keccak256(0, 56)) mstore8(31, 5) mstore(32, keccak256(0, 56))
+                mstore8(31, 6) mstore(32, keccak256(0, 56)) mstore8(31, 7) mstore(32, keccak256(0, 56))
+                mstore8(31, 8) mstore(32, keccak256(0, 56)) mstore8(31, 9) mstore(32, keccak256(0, 56))
+                mstore8(31, 10) mstore(32, keccak256(0, 56)) mstore8(31, 11) mstore(32, keccak256(0, 56))
+                mstore8(31, 12) mstore(32, keccak256(0, 56)) mstore8(31, 13) mstore(32, keccak256(0, 56))
                 mstore8(31, 14) mstore(end, keccak256(0, 56))
             }
             mstore(buffer, or(prefix, or(shl(TYPE_AT, 2), shl(INDEX_AT, index))))
@@ -155,9 +199,10 @@ library Xmss {
             let buffer := mload(0x40)
             let left := add(buffer, 32)
             let right := add(buffer, 56)
-            prefix := or(prefix, shl(TYPE_AT, 3))
+            let word := or(prefix, shl(TYPE_AT, 3))
             // the height lies at bit 8
-            for { let height := 256 } iszero(eq(height, 2816)) { height := add(height, 256) } {
+            for { let top := add(word, 2560) } iszero(eq(word, top)) {} {
+                word := add(word, 256)
                 let sibling := calldataload(path)
                 path := add(path, 24)
                 switch and(index, 1)
@@ -170,7 +215,7 @@ library Xmss {
                     mstore(right, node)
                 }
                 index := shr(1, index)
-                mstore(buffer, or(prefix, or(shl(INDEX_AT, index), height)))
+                mstore(buffer, or(word, shl(INDEX_AT, index)))
                 node := keccak256(buffer, 80)
             }
         }

@@ -40,6 +40,7 @@ __all__ = [
     "ProcessorRegistry",
     "ProcessorSpec",
     "ProcessorView",
+    "QuantumKey",
     "QuarantineReason",
     "Reason",
     "Report",
@@ -399,6 +400,16 @@ class ProcessorView(Struct):
     capability: Capability
 
     FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("provider", "address"), Parameter("operator", "address"), Parameter("qubits", "uint16"), Parameter("free_qubits", "uint16"), Parameter("quality", "uint16"), Parameter("certified_until", "uint40"), Parameter("suspended", "bool"), Parameter("retired", "bool"), Parameter("bond", "uint256"), Parameter("alpha", "uint32"), Parameter("beta", "uint32"), Parameter("epoch", "uint32"), Parameter("capability", "(uint16,uint16,uint32,uint32,uint32,uint32,uint32,uint16,uint16)", Capability))
+
+
+@dataclass(frozen=True, slots=True)
+class QuantumKey(Struct):
+    """The contracts' struct `QuantumKey`."""
+
+    root: bytes
+    seed: bytes
+
+    FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("root", "bytes24"), Parameter("seed", "bytes20"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -2315,6 +2326,32 @@ class ProcessorRegistry(Binding):
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("identity", "bytes32"))
 
     @dataclass(frozen=True, slots=True)
+    class KeySet(Event):
+        """A processor has this key from now on."""
+
+        processor: int
+        key: int
+
+        CONTRACT: ClassVar[str] = "ProcessorRegistry"
+        NAME: ClassVar[str] = "KeySet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("7031a626e63fa98b6bba7c793263471d71cac2d5e7173199a49745956c58b1cf")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("key", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class KeyUsed(Event):
+        """A leaf signed for `consumer`."""
+
+        processor: int
+        era: int
+        leaf: int
+        consumer: str
+
+        CONTRACT: ClassVar[str] = "ProcessorRegistry"
+        NAME: ClassVar[str] = "KeyUsed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("ec06704c1dc41d0189f9be6749f062f80ea400a45e7fd2df8fc7208aa45e4f49")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("era", "uint32"), Parameter("leaf", "uint32"), Parameter("consumer", "address"))
+
+    @dataclass(frozen=True, slots=True)
     class MetadataSet(Event):
         """The public description changed."""
 
@@ -2448,6 +2485,10 @@ class ProcessorRegistry(Binding):
         """Adds bond from the provider's balance."""
         return self._prepare("addBond", "b39a4f7c", (Parameter("id", "uint32"), Parameter("amount", "uint256")), (), (id, amount))
 
+    def adopt_key(self, id: int, key: QuantumKey, signature: bytes) -> Call:
+        """Gives a key to a processor that has none; the key signs it. There is no way back."""
+        return self._prepare("adoptKey", "73328ff0", (Parameter("id", "uint32"), Parameter("key", "(bytes24,bytes20)", QuantumKey), Parameter("signature", "bytes")), (), (id, key, signature))
+
     def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
         """Returns the current authority."""
         call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
@@ -2504,6 +2545,12 @@ class ProcessorRegistry(Binding):
         result: bytes = self.chain.call(call, sender=sender, block=block)
         return result
 
+    def key_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[bytes, int, int]:
+        """What is kept of a processor's key: 24 bytes of `keccak256(root ‖ seed)`, its era (0 without a key) and the least leaf that may sign next."""
+        call = self._prepare("keyOf", "f3451f88", (Parameter("id", "uint32"),), (Parameter("commitment", "bytes24"), Parameter("era", "uint32"), Parameter("next_leaf", "uint32")), (id,))
+        result: tuple[bytes, int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def least_bond(self, *, block: int | str = "latest", sender: str | None = None) -> int:
         """Least bond of a new processor."""
         call = self._prepare("leastBond", "8a995132", (), (Parameter("value0", "uint256"),), ())
@@ -2544,6 +2591,10 @@ class ProcessorRegistry(Binding):
         """Registers a processor of the caller's and bonds `spec.bond` from its balance in the allocator. It may be given jobs of its direct queue at once, and jobs of flows as soon as it is certified."""
         return self._prepare("register", "bf4e67f6", (Parameter("spec", "(uint16,bytes32,bytes32,address,bytes32,uint16,uint256)", ProcessorSpec),), (Parameter("id", "uint32"),), (spec,))
 
+    def register_with_key(self, spec: ProcessorSpec, key: QuantumKey, signature: bytes) -> Call:
+        """`register` with a key, whose signature of the registration shows that the provider has it."""
+        return self._prepare("registerWithKey", "cd68c114", (Parameter("spec", "(uint16,bytes32,bytes32,address,bytes32,uint16,uint256)", ProcessorSpec), Parameter("key", "(bytes24,bytes20)", QuantumKey), Parameter("signature", "bytes")), (Parameter("id", "uint32"),), (spec, key, signature))
+
     def reputation(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
         """Decayed reputation now, in 1/256 of an observation, the prior of one included."""
         call = self._prepare("reputation", "e25f9d45", (Parameter("id", "uint32"),), (Parameter("alpha", "uint256"), Parameter("beta", "uint256")), (id,))
@@ -2553,6 +2604,10 @@ class ProcessorRegistry(Binding):
     def retire(self, id: int) -> Call:
         """Takes the processor off the exchange for good. It finishes what it has; then its whole bond may leave."""
         return self._prepare("retire", "1f347885", (Parameter("id", "uint32"),), (), (id,))
+
+    def rotate_keys(self, id: int, key: QuantumKey, next: QuantumKey, identity: bytes, signature: bytes) -> Call:
+        """Changes the key, and the off-chain keys with it: the last leaf of `key` signs `next` and `identity`."""
+        return self._prepare("rotateKeys", "cb85ec12", (Parameter("id", "uint32"), Parameter("key", "(bytes24,bytes20)", QuantumKey), Parameter("next", "(bytes24,bytes20)", QuantumKey), Parameter("identity", "bytes32"), Parameter("signature", "bytes")), (), (id, key, next, identity, signature))
 
     def set_authority(self, new_authority: str) -> Call:
         """Transfers control to a new authority. The caller must be the current authority."""
@@ -2571,7 +2626,7 @@ class ProcessorRegistry(Binding):
         return self._prepare("setHalfLife", "cb6c8edf", (Parameter("half_life_seconds", "uint40"),), (), (half_life_seconds,))
 
     def set_identity(self, id: int, identity: bytes) -> Call:
-        """Changes the off-chain keys."""
+        """Changes the off-chain keys of a processor without a post-quantum key."""
         return self._prepare("setIdentity", "248d9ab0", (Parameter("id", "uint32"), Parameter("identity", "bytes32")), (), (id, identity))
 
     def set_least_bond(self, amount: int) -> Call:
@@ -2609,7 +2664,7 @@ class ProcessorRegistry(Binding):
         return result
 
     def unbond(self, id: int, amount: int) -> Call:
-        """Starts to free `amount` of the bond; a later call replaces the earlier one. Until it is withdrawn it can be slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the processor is retired."""
+        """Starts to free `amount` of the bond; a later call replaces the earlier one. Of a processor without a key. Until it is withdrawn it can be slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the processor is retired."""
         return self._prepare("unbond", "cf7afd88", (Parameter("id", "uint32"), Parameter("amount", "uint256")), (), (id, amount))
 
     def unbond_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:
@@ -2618,11 +2673,19 @@ class ProcessorRegistry(Binding):
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
 
+    def unbond_with_key(self, id: int, amount: int, key: QuantumKey, signature: bytes) -> Call:
+        """`unbond` of a processor with a key."""
+        return self._prepare("unbondWithKey", "7f81b074", (Parameter("id", "uint32"), Parameter("amount", "uint256"), Parameter("key", "(bytes24,bytes20)", QuantumKey), Parameter("signature", "bytes")), (), (id, amount, key, signature))
+
     def unbonding_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
         """The started release and when it is free; zeros if none."""
         call = self._prepare("unbondingOf", "fbddff17", (Parameter("id", "uint32"),), (Parameter("amount", "uint256"), Parameter("available_at", "uint40")), (id,))
         result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
         return result
+
+    def use_key(self, id: int, purpose: bytes, content: bytes, key: QuantumKey, signature: bytes) -> Call:
+        """Uses up a leaf for an act of the caller: any contract may ask, for signatures that name it. An empty signature is accepted of a processor without a key, whatever `key` is."""
+        return self._prepare("useKey", "5eea4535", (Parameter("id", "uint32"), Parameter("purpose", "bytes32"), Parameter("content", "bytes32"), Parameter("key", "(bytes24,bytes20)", QuantumKey), Parameter("signature", "bytes")), (), (id, purpose, content, key, signature))
 
     def withdraw_bond(self, id: int) -> Call:
         """Moves the freed bond to the provider's balance."""
@@ -3114,6 +3177,8 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("ProcessorRegistry", ProcessorRegistry.ClaimRefuted.TOPIC): ProcessorRegistry.ClaimRefuted,
     ("ProcessorRegistry", ProcessorRegistry.EIP712DomainChanged.TOPIC): ProcessorRegistry.EIP712DomainChanged,
     ("ProcessorRegistry", ProcessorRegistry.IdentitySet.TOPIC): ProcessorRegistry.IdentitySet,
+    ("ProcessorRegistry", ProcessorRegistry.KeySet.TOPIC): ProcessorRegistry.KeySet,
+    ("ProcessorRegistry", ProcessorRegistry.KeyUsed.TOPIC): ProcessorRegistry.KeyUsed,
     ("ProcessorRegistry", ProcessorRegistry.MetadataSet.TOPIC): ProcessorRegistry.MetadataSet,
     ("ProcessorRegistry", ProcessorRegistry.OperatorSet.TOPIC): ProcessorRegistry.OperatorSet,
     ("ProcessorRegistry", ProcessorRegistry.ParameterSet.TOPIC): ProcessorRegistry.ParameterSet,
@@ -3258,11 +3323,15 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("95080f72"): ("OracleQuorumZeroAmount", ()),
     bytes.fromhex("1236b44c"): ("ProcessorRegistryBadBond", (Parameter("bond", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("8779ad59"): ("ProcessorRegistryBadCapability", (Parameter("width_tested", "uint16"), Parameter("quality", "uint16"))),
+    bytes.fromhex("52bbef12"): ("ProcessorRegistryBadLeaf", (Parameter("leaf", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
+    bytes.fromhex("be6ceb9a"): ("ProcessorRegistryBadSignature", (Parameter("digest", "bytes32"),)),
     bytes.fromhex("9a79d3f4"): ("ProcessorRegistryBadSpec", (Parameter("qubits", "uint256"), Parameter("claimed_quality", "uint256"), Parameter("operator", "uint256"))),
     bytes.fromhex("0ff4aa65"): ("ProcessorRegistryBadValidity", (Parameter("valid_until", "uint40"), Parameter("latest", "uint40"))),
     bytes.fromhex("0986bcf7"): ("ProcessorRegistryBusy", (Parameter("processor", "uint32"),)),
     bytes.fromhex("99cc7ea9"): ("ProcessorRegistryConflict", (Parameter("processor", "uint32"), Parameter("oracle", "address"))),
     bytes.fromhex("a1e148c2"): ("ProcessorRegistryFull", ()),
+    bytes.fromhex("e8599e0a"): ("ProcessorRegistryKeyExists", (Parameter("processor", "uint32"),)),
+    bytes.fromhex("d8c281ad"): ("ProcessorRegistryKeyRequired", (Parameter("processor", "uint32"),)),
     bytes.fromhex("14f8bfaf"): ("ProcessorRegistryNotAvailable", (Parameter("available_at", "uint40"),)),
     bytes.fromhex("bc53cece"): ("ProcessorRegistryNotProvider", (Parameter("processor", "uint32"), Parameter("caller", "address"))),
     bytes.fromhex("c350f92b"): ("ProcessorRegistryOutOfBounds", (Parameter("name", "bytes32"), Parameter("value", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
@@ -3270,6 +3339,7 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("40b52eb5"): ("ProcessorRegistryStaleEpoch", (Parameter("epoch", "uint32"), Parameter("last", "uint32"))),
     bytes.fromhex("72cc7111"): ("ProcessorRegistryUnauthorized", (Parameter("caller", "address"),)),
     bytes.fromhex("c7b195be"): ("ProcessorRegistryUnknown", (Parameter("processor", "uint32"),)),
+    bytes.fromhex("4a5ae43f"): ("ProcessorRegistryWrongKey", (Parameter("processor", "uint32"), Parameter("era", "uint32"))),
     bytes.fromhex("728dcc53"): ("ResourceCreditCapExceeded", (Parameter("supply", "uint256"), Parameter("cap", "uint256"))),
     bytes.fromhex("14f27c7d"): ("ResultVerifierAlreadyChallenged", (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("challenge", "uint256"))),
     bytes.fromhex("5d9a0694"): ("ResultVerifierBadOutcome", (Parameter("outcome", "uint8"),)),

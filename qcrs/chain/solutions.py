@@ -50,6 +50,11 @@ _REGISTRY: dict[str, str] = {
     "NotAvailable": _WAIT,
     "OutOfBounds": _BOUNDS,
     "Full": "no further processor can be registered on this exchange",
+    "KeyRequired": "the processor has a post-quantum key: let the key sign it (`qcrs account …` does)",
+    "KeyExists": "the processor has a key already; change it with `qcrs account rotate`",
+    "WrongKey": "sign with the key that the processor has now",
+    "BadLeaf": "sign with a leaf that has not been used; only a change of keys takes the last one",
+    "BadSignature": "sign exactly this act, on this chain, for this contract, processor and era",
 }
 _VERIFIER: dict[str, str] = {
     "BadOutcome": "an outcome is Accept, Undecided, Reject or Fraud",

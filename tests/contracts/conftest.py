@@ -10,9 +10,11 @@ import pytest
 
 from qcrs.chain.compile import LIBRARY_CONTRACTS, Artifact, compile_sources
 from qcrs.config import load_config
+from qcrs.identity import XmssKey
 
 sys.path.append(str(Path(__file__).parent))  # the tests import the stage and the model beside them
 from exchange_stage import Stage
+from key_owner import two_keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,3 +45,9 @@ def stage(deployed: Stage) -> Iterator[Stage]:
     yield deployed
     deployed.tester.revert_to_snapshot(snapshot)
     del deployed.history[known:]
+
+
+@pytest.fixture(scope="session")
+def keys() -> tuple[XmssKey, XmssKey]:
+    """Two post-quantum keys; the first is that of the known answers."""
+    return two_keys()

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+from eth.vm.gas_meter import GasMeter
 from eth_abi.abi import decode, encode
 from eth_keys.datatypes import PrivateKey
 from eth_tester import EthereumTester, PyEVMBackend
@@ -508,3 +510,18 @@ class Stage:
         moved = sum(v["amount"] for name, v, _ in self.history if name == "Deposited")
         moved -= sum(v["amount"] for name, v, _ in self.history if name == "Withdrawn")
         assert moved == owed, (moved, owed)
+
+
+def spent(contract: Contract, name: str, *args: Any) -> int:
+    """Gas of a call's execution alone: what the machine counts, without the base fee and the calldata's."""
+    counted: list[int] = []
+    consume = GasMeter.consume_gas
+
+    def count(self: GasMeter, amount: int, reason: str) -> None:
+        counted.append(amount)
+        consume(self, amount, reason)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GasMeter, "consume_gas", count)
+        contract.read(name, *args)
+    return sum(counted)
