@@ -190,8 +190,17 @@ def _read(root: Path, name: str, remappings: tuple[str, ...]) -> str:
     for remapping in remappings:
         prefix, _, target = remapping.partition("=")
         if name.startswith(prefix):
-            return (root / (target + name[len(prefix) :])).read_text(encoding="utf-8")
-    return (root / name).read_text(encoding="utf-8")
+            name = target + name[len(prefix) :]
+            break
+    try:
+        return (root / name).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "a source that the contracts import is not there",
+            field="source",
+            value=name,
+            solution="install the contract library: `npm ci --ignore-scripts`, or run scripts/up.py test",
+        ) from error
 
 
 def compile_contracts(config: Config) -> dict[str, Artifact]:

@@ -19,7 +19,7 @@ from qcrs.client.history import Step
 from qcrs.client.identities import read_identities
 from qcrs.client.keys import job_seed
 from qcrs.client.ledger import Ledger
-from qcrs.client.program import Unit, build_documents, check_units, estimate_seconds, width_of
+from qcrs.client.program import Unit, build_documents, check_units, estimate_seconds, least_seconds, width_of
 from qcrs.client.results import ResultReader
 from qcrs.client.sealed import Place, SealedJob, seal_job
 from qcrs.client.trail import StepKind
@@ -116,6 +116,16 @@ class Exchange(Ledger):
                 field="seconds",
                 value=seconds,
                 solution=f"ask for 1 to {longest} seconds, or for none: then they are estimated",
+            )
+        simulators = any(one.metadata.get("simulator") for one in found)
+        work = ((unit.circuit, max(1, unit.shots)) for unit in units)
+        least = least_seconds(work, simulator=simulators)
+        if seconds < least:
+            raise InputError(
+                f"{seconds} s are too little for one execution",
+                field="seconds",
+                value=seconds,
+                solution=f"allow at least {least} s; {estimate_seconds(units)} s are estimated",
             )
         deadline_s = options.deadline_seconds
         if deadline_s is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from qcrs.circuits.document import CircuitDocument, Instruction
 from qcrs.client.documents import FramesDocument, ResultDocument, SampleUnit, SecretDocument
 from qcrs.client.fields import Reader
+from qcrs.client.program import least_seconds
 from qcrs.client.routing import routed_gates
 from qcrs.errors import InputError, VerificationError
 from qcrs.types import Json, canonical_json, parse_canonical
@@ -87,15 +88,17 @@ class Party:
 class JudgeRequest:
     """Everything that a verdict depends on.
 
-    `qubits` is the width that the job pays for; `alone` says that no other execution can be had (a targeted
-    job, the last execution), so a drawn one is audited by simulation; `capability` that certifying oracles
-    announced the job: its circuits are scored in the certificate, and only the form is judged here. `past`
-    are results of the same circuits that this one is held against (`qcrs.client.archive.open_past`).
+    `qubits` and `seconds` are the width and the time that the job pays for; `alone` says that no other
+    execution can be had (a targeted job, the last execution), so a drawn one is audited by simulation;
+    `capability` that certifying oracles announced the job: its circuits are scored in the certificate, and
+    only the form is judged here. `past` are results of the same circuits that this one is held against
+    (`qcrs.client.archive.open_past`).
     """
 
     secret: Json
     frames: Json
     qubits: int
+    seconds: int
     tested: Party
     peers: tuple[Party, ...] = ()
     drawn: bool = False
@@ -110,6 +113,7 @@ class JudgeRequest:
                 "secret": self.secret,
                 "frames": self.frames,
                 "qubits": self.qubits,
+                "seconds": self.seconds,
                 "tested": self.tested.as_json(),
                 "peers": [peer.as_json() for peer in self.peers],
                 "drawn": self.drawn,
@@ -285,6 +289,11 @@ def _judged(asked: Json) -> Found:
     tested = Party.from_json(asked["tested"])
     result = ResultDocument.from_json(tested.result)
     if "refused" in result.backend or len(result.units) != len(units):
+        work = ((unit.circuit, max(1, unit.shots)) for unit in units)
+        least = least_seconds(work, simulator=tested.device.simulator)
+        if least > asked["seconds"]:
+            reason = f"the job allows {asked['seconds']} s for what may take {4 * least} s"
+            return Found.plain(Outcome.ACCEPT, "client void", reason, passed=True, weak=True)
         reason = f"nothing was run: {result.backend.get('refused', 'units are missing')}"
         return Found.plain(Outcome.REJECT, "V0 form", reason[:500], passed=False)
     if asked["capability"]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from qcrs.circuits.document import CircuitDocument, Instruction
@@ -38,6 +38,7 @@ __all__ = [
     "compact",
     "decode_result",
     "estimate_seconds",
+    "least_seconds",
     "run_note",
     "touched",
     "width_of",
@@ -115,19 +116,37 @@ def check_units(units: Sequence[Unit]) -> None:
             )
 
 
-def estimate_seconds(units: Sequence[Unit]) -> int:
-    """A time limit for one execution, in seconds, with room to spare.
+def running_seconds(circuit: CircuitDocument, runs: int, *, simulator: bool) -> float:
+    """How long `runs` shots of a circuit may take, with room to spare.
 
-    20 s for dispatch and transpiling, 20 ms a frame, 1 ms a shot (a device's repetition rate), and for
-    simulators 0.5 ns for each amplitude, gate and trajectory; a noiseless value needs one trajectory.
+    20 ms a frame, 1 ms a shot (a device's repetition rate), and for simulators 0.5 ns for each amplitude,
+    gate and trajectory.
     """
-    total = 20.0
-    for unit in units:
-        gates = sum(1 for item in unit.circuit.walk() if item.name in ("u", "cz"))
-        runs = 1 if unit.exact else unit.shots
-        total += 0.2 + 1e-3 * runs
-        total += 5e-10 * runs * gates * 2 ** min(len(touched(unit.circuit)), 24)
-    return math.ceil(total)
+    total = 0.2 + 1e-3 * runs
+    if simulator:
+        gates = sum(1 for item in circuit.walk() if item.name in ("u", "cz"))
+        total += 5e-10 * runs * gates * 2 ** min(len(touched(circuit)), 24)
+    return total
+
+
+def estimate_seconds(units: Sequence[Unit]) -> int:
+    """A time limit for one execution, in seconds: `running_seconds`, and 20 s for dispatch and transpiling.
+
+    A noiseless value needs one trajectory.
+    """
+    running = (
+        running_seconds(unit.circuit, 1 if unit.exact else unit.shots, simulator=True) for unit in units
+    )
+    return math.ceil(20.0 + sum(running))
+
+
+def least_seconds(work: Iterable[tuple[CircuitDocument, int]], *, simulator: bool) -> int:
+    """The least time that a client may declare for these (circuit, shots): a quarter of what they may take.
+
+    Under it a provider may refuse, and is paid: nobody is asked for the impossible, then fined for it.
+    """
+    total = sum(running_seconds(circuit, runs, simulator=simulator) for circuit, runs in work)
+    return math.ceil(total / 4)
 
 
 def run_note(units: Sequence[Unit], names: Sequence[str]) -> Json:

@@ -352,6 +352,7 @@ class Recheck:
             secret=self.case.secret.as_json(),
             frames=self.case.frames_document.as_json(),
             qubits=self.job.request.qubits,
+            seconds=self.job.request.declared_seconds,
             tested=self._party(run, run, _table(evidence.get("inputs"))),
             peers=tuple(
                 self._party(self.job.executions[item["execution"]], run, item)

@@ -41,6 +41,7 @@ from qcrs.errors import (
     InputError,
     IntegrityError,
     NetworkError,
+    SandboxError,
     VerificationError,
 )
 from qcrs.node.ledger import Ledger, RunRecord
@@ -54,6 +55,8 @@ __all__ = ["NodeSettings", "Worker"]
 
 ALLOCATE_GAS = 400_000
 COMMIT_GAS = 200_000
+TO_COMMIT_S = 5.0
+"""What is kept of the time until the deadline for sealing and committing."""
 WITHDRAW_GAS = 150_000
 
 Key = tuple[int, int]
@@ -294,7 +297,7 @@ class Worker:
             "qubits": job.request.qubits,
             "frames": frames.as_json(),
         }
-        seconds = max(1.0, min(left, float(job.request.declared_seconds + 600)))
+        seconds = max(1.0, left - TO_COMMIT_S)
         limits = Limits(
             address_space_bytes=self.settings.memory_bytes, cpu_seconds=seconds + 1, wall_seconds=seconds
         )
@@ -302,6 +305,12 @@ class Worker:
             answer = self._run_words(words, limits)
         except InputError as error:
             self._refuse(job, execution, error.reason)
+            return
+        except SandboxError as error:
+            if time.monotonic() - started < seconds:
+                raise
+            # Better said in time than missed: a deadline costs a part of the bond.
+            self._refuse(job, execution, f"it did not end within {seconds:.0f} s: {error.reason}")
             return
         self._record(job, execution, ResultDocument.from_json(parse_canonical(answer)))
         self.journal.write(

@@ -219,6 +219,7 @@ class CaseJudging:
                         secret=secret.as_json(),
                         frames=frames.as_json(),
                         qubits=self.dossier.job.request.qubits,
+                        seconds=self.dossier.job.request.declared_seconds,
                         tested=self._party(self.execution),
                         peers=tuple(self._party(self.dossier.job.executions[i]) for i in references),
                         drawn=draw[1],

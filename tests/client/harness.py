@@ -434,6 +434,7 @@ class Desk:
                 secret.as_json(),
                 frames.as_json(),
                 job.request.qubits,
+                job.request.declared_seconds,
                 parties[0],
                 tuple(parties[1:]),
                 took,

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qiskit import QuantumCircuit
 
-from qcrs.chain.bindings import ExecutionState
+from qcrs.chain.bindings import ExecutionState, JobState
+from qcrs.circuits import lower
+from qcrs.client import exchange
 from qcrs.client.program import Unit
+from qcrs.client.verify import verify_job
 from qcrs.client.views import JobOptions
+from qcrs.errors import InputError
 
 Stage = Any
 
@@ -74,6 +79,39 @@ def full_disk() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def heavy() -> Unit:
+    """A program that keeps a simulator busy for longer than a second or two."""
+    circuit = QuantumCircuit(12)
+    for layer in range(40):
+        circuit.ry(0.1 + layer, range(12))
+        for qubit in range(layer % 2, 11, 2):
+            circuit.cz(qubit, qubit + 1)
+    circuit.measure_all()
+    return Unit(lower(circuit).document, 20_000)
+
+
+def test_who_is_allowed_too_little_time_says_so_and_is_paid(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can have a provider fined by asking for more than the declared time holds."""
+    stage.node("slow", "aer:noisy-a?qubits=12")
+    target = stage.number_of("slow")
+    options = JobOptions(target=target, declared_seconds=1, deadline_seconds=3000)
+    with pytest.raises(InputError, match="too little for one execution"):
+        stage.exchange.submit([heavy()], options)
+    monkeypatch.setattr(exchange, "least_seconds", lambda *_, **__: 0)
+    stage.deployer.transact(stage.allocator.set_times(6, 0, 3600))
+    number = stage.exchange.submit([heavy()], options)
+    job = stage.until(lambda: stage.job(number).final and stage.job(number), "the job ends")
+    assert (job.state, job.paid) == (JobState.SETTLED, job.fee)
+    (run,) = job.executions
+    evidence = stage.exchange.document(run.verdicts[0].evidence)
+    assert evidence["decided_by"] == "client void"
+    assert "allows 1 s" in evidence["reason"]
+    stage.until(lambda: all(o.ledger.is_done(f"opening/{number}") for o in stage.oracles.values()))
+    assert verify_job(stage.exchange, number).ok
 
 
 def test_a_full_disk_stops_neither_node_nor_oracle(
