@@ -1,7 +1,8 @@
 """`qcrs demo`: the whole exchange on real circuits, and what it has to show.
 
 Five processors are certified by four oracles; a dozen programs are submitted; one processor invents its
-results and is found out; one node is killed while it runs a job. Everything is a process of its own.
+results and is found out; one node is killed while it runs a job; two processors that share entanglement
+compute one circuit together. Everything is a process of its own.
 The run ends with checks of its own claims, read from the chain, and a report.
 """
 
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING
 from qcrs.config.home import Home
 from qcrs.errors import JobTimeoutError
 from qcrs.network.local import LocalNetwork
-from qcrs.network.plan import demo_plan
+from qcrs.network.plan import UNION, Plan, demo_plan
 from qcrs.network.summing import summarise
 from qcrs.report import Summary, write
 
 if TYPE_CHECKING:
     from qcrs.client.exchange import Exchange
+    from qcrs.client.program import Unit
     from qcrs.client.views import JobInfo
 
 __all__ = ["PROGRAMS", "run_demo"]
@@ -35,6 +37,10 @@ DEADLINE_S = 150
 LAST_WORD_S = 20
 """Seconds for the fraud questions that are open when all jobs are closed; three times that for the first."""
 SHOTS = 2000
+ENTANGLED = "qft_6"
+"""What two processors of three qubits each compute together."""
+ENTANGLED_SHOTS = 1000
+ENTANGLED_S = 100
 
 PROGRAMS = (
     "qft_6",
@@ -71,13 +77,20 @@ class _Run:
 
     network: LocalNetwork
     exchange: Exchange
+    plan: Plan
+    keep: bool
     say: Callable[[str], None]
+    entangled_job: int = 0
+    shared: list[Unit] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
     killed_job: int = 0
     told: set[tuple[int, str]] = field(default_factory=set)
 
     def submit(self, programs: tuple[str, ...]) -> None:
-        """Read every program in the limited child and submit each as a job of its own."""
+        """Read every program in the limited child and submit each as a job of its own.
+
+        Then the union's node starts, beside the rest.
+        """
         from qcrs.client.program import Unit
         from qcrs.client.views import JobOptions
         from qcrs.sandbox import program_sandbox, read_program
@@ -91,14 +104,34 @@ class _Run:
                     declared_seconds=DECLARED_S, deadline_seconds=DEADLINE_S, max_executions=3
                 )
                 jobs.append(([Unit(circuit, SHOTS)], options, name))
+            data = (examples() / f"{ENTANGLED}.qasm").read_bytes()
+            self.shared = [Unit(read_program(data, sandbox=sandbox, name=ENTANGLED)[0], ENTANGLED_SHOTS)]
         ids = self.exchange.submit_many(jobs)
         self.names = dict(zip(ids, programs, strict=True))
         self.say(f"• {len(ids)} jobs submitted, {SHOTS} shots each, fees in escrow")
+        self.network.start_node(next(one for one in self.plan.nodes if one.name == UNION))
+
+    def share(self) -> None:
+        """Give the union its job as soon as it is registered; the oracles' questions come after it."""
+        if self.entangled_job:
+            return
+        union = next((one.id for one in self.exchange.processors() if one.name == UNION), None)
+        if union is None:
+            return
+        from qcrs.client.views import JobOptions
+
+        options = JobOptions(declared_seconds=ENTANGLED_S, deadline_seconds=DEADLINE_S, target=union)
+        self.entangled_job = self.exchange.submit(self.shared, options, note=ENTANGLED)
+        self.names[self.entangled_job] = f"{ENTANGLED} shared"
+        self.say(f"• {ENTANGLED} submitted to alice and bob together, {ENTANGLED_SHOTS} shots")
 
     def look(self) -> list[JobInfo]:
         """All jobs; says what is new of them, and kills the victim once it runs one."""
+        self.share()
         infos = [self.exchange.job(job, gas=False) for job in self.names]
         for info in infos:
+            if info.id == self.entangled_job and info.status.final and not self.keep:
+                self.network.processes.stop([UNION])  # its part is done; the rest has the machine
             for run in info.executions:
                 running = run.state == "ALLOCATED"
                 if running and run.processor_name == VICTIM and not self.killed_job:
@@ -133,7 +166,7 @@ class _Run:
                 for run in i.executions
                 if run.processor_name == CHEAT and run.state == "REJECTED" and i.state == "SETTLED"
             ]
-            if not open_jobs:
+            if not open_jobs and self.entangled_job:
                 closed = closed or time.monotonic()
                 convicted = any(run.state == "FRAUDULENT" for i in infos for run in i.executions)
                 last_word = LAST_WORD_S if convicted else 3 * LAST_WORD_S
@@ -162,13 +195,13 @@ def run_demo(
         with network.processes.exclusive():
             network.up(plan)
             say(f"• {plan.oracles} oracles and {len(plan.nodes)} nodes start; processors are measured")
-            network.await_certified({node.name for node in plan.nodes})
-            run = _Run(network, network.exchange("client"), say)
+            network.await_certified({node.name for node in plan.nodes if not node.later})
+            run = _Run(network, network.exchange("client"), plan, keep, say)
             run.submit(QUICK if quick else PROGRAMS)
             run.follow(DEADLINE_S + 30)
             summary = summarise(
                 run.exchange, run.names, cheat=CHEAT, killed=(VICTIM, run.killed_job),
-                seconds=time.monotonic() - started, shots=SHOTS, say=say,
+                entangled=run.entangled_job, seconds=time.monotonic() - started, shots=SHOTS, say=say,
             )  # fmt: skip
             run.exchange.close()
         report = write(summary, out)

@@ -68,7 +68,8 @@ class LocalNetwork:
         for name in plan.oracle_names:
             self.start_oracle(name, plan)
         for node in plan.nodes:
-            self.start_node(node)
+            if not node.later or node.name in self.processes.all():
+                self.start_node(node)
 
     def start_chain(self, port: int | None = None) -> None:
         """The chain's process, on the port that the network has had before unless another is named."""
@@ -117,6 +118,7 @@ class LocalNetwork:
         words = ["qcrs", "node", "run", "--backend", node.backend, "--name", node.name]
         words += ["--account", node.name, "--home", str(self.home.root)]
         words += ["--bond", str(node.bond), "--claim-quality", str(node.claimed_quality)]
+        words += ["--parallel", str(node.parallel)]
         self.processes.start(node.name, words)
 
     # ----------------------------------------------------------------- creating

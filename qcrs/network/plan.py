@@ -12,10 +12,12 @@ from pathlib import Path
 
 from qcrs.errors import ConfigError
 
-__all__ = ["CREDIT", "NodePlan", "Plan", "demo_plan", "local_plan"]
+__all__ = ["CREDIT", "UNION", "NodePlan", "Plan", "demo_plan", "local_plan", "union_of"]
 
 CREDIT = 1_000_000
 """Base units of one credit."""
+UNION = "together"
+"""Name of the demonstration's union of two processors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,10 @@ class NodePlan:
     backend: str
     claimed_quality: int
     bond: int = 5 * CREDIT
+    parallel: int = 2
+    """Jobs side by side."""
+    later: bool = False
+    """Not started with the network, but by whoever needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +97,15 @@ def local_plan() -> Plan:
     )
 
 
+def union_of(members: str) -> str:
+    """A device of these members, over the network between two processors of the demonstration."""
+    pair = Path(__file__).resolve().parents[2] / "examples" / "qnp" / "pair.yaml"
+    return f"together:{pair}?members={members}"
+
+
 def demo_plan() -> Plan:
-    """What `qcrs demo` starts: honest processors of three kinds, a cheat, and one that will be killed."""
+    """What `qcrs demo` starts: honest processors of three kinds, a cheat, one that will be killed, and one
+    that is two others together."""
     return Plan(
         nodes=(
             NodePlan("alice", "aer:noisy-a?qubits=20&coupling=grid", 2400),
@@ -100,6 +113,7 @@ def demo_plan() -> Plan:
             NodePlan("carol", "fake:FakeNairobiV2", 1300),
             NodePlan("mallory", "qcrs.attackers:attack?kind=test_aware&qubits=14", 2400),
             NodePlan("dave", "aer:noisy-a?qubits=14", 2400),
+            NodePlan(UNION, union_of("alice:3,bob:3:2"), 1300, parallel=1, later=True),
         ),
         grace_s=4,
         handover_s=10,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from qcrs.report import Execution, Flow, Job, Processor, Summary
+from qcrs.report import Entangled, Execution, Flow, Job, Processor, Summary
 
 if TYPE_CHECKING:
     from qcrs.client.exchange import Exchange
@@ -106,6 +106,7 @@ def _checks(
     slashes: Mapping[str, int],
     cheat: str,
     killed: tuple[str, int],
+    together: Entangled | None,
     say: Callable[[str], None],
 ) -> list[tuple[str, bool, str]]:
     """Each claim of the demonstration against what the chain says."""
@@ -114,7 +115,9 @@ def _checks(
 
     victim, killed_job = killed
     settled = [job for job in jobs if job.status == "settled"]
-    exact = [j for j in jobs if j.fee_paid + j.fee_refunded == j.escrow and j.fee_paid % (j.escrow // 3) == 0]
+    history = exchange.history()
+    fees = {job.id: job.escrow // history.jobs[job.id].request.max_executions for job in jobs}
+    exact = [j for j in jobs if j.fee_paid + j.fee_refunded == j.escrow and j.fee_paid % fees[j.id] == 0]
     fakes = [run for job in jobs for run in job.executions if run.processor_name == cheat]
     frauds = [run for run in fakes if run.outcome == "fraud"]
     moved = next((job for job in jobs if job.id == killed_job), None)
@@ -143,9 +146,62 @@ def _checks(
             bool(elsewhere) and victim not in elsewhere and kept,
             f"{moved.name if moved else 'none'} on {', '.join(elsewhere)}",
         ),
+        *_together_check(jobs, together),
         ("recomputed verdicts agree with the chain", all(r.ok for r in reports), f"{len(reports)} jobs"),
         ("every trail and the ledger's sums hold", audited.ok, f"{audited.jobs} trails"),
     ]
+
+
+def _together_check(jobs: tuple[Job, ...], one: Entangled | None) -> list[tuple[str, bool, str]]:
+    """What two processors computed over entanglement was accepted, and their records hold."""
+    if one is None:
+        return [("two processors computed one circuit over entangled pairs", False, "no session ended")]
+    accepted = any(j.id == one.job and any(run.outcome == "accepted" for run in j.executions) for j in jobs)
+    figures = (
+        f"{one.pairs:,} pairs of fidelity {one.fidelity_ppm / 1e6:.3f} in session {one.session}, "
+        f"{len(one.holds)} claims held against chain and store"
+    )
+    wrong = f"; {one.problems[0]}" if one.problems else ""
+    return [
+        (
+            f"{' and '.join(one.members)} computed one circuit over entangled pairs",
+            accepted and not one.problems,
+            figures + wrong,
+        )
+    ]
+
+
+def _entangled(exchange: Exchange, job: int) -> Entangled | None:
+    """The session of a job on a union, held against chain and store."""
+    from qcrs.chain.bindings import SessionState
+    from qcrs.client.coordinator import Coordinator
+    from qcrs.together.check import check_channel, check_session
+
+    book = Coordinator(exchange.chain, exchange.network, exchange.home).book()
+    done = [s for s in book.sessions.values() if s.request.job == job and s.state is SessionState.DONE]
+    if not done:
+        return None
+    session = done[-1]
+    found = check_session(book, session.id, exchange.store)
+    number = session.request.channels[0]
+    channel, checked = book.channel(number), check_channel(book, number, exchange.store)
+    last = channel.attested[max(channel.settled), channel.ends[0]]
+    names = {one.id: one.name for one in exchange.processors()}
+    return Entangled(
+        job=job,
+        session=session.id,
+        members=tuple(names[p] for p in session.request.parties),
+        channel=number,
+        pairs_per_shot=sum(session.request.ebits),
+        pairs=sum(found.pairs.values()),
+        test_rounds=last.test_rounds,
+        qber_x_ppm=last.qber_x,
+        qber_z_ppm=last.qber_z,
+        fidelity_ppm=channel.fidelity,
+        paid=sum(one.record.paid_a + one.record.paid_b for one in channel.settled.values()),
+        holds=(*found.holds, *checked.holds),
+        problems=(*found.problems, *checked.problems),
+    )
 
 
 def summarise(
@@ -154,6 +210,7 @@ def summarise(
     *,
     cheat: str,
     killed: tuple[str, int],
+    entangled: int,
     seconds: float,
     shots: int,
     say: Callable[[str], None],
@@ -169,6 +226,7 @@ def summarise(
     for job in history.jobs.values():
         for run in job.executions:
             earned[run.processor] += run.paid
+    together = _entangled(exchange, entangled)
     by_name = {labels[number]: amount for number, amount in slashes.items()}
     return Summary(
         title="QCRS: a run of the exchange",
@@ -178,5 +236,6 @@ def summarise(
         processors=tuple(_processor(p, slashes.get(p.id, 0), earned[p.id]) for p in processors),
         jobs=jobs,
         flows=_flows(jobs, slashes, labels),
-        checks=tuple(_checks(exchange, jobs, by_name, cheat, killed, say)),
+        entangled=together,
+        checks=tuple(_checks(exchange, jobs, by_name, cheat, killed, together, say)),
     )

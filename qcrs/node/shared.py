@@ -71,6 +71,8 @@ class SharedRunner:
         self._conductor: Conductor | None = None
         self._absent: set[int] = set()
         """Members, by place, that were missing from a session of the job at hand."""
+        self._sharings: list[Json] = []
+        """Of the last rehearsal, so that the run need not look for them again."""
 
     def prepare(self) -> Conductor:
         """Open what is not open; `EntanglementError` where a member is missing or does not accept."""
@@ -122,10 +124,11 @@ class SharedRunner:
 
     def __call__(self, words: dict[str, Any], limits: Limits) -> bytes:
         """Run one job."""
-        plan = self._rehearsed(words, limits, {})
-        if plan is None:
-            return self._alone(words, limits)
-        conductor = self.prepare()
+        conductor = self._conductor
+        if conductor is None:  # no channel is opened for what one member does alone
+            if self._rehearsed(words, limits, {}) is None:
+                return self._alone(words, limits)
+            conductor = self.prepare()
         with self._lock:
             return self._attempts(conductor, words, limits)
 
@@ -136,6 +139,7 @@ class SharedRunner:
         processors = self._processors(channels)
         asked = self._asked(words, channels or self._placeholders(processors), processors)
         answer = parse_canonical(self.sandbox.call(f"{NAME}:rehearse", canonical_json(asked), limits))
+        self._sharings = answer["sharings"]
         return None if answer["plan"] is None else PlanDocument.from_json(answer["plan"])
 
     def _processors(self, channels: Mapping[tuple[int, int], int]) -> list[int]:
@@ -177,10 +181,12 @@ class SharedRunner:
         document = self._rehearsed(words, limits, channels)
         if document is None:  # what is left of the members holds it alone
             return self._alone(words, limits)
+        sharings = self._sharings
 
         def perform(epoch: int, states: Mapping[int, BellDiagonal]) -> list[Share]:
             del epoch  # a node's sessions have one
             asked = self._asked(words, channels, self._processors(channels))
+            asked["sharings"] = sharings
             asked["states"] = {str(number): state_words(state) for number, state in states.items()}
             answer = parse_canonical(self.sandbox.call(f"{NAME}:run", canonical_json(asked), limits))
             result[:] = [answer["result"]]

@@ -16,6 +16,8 @@ import numpy as np
 
 from qcrs.client.documents import FramesDocument, ResultDocument
 from qcrs.distributed.noise import BellDiagonal
+from qcrs.distributed.plan import Effort
+from qcrs.distributed.sharing import Sharing
 from qcrs.errors import BackendError, ConfigError
 from qcrs.qnp.topology import Topology
 from qcrs.qnp.topology.reader import load_topology
@@ -30,6 +32,8 @@ __all__ = ["PREFIX", "Union", "open_union", "read_union", "rehearse", "run", "st
 
 PREFIX = "together:"
 CALIBRATION_PAIRS = 200
+EFFORT = Effort(tries=20, kept=2, moves=8_000)
+"""Per structure: a job has many, and its time is limited."""
 Number = Callable[[dict[str, str], str, float], float]
 
 
@@ -90,7 +94,7 @@ def open_union(found: Union) -> VirtualProcessor:
     names = found.pairs
     made = supply(found.topology, dict.fromkeys(names.values(), CALIBRATION_PAIRS), seed=0) if names else {}
     links = {pair: Link(made[name].state, made[name].rate) for pair, name in names.items()}
-    return VirtualProcessor(found.members, links, name="together")
+    return VirtualProcessor(found.members, links, name="together", effort=EFFORT)
 
 
 @dataclass
@@ -136,7 +140,7 @@ def _channels(raw: Sequence[Sequence[int]]) -> dict[tuple[int, int], int]:
 
 
 def rehearse(payload: bytes) -> bytes:
-    """{"spec", "frames", "job", "processors", "channels"} → {"plan": null where it takes no pairs}."""
+    """{"spec", "frames", "job", "processors", "channels"} → {"plan": null without pairs, "sharings"}."""
     from qcrs.node.runner import device_of, run_units
 
     asked = parse_canonical(payload)
@@ -146,13 +150,14 @@ def rehearse(payload: bytes) -> bytes:
     run_units(device, FramesDocument.from_json(asked["frames"]))
     planned = _planned(stage.tasks, asked["processors"])
     if not planned:
-        return canonical_json({"plan": None})
+        return canonical_json({"plan": None, "sharings": []})
     document = document_of(asked["job"], planned, _channels(asked["channels"]))
-    return canonical_json({"plan": document.as_json()})
+    found = [[list(one.homes), list(one.places), list(one.idle)] for one in device.backend.sharings]
+    return canonical_json({"plan": document.as_json(), "sharings": found})
 
 
 def run(payload: bytes) -> bytes:
-    """The same with "states" by channel and the runner's own words → {"result", "shares"}."""
+    """The same with "states" by channel, "sharings" and the runner's own words → {"result", "shares"}."""
     from qcrs.node import runner
 
     asked = parse_canonical(payload)
@@ -167,6 +172,7 @@ def run(payload: bytes) -> bytes:
             links[p, q] = Link(states[channel], 1.0)
     stage = device.backend.stage = _Recorder(laboratory=Laboratory(links))
     device.backend.absent = frozenset(asked["absent"])
+    device.backend.hints = [Sharing(*map(tuple, one)) for one in asked["sharings"]]
     words = {key: asked[key] for key in ("spec", "job", "execution", "processor", "qubits", "frames")}
     result = ResultDocument.from_json(parse_canonical(runner.run(canonical_json(words), device)))
     document = document_of(asked["job"], _planned(stage.tasks, processors), channels)

@@ -1,6 +1,6 @@
 """Reports of a run: one summary, drawn as plain SVG and written as one HTML page."""
 
 from qcrs.report.page import page, write
-from qcrs.report.summary import Execution, Flow, Job, Processor, Summary
+from qcrs.report.summary import Entangled, Execution, Flow, Job, Processor, Summary
 
-__all__ = ["Execution", "Flow", "Job", "Processor", "Summary", "page", "write"]
+__all__ = ["Entangled", "Execution", "Flow", "Job", "Processor", "Summary", "page", "write"]

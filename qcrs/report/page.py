@@ -162,6 +162,7 @@ def page(run: Summary) -> str:
             "<h2>Verdicts</h2>",
             charts.verdicts(run),
             as_table(verdicts),
+            *_entangled(run),
             "<h2>Money</h2>",
             charts.money(run),
             as_table(money),
@@ -170,6 +171,32 @@ def page(run: Summary) -> str:
             "</html>\n",
         ]
     )
+
+
+def _entangled(run: Summary) -> list[str]:
+    """The section on what several processors computed together."""
+    one = run.entangled
+    if one is None:
+        return []
+    rows = [
+        ("session", one.session),
+        ("members", " and ".join(one.members)),
+        ("channel", one.channel),
+        ("pairs a shot", one.pairs_per_shot),
+        ("pairs of all shots", one.pairs),
+        ("test rounds", one.test_rounds),
+        ("error rate on X and Z", f"{one.qber_x_ppm / 1e4:.2f} %, {one.qber_z_ppm / 1e4:.2f} %"),
+        ("fidelity attested by both ends", _ppm(one.fidelity_ppm)),
+        ("paid for the pairs", one.paid),
+    ]
+    claims = "".join(f'<li><span class="ok">✓</span> {escape(words)}</li>' for words in one.holds)
+    wrong = "".join(f'<li><span class="bad">✗</span> {escape(words)}</li>' for words in one.problems)
+    return [
+        f"<h2>Computed together</h2><p>Job {one.job} on entangled processors; check it with "
+        f"<code>qcrs session check {one.session}</code>.</p>",
+        table(["what", "value"], rows),
+        f"<details><summary>held against chain and store</summary><ul>{wrong}{claims}</ul></details>",
+    ]
 
 
 def write(run: Summary, folder: Path) -> Path:

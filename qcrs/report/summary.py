@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Execution", "Flow", "Job", "Processor", "Summary"]
+__all__ = ["Entangled", "Execution", "Flow", "Job", "Processor", "Summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,27 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Entangled:
+    """A job that several processors computed together: its session, channel and what the ends attested."""
+
+    job: int
+    session: int
+    members: tuple[str, ...]
+    channel: int
+    pairs_per_shot: int
+    pairs: int
+    test_rounds: int
+    qber_x_ppm: int
+    qber_z_ppm: int
+    fidelity_ppm: int
+    paid: int
+    """For the pairs, to both ends."""
+    holds: tuple[str, ...]
+    """What chain and store agree in."""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A whole run."""
 
@@ -104,6 +125,7 @@ class Summary:
     flows: tuple[Flow, ...]
     checks: tuple[tuple[str, bool, str], ...] = field(default=())
     """What the run had to show: claim, whether it holds, the figures."""
+    entangled: Entangled | None = None
 
     @property
     def ok(self) -> bool:

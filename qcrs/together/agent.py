@@ -128,6 +128,17 @@ class Agent:
             if session.running and self.processor in session.request.parties:
                 self._guarded(f"session {session.id}", partial(self._session, book, session))
 
+    def attend(self, channel: Channel) -> None:
+        """Do what is due in one channel; raises what stands in its way."""
+        if self.processor not in channel.ends:
+            raise InputError(
+                f"channel {channel.id} joins processors {channel.ends[0]} and {channel.ends[1]}",
+                field="processor",
+                value=self.processor,
+                solution="name one of them",
+            )
+        self._channel(channel)
+
     def _guarded(self, what: str, action: Callable[[], None]) -> None:
         try:
             action()

@@ -35,7 +35,7 @@ from qiskit.transpiler import InstructionProperties, Target
 from qcrs.distributed.cutting import MOST_OVERHEAD, CutOffer, expectations, offer
 from qcrs.distributed.network import Network
 from qcrs.distributed.noise import MOST_EXACT, BellDiagonal, predicted, sampled
-from qcrs.distributed.normal_form import NormalForm, Turn, normal_form
+from qcrs.distributed.normal_form import NormalForm, normal_form
 from qcrs.distributed.plan import Effort, Plan, plan
 from qcrs.distributed.schedule import schedule
 from qcrs.distributed.sharing import Sharing
@@ -196,6 +196,8 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
         """Members that are not to be counted on."""
         self.last: Task | None = None
         """What the last `run` had planned."""
+        self.hints: list[Sharing] = []
+        """Sharings that were found before for the structures that come next, in their order."""
         self._sharings: dict[Any, Sharing] = {}
         self._target = _union(self.members, self.links)
 
@@ -272,11 +274,18 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
         form = normal_form(circuit)
         key = (network, _structure(form))
         known = self._sharings.get(key)
+        if known is None and self.hints:
+            known = self._sharings[key] = self.hints.pop(0)
         if known is not None:
             return Plan(form, network, known, schedule(form, network, known))
         made = plan(circuit, network, self.effort)
         self._sharings[key] = made.sharing
         return made
+
+    @property
+    def sharings(self) -> list[Sharing]:
+        """What was found, one for each structure, in the order of their coming."""
+        return list(self._sharings.values())
 
     def quote(self, circuit: QuantumCircuit, shots: int = 1024) -> Quote:
         """Which way is open and what it takes. Raises as `plan`, and as `cutting.offer` where it is dear."""
@@ -394,11 +403,11 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
 
 
 def _structure(form: NormalForm) -> Any:
-    """What a sharing rests on: which gates join which segments in which order, angles aside."""
-    steps = tuple(
-        ("turn", one.qubit) if isinstance(one, Turn) else (one.qubits, one.segments) for one in form.steps
-    )
-    return form.qubits, steps, form.segments, form.measures
+    """What a sharing rests on: which gates join which segments, in which order. Angles play no part."""
+    order = sorted(range(len(form.segments)), key=lambda i: form.segments[i].start)
+    segments = tuple((one.qubit, one.gates, one.next) for one in form.segments)
+    gates = tuple((one.segments, one.qubits) for one in form.gates)
+    return form.qubits, segments, tuple(order), gates
 
 
 def _union(members: Sequence[Member], links: Mapping[Pair, Link]) -> Target:

@@ -48,13 +48,15 @@ def ghz(n: int) -> QuantumCircuit:
 
 def test_a_job_is_planned_then_run_as_planned() -> None:
     circuit = ghz(4)
-    plan = PlanDocument.from_json(parse_canonical(rehearse(asked(circuit)))["plan"])
+    rehearsed = parse_canonical(rehearse(asked(circuit)))
+    plan = PlanDocument.from_json(rehearsed["plan"])
+    assert len(rehearsed["sharings"]) == 1  # all frames have one structure
     assert (plan.parties, plan.channels, plan.ebits) == ((4, 5), ((11, 0, 1),), (1,))
     assert plan.problem() is None
     assert len(plan.circuits) == 10  # frames
     assert plan.pairs(11) == SHOTS
     states = {"11": state_words(BellDiagonal.werner(0.95))}
-    answer = parse_canonical(run(asked(circuit, states=states)))
+    answer = parse_canonical(run(asked(circuit, states=states, sharings=rehearsed["sharings"])))
     result = ResultDocument.from_json(answer["result"])
     found = [Share.from_json(raw) for raw in answer["shares"]]
     assert [one.processor for one in found] == list(plan.parties)
@@ -67,13 +69,13 @@ def test_a_job_is_planned_then_run_as_planned() -> None:
 
 
 def test_a_job_that_one_member_holds_takes_no_session() -> None:
-    assert parse_canonical(rehearse(asked(ghz(2)))) == {"plan": None}
+    assert parse_canonical(rehearse(asked(ghz(2))))["plan"] is None
 
 
 def test_a_member_that_is_absent_is_not_counted_on() -> None:
     with pytest.raises(BackendError, match="share entanglement"):
         rehearse(asked(ghz(4), absent=[1]))
-    assert parse_canonical(rehearse(asked(ghz(4)))).keys() == {"plan"}
+    assert parse_canonical(rehearse(asked(ghz(4))))["plan"] is not None
 
 
 def test_its_public_document_names_all_qubits() -> None:
