@@ -5,6 +5,7 @@ Every command is a process of its own, as it is for a user; nothing here knows m
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 
 from qcrs.client.reader import Reader
-from qcrs.client.results import find_hand_over
-from qcrs.client.sealed import parse_job_document
+from qcrs.client.results import find_hand_over, find_openings
+from qcrs.client.sealed import open_secret, parse_job_document
+from qcrs.client.wallet import Wallet
 from qcrs.types import digest_to_cid
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(1800)]
@@ -184,6 +186,42 @@ def test_the_ledger_is_audited(running: Any, results: Any) -> None:
     assert done.value["ok"]
     assert done.value["jobs"] >= len(results) + len(running.plan.nodes)
     assert done.value["escrows"] == 0
+
+
+def test_no_secret_is_in_any_log(running: Any, results: Any, reader: Reader) -> None:
+    """Account keys, beacon keys, and the keys and seeds of every finished job, in any usual writing."""
+    wallet = Wallet(running.home)
+    secrets = {f"key of {name}": bytes(wallet.load(name, password="").key) for name in wallet.names()}
+    for path in running.home.keys.glob("*.pem"):
+        secrets[path.name] = base64.b64decode("".join(path.read_text().splitlines()[1:-1]))[64:128]
+    history = reader.history()
+    for found in results.values():
+        job = history.jobs[found["job"]]
+        agrees(running, job.id)
+        opening = find_openings(reader, job, range(1, reader.contracts.quorum.era() + 1))[0]
+        document = parse_job_document(reader.store.get(digest_to_cid(job.request.payload)))
+        secret = open_secret(reader.store.get(document.secret), opening.secret)
+        secrets |= {
+            f"frames key of {job.id}": opening.frames,
+            f"secret key of {job.id}": opening.secret,
+            f"seed of {job.id}": secret.seed,
+            **{f"result key of {job.id}/{index}": key for index, key in opening.results.items()},
+        }
+    assert len(secrets) > 2 * len(running.plan.oracle_names) + 3 * len(results)
+    files = [path for path in running.log_folder.rglob("*") if path.is_file()]
+    assert len(files) > len(running.plan.oracle_names)
+    for path in files:
+        text = path.read_text(errors="replace")
+        for name, value in secrets.items():
+            codes = (base64.b64encode(value), base64.urlsafe_b64encode(value))
+            forms = [
+                value.hex(),
+                str(int.from_bytes(value, "big")),
+                repr(value),
+                *(c.decode() for c in codes),
+            ]
+            written = [form for form in forms if form in text]
+            assert not written, f"{name} stands in {path.name}"
 
 
 def test_a_job_for_a_stopped_processor_fails_by_its_deadline_and_is_refunded(
