@@ -12,7 +12,7 @@ import {IEntanglementChannels} from "./interfaces/IEntanglementChannels.sol";
 import {IEntanglementCoordinator} from "./interfaces/IEntanglementCoordinator.sol";
 import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
 import {Coherence} from "./libraries/Coherence.sol";
-import {JobId, ProcessorId} from "./libraries/Types.sol";
+import {JobId, ProcessorId, QuantumKey} from "./libraries/Types.sol";
 
 /// @title EntanglementCoordinator
 /// @notice Who computes together: ledger, sessions, administration and views. The channel functions live in
@@ -90,6 +90,11 @@ contract EntanglementCoordinator is Endings, IEntanglementCoordinator {
 
     /// @inheritdoc IEntanglementChannels
     function attest(ChannelId, ProcessorId, Attestation calldata) external {
+        _runChannels();
+    }
+
+    /// @inheritdoc IEntanglementChannels
+    function attestWithKey(ChannelId, ProcessorId, Attestation calldata, QuantumKey calldata, bytes calldata) external {
         _runChannels();
     }
 

@@ -3,9 +3,10 @@ pragma solidity ^0.8.37;
 
 import {ChannelId, SessionId} from "../interfaces/IEntanglementBase.sol";
 import {IEntanglementChannels} from "../interfaces/IEntanglementChannels.sol";
+import {IProcessorKeys} from "../interfaces/IProcessorKeys.sol";
 import {IProcessorRegistry} from "../interfaces/IProcessorRegistry.sol";
 import {IndexedMerkle} from "../libraries/IndexedMerkle.sol";
-import {ProcessorId} from "../libraries/Types.sol";
+import {ProcessorId, QuantumKey} from "../libraries/Types.sol";
 import {CoordinatorBase} from "./CoordinatorBase.sol";
 import {Endings} from "./Endings.sol";
 
@@ -81,6 +82,24 @@ contract EntanglementChannels is Endings, IEntanglementChannels {
 
     /// @inheritdoc IEntanglementChannels
     function attest(ChannelId id, ProcessorId processor, Attestation calldata a) external {
+        (, uint32 era,) = REGISTRY.keyOf(processor);
+        if (era != 0) revert IProcessorKeys.ProcessorRegistryKeyRequired(processor);
+        _attest(id, processor, a);
+    }
+
+    /// @inheritdoc IEntanglementChannels
+    function attestWithKey(
+        ChannelId id,
+        ProcessorId processor,
+        Attestation calldata a,
+        QuantumKey calldata key,
+        bytes calldata signature
+    ) external {
+        _attest(id, processor, a);
+        REGISTRY.useKey(processor, "attest", keccak256(abi.encode(id, a)), key, signature);
+    }
+
+    function _attest(ChannelId id, ProcessorId processor, Attestation calldata a) private {
         Channel storage c = _channels[id];
         ChannelHead memory head = _channelHead(id);
         if (head.state != ChannelState.Live) revert CoordinatorWrongChannelState(id, head.state);

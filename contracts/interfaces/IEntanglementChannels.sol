@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {ProcessorId} from "../libraries/Types.sol";
+import {ProcessorId, QuantumKey} from "../libraries/Types.sol";
 import {ChannelId, IEntanglementBase} from "./IEntanglementBase.sol";
 
 /// @title Channels: paid entanglement between two processors, attested epoch by epoch
@@ -18,8 +18,18 @@ interface IEntanglementChannels is IEntanglementBase {
 
     /// Attests the current epoch for one end. The second of the two settles it: the lower count is paid if the worse of the
     /// two figures is inside the bounds; otherwise the channel is quarantined and its sessions abort. If either end had
-    /// nothing, nothing is paid and nothing is held against anyone.
+    /// nothing, nothing is paid and nothing is held against anyone. Of a processor without a post-quantum key.
     function attest(ChannelId channel, ProcessorId processor, Attestation calldata attestation) external;
+
+    /// `attest` of a processor with a key, which signs the act "attest" for this contract, its content being
+    /// `keccak256(channel ‖ words of the attestation)`; see IProcessorKeys.
+    function attestWithKey(
+        ChannelId channel,
+        ProcessorId processor,
+        Attestation calldata attestation,
+        QuantumKey calldata key,
+        bytes calldata signature
+    ) external;
 
     /// Ends an epoch that one end attested and the other did not inside its window. Open to anyone. The silent end pays the
     /// penalty to the one that waited.

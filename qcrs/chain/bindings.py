@@ -1827,12 +1827,16 @@ class EntanglementCoordinator(Binding):
         return result
 
     def attest(self, value0: int, value1: int, value2: Attestation) -> Call:
-        """Attests the current epoch for one end. The second of the two settles it: the lower count is paid if the worse of the two figures is inside the bounds; otherwise the channel is quarantined and its sessions abort. If either end had nothing, nothing is paid and nothing is held against anyone."""
+        """Attests the current epoch for one end. The second of the two settles it: the lower count is paid if the worse of the two figures is inside the bounds; otherwise the channel is quarantined and its sessions abort. If either end had nothing, nothing is paid and nothing is held against anyone. Of a processor without a post-quantum key."""
         return self._prepare("attest", "4e8c6106", (Parameter("value0", "uint32"), Parameter("value1", "uint32"), Parameter("value2", "(uint32,bytes32,uint32,uint24,uint24,uint24,uint32)", Attestation)), (), (value0, value1, value2))
 
     def attest_correction(self, id: int, processor: int, record: CorrectionRecord) -> Call:
         """A party attests the error correction of the session, in GO or after DONE. The first fixes the record; the others attest the same or revert."""
         return self._prepare("attestCorrection", "7e80acac", (Parameter("id", "uint64"), Parameter("processor", "uint32"), Parameter("record", "(bytes32,uint16,uint32,bytes32,bytes32,uint64,uint64,uint64)", CorrectionRecord)), (), (id, processor, record))
+
+    def attest_with_key(self, value0: int, value1: int, value2: Attestation, value3: QuantumKey, value4: bytes) -> Call:
+        """`attest` of a processor with a key, which signs the act "attest" for this contract, its content being `keccak256(channel ‖ words of the attestation)`; see IProcessorKeys."""
+        return self._prepare("attestWithKey", "fbf83903", (Parameter("value0", "uint32"), Parameter("value1", "uint32"), Parameter("value2", "(uint32,bytes32,uint32,uint24,uint24,uint24,uint32)", Attestation), Parameter("value3", "(bytes24,bytes20)", QuantumKey), Parameter("value4", "bytes")), (), (value0, value1, value2, value3, value4))
 
     def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
         """Returns the current authority."""

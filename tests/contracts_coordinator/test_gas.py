@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from coordinator_keys import Keyed, vector_key
 from coordinator_play import Play
 from coordinator_words import Correction, Request, Seen
 
@@ -71,6 +72,14 @@ def session_steps(
     gas[f"abort of {k}, one arrived"] = send("abort", again, by=play.stage.stranger).gas
 
 
+def key_steps(play: Play, gas: dict[str, int]) -> None:
+    """The first end of a channel that has had an epoch, with a post-quantum key."""
+    keyed = Keyed(play, vector_key())
+    keyed.attest(Seen(), 1)
+    play.attest(keyed.channel, 2, Seen())
+    gas["attest with a key, first end"] = keyed.attest(Seen(2), 2).gas
+
+
 def measure(play: Play) -> dict[str, int]:
     gas: dict[str, int] = {}
     channel_steps(play, gas)
@@ -79,6 +88,7 @@ def measure(play: Play) -> dict[str, int]:
     warm, request = play.session(job=1, parties=(1, 2, 3), channels=(first, other, third), ebits=(1, 1, 1))
     session_steps(play, gas, (1, 2), (first,))
     session_steps(play, gas, (1, 2, 3), (first, other, third))
+    key_steps(play, gas)
     play.pass_barriers(warm, request, 0)
     gas["quarantine with one session of 3"] = play.c.send("quarantine", first, by=play.stage.security).gas
     return gas
