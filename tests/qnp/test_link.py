@@ -35,7 +35,7 @@ def test_a_label_is_open_while_both_ends_want_it() -> None:
     assert layer.create(5, 0, 2)
     stream = layer.turn()
     assert stream is not None
-    assert stream.modes == [2, KEEP]
+    assert stream.modes == (2, KEEP)
 
 
 def test_equal_weights_go_in_the_order_of_labels_on_every_link() -> None:

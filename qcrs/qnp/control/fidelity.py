@@ -15,7 +15,7 @@ from functools import lru_cache
 from qcrs.errors import ConfigError
 from qcrs.qnp.physical import single_click
 from qcrs.qnp.physical.hardware import Source
-from qcrs.qnp.topology.model import LinkSpec, Topology
+from qcrs.qnp.topology.model import Topology
 
 __all__ = ["LinkSetting", "PathModel", "link_setting"]
 
@@ -56,7 +56,7 @@ def link_setting(topology: Topology, link: int, fidelity: float) -> LinkSetting:
                 field="fidelity",
                 value=fidelity,
             )
-        alpha, source = None, Source(spec.p, spec.attempt_ns, _heralded(spec), (0, 1, 2, 3))
+        alpha, source = None, _heralded(spec.p, spec.attempt_ns, spec.fidelity, spec.dephasing)
     else:
         alpha, source = _single_click(fidelity, spec.eta, spec.attempt_ns)
     mean = single_click.cycle_time_ns(source.p, spec.attempt_ns)
@@ -71,12 +71,16 @@ def _single_click(fidelity: float, eta: float, attempt_ns: int) -> tuple[float, 
     return alpha, Source(p, attempt_ns, xyz, (2, 3), single_click.herald_fidelity(alpha, eta))
 
 
-def _heralded(spec: LinkSpec) -> tuple[float, float, float]:
-    """Correlators with the infidelity spread evenly (Werner) or over Z alone, or in between."""
-    bad = 1 - spec.fidelity
-    z = bad * (1 + 2 * spec.dephasing) / 3
-    x = y = bad * (1 - spec.dephasing) / 3
-    return 1 - 2 * (z + y), 1 - 2 * (z + x), 1 - 2 * (x + y)
+@lru_cache(maxsize=4096)
+def _heralded(p: float, attempt_ns: int, fidelity: float, dephasing: float) -> Source:
+    """A source whose infidelity is spread evenly (Werner) or over Z alone, or in between.
+
+    Equal sources are one object: a large network has thousands, and few fit in a cache.
+    """
+    bad = 1 - fidelity
+    z = bad * (1 + 2 * dephasing) / 3
+    x = y = bad * (1 - dephasing) / 3
+    return Source(p, attempt_ns, (1 - 2 * (z + y), 1 - 2 * (z + x), 1 - 2 * (x + y)), (0, 1, 2, 3))
 
 
 class PathModel:

@@ -182,9 +182,9 @@ class FaultyNetwork(Network):
         self._stopped(node)
         noticed = min(restart, now + self.topology.control.keepalive_ns)
         for port in ports:
-            for side, peer in enumerate(port.peers):
-                if peer is not None:
-                    neighbour, back = peer[0], 1 - side
+            for side, neighbour in enumerate(port.neighbours):
+                if neighbour is not None:
+                    back = 1 - side
                     self.call_at(
                         noticed,
                         lambda t, p=neighbour, s=back: self._lost(t, p, s, Reason.NODE_CRASHED),  # type: ignore[misc]
@@ -283,7 +283,9 @@ class FaultyNetwork(Network):
 
     def _send(self, now: int, port: Port, side: int, frame: Frame) -> None:
         link, end = port.links[side]  # type: ignore[misc]  # rules send only where the path goes
-        peer, delay = port.peers[side]  # type: ignore[misc]
+        peer = port.neighbours[side]
+        assert peer is not None  # noqa: S101 - rules send only where the path goes
+        delay = port.right_delay_ns if side else port.left_delay_ns
         wire = self._wire(link, end)
         wire.sent += 1
         if frame and frame[0] == COMPLETE and port.circuit in self._liars and port.is_head:
@@ -325,7 +327,8 @@ class FaultyNetwork(Network):
         if made is not None:
             label, sequence, bell, one, two, seen1, seen2 = made
             deaf = losses.pop(0) if losses else -1
-            for (port, side), handle, outcome in zip(label.hops, (one, two), (seen1, seen2), strict=True):
+            ends = (label.hops[:2], label.hops[2:])
+            for (port, side), handle, outcome in zip(ends, (one, two), (seen1, seen2), strict=True):
                 if port.node == deaf:
                     self.plant.free(now, handle)  # its controller never learned of the pair and goes on
                 else:

@@ -44,6 +44,8 @@ class Port:
         "delivered",
         "index",
         "is_head",
+        "left",
+        "left_delay_ns",
         "links",
         "node",
         "on_cancel",
@@ -54,7 +56,8 @@ class Port:
         "on_request",
         "on_swap",
         "on_timer",
-        "peers",
+        "right",
+        "right_delay_ns",
         "state",
         "swap_ns",
     )
@@ -65,7 +68,9 @@ class Port:
         self.node = node
         self.is_head = entry.previous is None
         self.swap_ns = entry.swap_ns
-        self.peers: list[tuple[Port, int] | None] = [None, None]
+        self.left: Port | None = None
+        self.right: Port | None = None
+        self.left_delay_ns = self.right_delay_ns = 0
         self.links: list[tuple[int, int] | None] = [None, None]
         self.state: Any = None
         self.delivered: list[tuple[int, int]] | None = None
@@ -77,6 +82,11 @@ class Port:
         self.on_purified: Callable[..., list[Action]]
         self.on_request: Callable[..., list[Action]]
         self.on_cancel: Callable[..., list[Action]]
+
+    @property
+    def neighbours(self) -> tuple[Port | None, Port | None]:
+        """The same circuit at the nodes before and after."""
+        return self.left, self.right
 
 
 class Network:
@@ -148,11 +158,13 @@ class Network:
             link = self.plant.links[setting.link]
             end = 0 if link.nodes[0] == left.node else 1
             delay = self.topology.links[setting.link].frame_delay_ns
-            left.peers[1], right.peers[0] = (right, delay), (left, delay)
+            left.right, left.right_delay_ns = right, delay
+            right.left, right.left_delay_ns = left, delay
             left.links[1], right.links[0] = (setting.link, end), (setting.link, 1 - end)
             stream = self.plant.install(setting.link, number, setting.source, plan.spec.weight)
+            stream.hops = (left, 1, right, 0) if end == 0 else (right, 0, left, 1)
             hops = ((left, 1), (right, 0))
-            stream.hops = self._by_link[setting.link, number] = hops if end == 0 else hops[::-1]
+            self._by_link[setting.link, number] = hops if end == 0 else hops[::-1]
 
     def _bind(self, port: Port, entry: RoutingEntry) -> None:
         """Attach the rules of a fresh state to a port."""
@@ -354,7 +366,7 @@ class Network:
         made = self.plant.herald(now, link)
         if made is not None:
             label, sequence, bell, one, two, seen1, seen2 = made
-            (first, side1), (second, side2) = label.hops
+            first, side1, second, side2 = label.hops
             actions = first.on_pair(now, side1, sequence, one, bell, seen1)
             if actions:
                 self._perform(now, first, actions)
@@ -379,10 +391,12 @@ class Network:
         for action in actions:
             kind = action[0]
             if kind == SEND:
-                side = action[1]
-                peer, delay = port.peers[side]  # type: ignore[misc]  # rules send only where the path goes
                 self._number = number = self._number + 1
-                self._later((now + delay, number, FRAME, peer, 1 - side, action[2]))
+                if action[1]:
+                    event = (now + port.right_delay_ns, number, FRAME, port.right, 0, action[2])
+                else:
+                    event = (now + port.left_delay_ns, number, FRAME, port.left, 1, action[2])
+                self._later(event)
             elif kind == SWAP:
                 if port.swap_ns:
                     self._push(now + port.swap_ns, SWAPPED, port, action, None)

@@ -76,6 +76,7 @@ class Plant:
         self.links: list[Link] = []
         self.pairs_made = 0
         self._schedule = schedule
+        self._inverse: dict[float, float] = {}
         self._pool_of: dict[int, Pool] = {}
         self._measured: dict[int, int] = {}
         self._axes = [Stream(seed, f"axes/{i}") for i in range(len(topology.nodes))]
@@ -100,7 +101,9 @@ class Plant:
 
     def install(self, link: int, label: int, source: Source, weight: int) -> Label:
         """Let a link serve a label with this setting of its source; the label's stream."""
-        inverse = 0.0 if source.p >= 1.0 else 1 / log1p(-source.p)
+        if source.p not in self._inverse:
+            self._inverse[source.p] = 0.0 if source.p >= 1.0 else 1 / log1p(-source.p)
+        inverse = self._inverse[source.p]
         stream = self.links[link].layer.install(label, weight)
         stream.source, stream.inverse = source, inverse
         return stream

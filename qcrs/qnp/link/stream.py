@@ -11,8 +11,19 @@ from __future__ import annotations
 from typing import Any
 
 from qcrs.errors import InputError
+from qcrs.qnp.physical.hardware import KEEP
 
 __all__ = ["LinkLayer", "Stream"]
+
+
+CLOSED: tuple[int | None, int | None] = (None, None)
+KEPT: tuple[int | None, int | None] = (KEEP, KEEP)
+
+
+def _with(modes: tuple[int | None, int | None], end: int, mode: int | None) -> tuple[int | None, int | None]:
+    """Modes with one end's changed; the two most frequent are one object each, which stays in a cache."""
+    changed = (modes[0], mode) if end else (mode, modes[1])
+    return KEPT if changed == KEPT else CLOSED if changed == CLOSED else changed
 
 
 class Stream:
@@ -24,12 +35,15 @@ class Stream:
         self.label = label
         self.weight = weight
         self.sequence = 0
-        self.modes: list[int | None] = [None, None]
+        self.modes: tuple[int | None, int | None] = CLOSED
         """Basis code of each end, KEEP to keep the qubit, None while that end has not asked."""
         self.source: Any = None
         self.inverse = 0.0
         self.hops: Any = None
-        """The pair source's setting, 1/ln(1 − p), and whom pairs are for at each end: set by the driver."""
+        """The pair source's setting, 1/ln(1 − p), and whom pairs are for (a port and its side, for each end).
+
+        Set by the driver.
+        """
 
 
 class LinkLayer:
@@ -55,13 +69,13 @@ class LinkLayer:
     def create(self, label: int, end: int, mode: int) -> bool:
         """One end asks for a stream, or changes how it wants its qubits; whether the label is open now."""
         stream = self._streams[label]
-        stream.modes[end] = mode
+        stream.modes = _with(stream.modes, end, mode)
         return self._refresh(stream)
 
     def stop(self, label: int, end: int) -> None:
         """One end has enough."""
         stream = self._streams[label]
-        stream.modes[end] = None
+        stream.modes = _with(stream.modes, end, None)
         self._refresh(stream)
 
     def _refresh(self, stream: Stream) -> bool:

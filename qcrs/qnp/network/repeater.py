@@ -32,21 +32,38 @@ SWEEP = 2
 NOTHING: list[Action] = []
 
 
+class _Side:
+    """What a repeater knows of one of its two links. In one place, as a large network outgrows caches."""
+
+    __slots__ = ("armed", "busy", "evicted", "old", "parked", "queue", "records", "seen")
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.armed = False
+        self.evicted = 0
+        self.queue: list[tuple[int, int, int, int]] = []
+        """Pairs that wait: sequence, handle, Bell index, deadline; oldest first."""
+        self.records: dict[int, Record] = {}
+        self.old: dict[int, Record] = {}
+        self.busy: set[int] = set()
+        self.parked: dict[int, tuple[int, Frame]] = {}
+
+    def waits(self, sequence: int) -> bool:
+        """Whether a pair is queued here, or in a swap that is under way."""
+        for entry in self.queue:
+            if entry[0] == sequence:
+                return True
+        return sequence in self.busy
+
+
 class Repeater:
     """State of one circuit at a node between its ends; methods are the node's rules."""
 
     __slots__ = (
-        "_armed",
-        "_busy",
         "_circuit",
         "_cutoff",
-        "_evicted",
-        "_parked",
-        "_queues",
-        "_records",
-        "_records_old",
         "_rotate_at",
-        "_seen",
+        "_sides",
         "_slow",
         "_streaming",
         "_sweeping",
@@ -62,15 +79,8 @@ class Repeater:
         self._circuit = entry.circuit
         self._cutoff = entry.cutoff_ns
         self._slow = entry.swap_ns > 0
-        self._queues: tuple[list[tuple[int, int, int, int]], ...] = ([], [])
-        self._armed = [False, False]
-        self._seen = [0, 0]
-        self._records: list[dict[int, Record]] = [{}, {}]
-        self._records_old: list[dict[int, Record]] = [{}, {}]
+        self._sides = (_Side(), _Side())
         self._rotate_at = entry.horizon_ns
-        self._evicted = [0, 0]
-        self._busy: tuple[set[int], set[int]] = (set(), set())
-        self._parked: tuple[dict[int, tuple[int, Frame]], ...] = ({}, {})
         self._streaming = False
         self._sweeping = False
 
@@ -82,15 +92,17 @@ class Repeater:
         """A link made a pair: swap it with the oldest one of the other side, or queue it under a cutoff."""
         if self.closed:
             return [(FREE, handle)]
+        here = self._sides[side]
         if not self._streaming or outcome >= 0:
-            self._seen[side] = max(sequence, self._seen[side])
+            here.seen = max(sequence, here.seen)
             return [(FREE, handle), *self._discard(now, side, sequence)]
         actions: list[Action] = []
-        if sequence != self._seen[side] + 1:
-            for lost in range(self._seen[side] + 1, sequence):
+        if sequence != here.seen + 1:
+            for lost in range(here.seen + 1, sequence):
                 actions += self._discard(now, side, lost)
-        self._seen[side] = sequence
-        waiting = self._queues[1 - side]
+        here.seen = sequence
+        there = self._sides[1 - side]
+        waiting = there.queue
         while waiting:
             other, other_handle, other_bell, deadline = waiting.pop(0)
             if deadline <= now:
@@ -98,17 +110,17 @@ class Repeater:
                 actions += self._discard(now, 1 - side, other)
                 continue
             if self._slow:
-                self._busy[side].add(sequence)
-                self._busy[1 - side].add(other)
+                here.busy.add(sequence)
+                there.busy.add(other)
             if side:
                 actions.append((SWAP, other, other_handle, other_bell, sequence, handle, bell))
             else:
                 actions.append((SWAP, sequence, handle, bell, other, other_handle, other_bell))
             return actions
         deadline = now + self._cutoff
-        self._queues[side].append((sequence, handle, bell, deadline))
-        if not self._armed[side]:
-            self._armed[side] = True
+        here.queue.append((sequence, handle, bell, deadline))
+        if not here.armed:
+            here.armed = True
             actions.append((SET_TIMER, deadline, side))
         return actions
 
@@ -120,12 +132,13 @@ class Repeater:
             return NOTHING
         if now >= self._rotate_at:
             self._rotate(now)
-        self._records[0][left] = (right, outcome ^ right_bell)
-        self._records[1][right] = (left, outcome ^ left_bell)
+        before, after = self._sides
+        before.records[left] = (right, outcome ^ right_bell)
+        after.records[right] = (left, outcome ^ left_bell)
         if self._slow:
-            self._busy[0].discard(left)
-            self._busy[1].discard(right)
-        if self._parked[0] or self._parked[1]:
+            before.busy.discard(left)
+            after.busy.discard(right)
+        if before.parked or after.parked:
             return self._release(now, 0, left) + self._release(now, 1, right)
         return NOTHING
 
@@ -133,21 +146,20 @@ class Repeater:
         if now >= self._rotate_at:
             self._rotate(now)
         self.discards += 1
-        self._records[side][sequence] = DISCARDED
-        return self._release(now, side, sequence) if self._parked[side] else NOTHING
+        here = self._sides[side]
+        here.records[sequence] = DISCARDED
+        return self._release(now, side, sequence) if here.parked else NOTHING
 
     def _release(self, now: int, side: int, sequence: int) -> list[Action]:
-        parked = self._parked[side].pop(sequence, None)
+        parked = self._sides[side].parked.pop(sequence, None)
         return NOTHING if parked is None else self.on_frame(now, side, parked[1])
 
     def _rotate(self, now: int) -> None:
         """Forget records that are older than a horizon; those younger get one more."""
-        for side in (0, 1):
-            old = self._records_old[side]
-            if old:
-                self._evicted[side] = max(self._evicted[side], max(old))
-            self._records_old[side] = self._records[side]
-            self._records[side] = {}
+        for one in self._sides:
+            if one.old:
+                one.evicted = max(one.evicted, max(one.old))
+            one.old, one.records = one.records, {}
         self._rotate_at = now + self.entry.horizon_ns
 
     # ------------------------------------------------------------------ frames
@@ -156,9 +168,10 @@ class Repeater:
         """A frame from the neighbour on `side`."""
         if frame[0] == TRACK:
             link = frame[5]
-            record = self._records[side].pop(link, None)
+            here = self._sides[side]
+            record = here.records.pop(link, None)
             if record is None:
-                record = self._records_old[side].pop(link, None)
+                record = here.old.pop(link, None)
                 if record is None:
                     return self._unknown(now, side, link, frame)
             target, change = record
@@ -182,14 +195,14 @@ class Repeater:
         """No record: park the frame while the pair may still be swapped, refuse it if its record is gone."""
         if self.closed:
             return NOTHING
-        waiting = any(entry[0] == link for entry in self._queues[side]) or link in self._busy[side]
-        if waiting or link > self._seen[side]:
-            self._parked[side][link] = (now, frame)
+        here = self._sides[side]
+        if link > here.seen or here.waits(link):
+            here.parked[link] = (now, frame)
             if self._sweeping:
                 return NOTHING
             self._sweeping = True
             return [(SET_TIMER, now + self.entry.horizon_ns, SWEEP)]
-        if link <= self._evicted[side]:
+        if link <= here.evicted:
             return [(SEND, side, (EXPIRE, self._circuit, frame[4]))]
         return NOTHING  # answered before: a repeated frame
 
@@ -207,8 +220,9 @@ class Repeater:
     def _drain(self, now: int) -> list[Action]:
         actions: list[Action] = []
         for side in (0, 1):
-            while self._queues[side]:
-                sequence, handle, _, _ = self._queues[side].pop(0)
+            queue = self._sides[side].queue
+            while queue:
+                sequence, handle, _, _ = queue.pop(0)
                 actions.append((FREE, handle))
                 actions += self._discard(now, side, sequence)
         return actions
@@ -221,7 +235,7 @@ class Repeater:
             return NOTHING
         if tag == SWEEP:
             return self._sweep(now)
-        queue = self._queues[tag]
+        queue = self._sides[tag].queue
         actions: list[Action] = []
         while queue and queue[0][3] <= now:
             sequence, handle, _, _ = queue.pop(0)
@@ -230,18 +244,19 @@ class Repeater:
         if queue:
             actions.append((SET_TIMER, queue[0][3], tag))
         else:
-            self._armed[tag] = False
+            self._sides[tag].armed = False
         return actions
 
     def _sweep(self, now: int) -> list[Action]:
         actions: list[Action] = []
         oldest = now - self.entry.horizon_ns
         for side in (0, 1):
-            for link, (since, frame) in list(self._parked[side].items()):
+            parked = self._sides[side].parked
+            for link, (since, frame) in list(parked.items()):
                 if since <= oldest:
-                    del self._parked[side][link]
+                    del parked[link]
                     actions.append((SEND, side, (EXPIRE, self._circuit, frame[4])))
-        self._sweeping = any(self._parked)
+        self._sweeping = any(one.parked for one in self._sides)
         if self._sweeping:
             actions.append((SET_TIMER, now + self.entry.horizon_ns, SWEEP))
         return actions
@@ -261,25 +276,21 @@ class Repeater:
             actions = [(LINK_STOP, 0), (LINK_STOP, 1)]
         self._streaming = False
         self.closed = reason
-        for queue in self._queues:
-            actions += [(FREE, handle) for _, handle, _, _ in queue]
-            queue.clear()
-        for records in (*self._records, *self._records_old):
-            records.clear()
-        for parked in self._parked:
-            parked.clear()
+        for one in self._sides:
+            actions += [(FREE, handle) for _, handle, _, _ in one.queue]
+            for table in (one.queue, one.records, one.old, one.parked):
+                table.clear()
         return actions
 
     @property
     def waiting(self) -> tuple[int, int]:
         """Pairs that wait on either side."""
-        return len(self._queues[0]), len(self._queues[1])
+        return len(self._sides[0].queue), len(self._sides[1].queue)
 
     @property
     def records(self) -> int:
         """Records and parked frames held."""
-        records = sum(len(table) for table in (*self._records, *self._records_old))
-        return records + sum(len(parked) for parked in self._parked)
+        return sum(len(one.records) + len(one.old) + len(one.parked) for one in self._sides)
 
 
 CLOSING = {

@@ -186,8 +186,8 @@ class RemoteNetwork(FaultyNetwork):
         super()._perform(now, port, [(*a, ()) if a[0] == 0 and len(a) == 2 else a for a in actions])
 
     def _send(self, now: int, port: Port, side: int, frame: Frame) -> None:
-        peer = port.peers[side]
+        peer = port.neighbours[side]
         if peer is not None:
-            key = (port.node, peer[0].node)
+            key = (port.node, peer.node)
             self._between[key] = self._between.get(key, 0) + 1
         super()._send(now, port, side, frame)
