@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qcrs.client.exchange import Exchange
     from qcrs.together.conductor import Conductor
 
-__all__ = ["conducted", "coordinator_of", "register"]
+__all__ = ["conducted", "coordinator_of", "named_processors", "register"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 HomeOption = Annotated[
@@ -60,18 +60,22 @@ def coordinator_of(exchange: Exchange, *, signing: bool = False) -> Coordinator:
     return Coordinator(exchange.chain, exchange.network, exchange.home, poster)
 
 
+def named_processors(exchange: Exchange) -> dict[str, int]:
+    """Processors that are not retired, by name."""
+    return {one.name: one.id for one in exchange.processors() if not one.retired}
+
+
 def conducted(exchange: Exchange, topology: Path, driver: str, **offer: Any) -> Conductor:
     """A conductor over a topology file; nodes are the processors of the same names."""
     from qcrs.qnp.topology.reader import load_topology
     from qcrs.together.conductor import Conductor, Offer
 
-    named = {one.name: one.id for one in exchange.processors() if not one.retired}
     return Conductor(
         coordinator_of(exchange, signing=True),
         exchange.store,
         exchange.account,
         load_topology(topology),
-        named,
+        named_processors(exchange),
         driver=driver,
         offer=Offer(**{key: value for key, value in offer.items() if value is not None}),
         say=lambda words: say(f"• {words}"),

@@ -52,7 +52,10 @@ def _members(words: str) -> list[Member]:
         name, *sizes = word.split(":")
         if not 1 <= len(sizes) <= 2 or not all(size.isdigit() for size in sizes):
             raise InputError(
-                "a member is written NAME:QUBITS or NAME:QUBITS:LINKS", field="members", value=word
+                "a member is written NAME:QUBITS or NAME:QUBITS:LINKS",
+                field="members",
+                value=word,
+                solution="as in --members alice:4,bob:4:2",
             )
         found.append(Member(name, int(sizes[0]), int(sizes[1]) if len(sizes) > 1 else 0))
     return found

@@ -131,7 +131,13 @@ class Conductor:
         """
         spec = next((one for one in self.topology.circuits if one.name == circuit), None)
         if spec is None:
-            raise InputError("no such circuit in the network", field="circuit", value=circuit)
+            names = ", ".join(one.name for one in self.topology.circuits) or "none"
+            raise InputError(
+                "no such circuit in the network",
+                field="circuit",
+                value=circuit,
+                solution=f"its circuits: {names}",
+            )
         ends = self._processor(spec.head), self._processor(spec.tail)
         path = path_hash(self.topology, circuit)
         known = self._known(ends, path)

@@ -62,7 +62,12 @@ class Member:
 
     def __post_init__(self) -> None:
         if self.qubits < 1 or self.links < 0:
-            raise InputError("a member gives at least one qubit", field="qubits", value=self.qubits)
+            raise InputError(
+                "a member gives at least one qubit",
+                field="qubits",
+                value=self.qubits,
+                solution="give a number of data qubits, and of communication qubits or none",
+            )
 
 
 @dataclass(frozen=True, slots=True)
