@@ -388,6 +388,7 @@ class Network:
 
     def _perform(self, now: int, port: Port, actions: Iterable[Action]) -> None:
         """Carry out what a rule asked for, in order."""
+        agenda = self._agenda
         for action in actions:
             kind = action[0]
             if kind == SEND:
@@ -396,7 +397,10 @@ class Network:
                     event = (now + port.right_delay_ns, number, FRAME, port.right, 0, action[2])
                 else:
                     event = (now + port.left_delay_ns, number, FRAME, port.left, 1, action[2])
-                self._later(event)
+                if event[0] < agenda.edge:
+                    heappush(agenda.heap, event)
+                else:
+                    self._later(event)
             elif kind == SWAP:
                 if port.swap_ns:
                     self._push(now + port.swap_ns, SWAPPED, port, action, None)

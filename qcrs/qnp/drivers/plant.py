@@ -158,9 +158,15 @@ class Plant:
                 for pool in link.pools:
                     pool.waiting.append(link)
             return
+        label: Label | None
         draws, layer = link.draws, link.layer
         if layer.coordinated:
-            label = layer.turn()
+            position = layer.position
+            if position < len(layer.order):  # as `turn`, without the call: this is done for every pair
+                layer.position = position + 1
+                label = layer.order[position]
+            else:
+                label = layer.turn()
         else:
             label = layer.turn(draws.uniform() if layer.wants_draw() else 0.0)
         if label is None:
@@ -186,7 +192,8 @@ class Plant:
         self.pairs_made += 1
         source = label.source
         bells = source.bells
-        bell = bells[link.draws.below(len(bells))] if len(bells) > 1 else bells[0]
+        count = len(bells)
+        bell = bells[min(int(link.draws.uniform() * count), count - 1)] if count > 1 else bells[0]
         nodes, pools = link.nodes, link.pools
         one, two = self.hardware.create(now, source, nodes[0], nodes[1], bell)
         first, second = label.modes
@@ -213,9 +220,12 @@ class Plant:
     def swap(self, now: int, node: int, left: int, right: int) -> int:
         """Bell measurement: both qubits are free again."""
         outcome = self.hardware.swap(now, node, left, right)
-        pools = self._pool_of
-        self.give(now, pools.pop(left))
-        self.give(now, pools.pop(right))
+        pop = self._pool_of.pop
+        for handle in (left, right):
+            pool = pop(handle)
+            pool.free += 1
+            if pool.waiting:
+                self._wake(now, pool)
         return outcome
 
     def used(self, now: int, handle: int) -> None:
@@ -235,13 +245,16 @@ class Plant:
         """A qubit of a pool is free again: links that waited for it try."""
         pool.free += 1
         if pool.waiting:
-            links, pool.waiting = pool.waiting, []
-            for link in links:
-                for other in link.pools:
-                    if other is not pool and link in other.waiting:
-                        other.waiting.remove(link)
-                link.waits = False
-                self.attempt(now, link)
+            self._wake(now, pool)
+
+    def _wake(self, now: int, pool: Pool) -> None:
+        links, pool.waiting = pool.waiting, []
+        for link in links:
+            for other in link.pools:
+                if other is not pool and link in other.waiting:
+                    other.waiting.remove(link)
+            link.waits = False
+            self.attempt(now, link)
 
     # ------------------------------------------------------------------ accounts
 

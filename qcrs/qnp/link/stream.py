@@ -49,14 +49,14 @@ class Stream:
 class LinkLayer:
     """The labels of one link. `turn` is O(1); a label that opens or closes starts the round anew."""
 
-    __slots__ = ("_open", "_order", "_position", "_streams", "coordinated")
+    __slots__ = ("_open", "_streams", "coordinated", "order", "position")
 
     def __init__(self, *, coordinated: bool = True) -> None:
         self.coordinated = coordinated
         self._streams: dict[int, Stream] = {}
         self._open: list[Stream] = []
-        self._order: list[Stream] = []
-        self._position = 0
+        self.order: list[Stream] = []
+        self.position = 0
 
     def install(self, label: int, weight: int = 1) -> Stream:
         """Make a label known; its weight is its share of turns."""
@@ -87,7 +87,7 @@ class LinkLayer:
             self._open.remove(stream)
         else:
             return is_open
-        self._order, self._position = [], 0
+        self.order, self.position = [], 0
         return is_open
 
     @property
@@ -106,17 +106,17 @@ class LinkLayer:
 
     def turn(self, draw: float = 0.0) -> Stream | None:
         """Whose pair is attempted next, or None. `draw` in (0, 1] decides among independent labels."""
-        order = self._order
+        order = self.order
         if not order:
             if not self._open:
                 return None
-            order = self._order = _round(self._open)
+            order = self.order = _round(self._open)
         if not self.coordinated:
             return order[min(int(draw * len(order)), len(order) - 1)]
-        position = self._position
+        position = self.position
         if position >= len(order):
             position = 0
-        self._position = position + 1
+        self.position = position + 1
         return order[position]
 
 
