@@ -222,7 +222,7 @@ def import_(
 
 
 def bench(
-    what: Annotated[str, typer.Argument(help="paper (Figs. 8–10) or peers (SeQUeNCe and SimQN).")],
+    what: Annotated[str, typer.Argument(help="paper (Figs. 8–10), peers (SeQUeNCe, SimQN), scale, tcp.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for tables and plots.")] = None,
     seconds: Annotated[int, typer.Option(min=1, help="Simulated seconds of each point (paper).")] = 60,
     nodes: Annotated[str, typer.Option(help="Chain lengths (peers).")] = "3,5,9,17",
@@ -230,9 +230,11 @@ def bench(
         Path | None,
         typer.Option(help="Where peers' environments live (peers). Default: ~/.cache/qcrs/peers."),
     ] = None,
+    events: Annotated[int, typer.Option(min=1, help="Events to serve (scale).")] = 10_000_000,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs to deliver (tcp).")] = 1000,
     as_json: Json = False,
 ) -> None:
-    """Reproduce the paper's evaluation, or compare with peers in one run."""
+    """Reproduce the paper's evaluation, compare with peers in one run, or time what is large."""
     from qcrs.errors import ConfigError
 
     if what == "paper":
@@ -250,5 +252,20 @@ def bench(
         lengths = tuple(int(n) for n in nodes.split(","))
         peers = compare(lengths, cache, progress=lambda text: say(f"• {text}"))
         emit(peers.as_dict(), as_json=as_json, human=table(peers.rows, peers.headers))
+    elif what in ("scale", "tcp"):
+        emit(_timed(what, events, pairs), as_json=True)
     else:
-        raise ConfigError("no such bench", field="what", value=what, solution="paper or peers")
+        raise ConfigError("no such bench", field="what", value=what, solution="paper, peers, scale or tcp")
+
+
+def _timed(what: str, events: int, pairs: int) -> dict[str, Any]:
+    """200 nodes and 1,000 circuits in one process, or nine node processes over TCP."""
+    if what == "tcp":
+        from qcrs.qnp.bench.tcp import measure as measure_tcp
+
+        say(f"• nine node processes, {pairs:,} pairs")
+        return measure_tcp(pairs=pairs).as_dict()
+    from qcrs.qnp.bench.scale import measure as measure_scale
+
+    say(f"• 200 nodes, 1,000 circuits, {events:,} events")
+    return measure_scale(events=events).as_dict()

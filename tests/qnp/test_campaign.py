@@ -80,3 +80,12 @@ def test_two_hundred_nodes_and_a_thousand_circuits() -> None:
     assert found.events == 10_000_000
     assert found.wrong_bell == 0
     assert found.peak_mib < 1024
+
+
+@pytest.mark.network
+def test_the_bench_of_processes_delivers_all_its_pairs() -> None:
+    from qcrs.qnp.bench.tcp import measure as measure_tcp
+
+    found = measure_tcp(4, 30)
+    assert (found.pairs, found.wrong_bell, found.leaked) == (30, 0, 0)
+    assert 0 < found.p50_ms <= found.p99_ms <= found.most_ms
