@@ -44,21 +44,9 @@ def register(root: typer.Typer) -> None:
 
 
 def _members(words: str) -> list[Member]:
-    from qcrs.errors import InputError
     from qcrs.together.virtual import Member
 
-    found = []
-    for word in words.split(","):
-        name, *sizes = word.split(":")
-        if not 1 <= len(sizes) <= 2 or not all(size.isdigit() for size in sizes):
-            raise InputError(
-                "a member is written NAME:QUBITS or NAME:QUBITS:LINKS",
-                field="members",
-                value=word,
-                solution="as in --members alice:4,bob:4:2",
-            )
-        found.append(Member(name, int(sizes[0]), int(sizes[1]) if len(sizes) > 1 else 0))
-    return found
+    return [Member.read(word) for word in words.split(",")]
 
 
 def _program(path: Path) -> QuantumCircuit:
@@ -139,6 +127,7 @@ def run(
 ) -> None:
     """Run a program over members whose nodes (or `qcrs session serve`) answer; prints the counts."""
     from qcrs.client.exchange import Exchange
+    from qcrs.errors import EntanglementError
     from qcrs.together.stage import SessionStage, union
 
     parties, circuit = _members(members), _program(program)
@@ -150,6 +139,14 @@ def run(
         backend = union(conductor, parties, lambda: number, epochs=epochs)
         found = backend.quote(circuit, shots)
         say(f"• {_quote_text(found, shots)}")
+        if found.way == "cut":
+            raise EntanglementError(
+                "these members cannot run it together",
+                field="members",
+                value=members,
+                solution="name members with more qubits whose channels join them; cutting is for expectation "
+                "values, in Python: VirtualProcessor.expectations",
+            )
         counts = backend.run(circuit, shots=shots).result().get_counts()
         done = backend.stage.finished if isinstance(backend.stage, SessionStage) else []
     finally:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.providers import BackendV2, JobStatus, JobV1, Options
+from qiskit.providers import BackendV2, JobV1, Options
 from qiskit.result import Result
 from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
+from qcrs.circuits.finished import FinishedJob
 from qcrs.errors import BackendError
 from qcrs.node.clifford import is_clifford, sample_clifford
 from qcrs.node.devices import Noise
@@ -60,25 +61,6 @@ def _static(circuit: QuantumCircuit) -> bool:
 def _width(circuit: QuantumCircuit) -> int:
     """How many qubits anything happens to."""
     return len({bit for item in circuit.data if item.operation.name != "barrier" for bit in item.qubits})
-
-
-class FinishedJob(JobV1):  # type: ignore[misc]  # Qiskit's classes are untyped
-    """A job whose result is there when it is made."""
-
-    def __init__(self, backend: BackendV2, result: Result) -> None:
-        super().__init__(backend, result.job_id)
-        self._result = result
-
-    def submit(self) -> None:
-        """Nothing to do."""
-
-    def result(self) -> Result:
-        """The result."""
-        return self._result
-
-    def status(self) -> JobStatus:
-        """Always done."""
-        return JobStatus.DONE
 
 
 def row(circuit: QuantumCircuit, counts: Mapping[int, int], shots: int) -> dict[str, Any]:

@@ -69,18 +69,9 @@ def read_union(path: str, options: dict[str, str], number: Number) -> Union:
             solution="write together:TOPOLOGY.yaml?members=alice:4,bob:4",
         )
     topology = load_topology(Path(path))
-    members = []
-    for word in words.split(","):
-        name, *sizes = word.split(":")
-        if not 1 <= len(sizes) <= 2 or not all(size.isdigit() and int(size) > 0 for size in sizes):
-            raise BackendError(
-                "a member is written NAME:QUBITS or NAME:QUBITS:LINKS",
-                field="members",
-                value=word,
-                solution="as in members=alice:4,bob:4:2",
-            )
-        topology.index(name)
-        members.append(Member(name, int(sizes[0]), int(sizes[1]) if len(sizes) > 1 else 0, noise))
+    members = [Member.read(word, noise) for word in words.split(",")]
+    for one in members:
+        topology.index(one.name)
     found = Union(path, topology, tuple(members))
     if len(members) > 1 and not found.pairs:
         raise ConfigError(

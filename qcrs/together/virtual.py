@@ -27,11 +27,12 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Delay, Measure, Parameter, Reset
 from qiskit.circuit.library import CPhaseGate, CZGate, UGate
 from qiskit.primitives import BackendSamplerV2
-from qiskit.providers import BackendV2, JobStatus, JobV1, Options
+from qiskit.providers import BackendV2, JobV1, Options
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.result import Result
 from qiskit.transpiler import InstructionProperties, Target
 
+from qcrs.circuits.finished import FinishedJob
 from qcrs.distributed.cutting import MOST_OVERHEAD, CutOffer, expectations, offer
 from qcrs.distributed.network import Network
 from qcrs.distributed.noise import MOST_EXACT, BellDiagonal, predicted, sampled
@@ -68,6 +69,19 @@ class Member:
                 value=self.qubits,
                 solution="give a number of data qubits, and of communication qubits or none",
             )
+
+    @classmethod
+    def read(cls, words: str, noise: MemberNoise = NOISELESS) -> Member:
+        """From NAME:QUBITS or NAME:QUBITS:LINKS."""
+        name, *sizes = words.split(":")
+        if not 1 <= len(sizes) <= 2 or not all(size.isdigit() for size in sizes):
+            raise InputError(
+                "a member is written NAME:QUBITS or NAME:QUBITS:LINKS",
+                field="members",
+                value=words,
+                solution="as in alice:4,bob:4:2",
+            )
+        return cls(name, int(sizes[0]), int(sizes[1]) if len(sizes) > 1 else 0, noise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,25 +165,6 @@ class Quote:
     overhead: float = 1.0
     """γ² of cutting: times the shots; 1 without cuts."""
     cut: CutOffer | None = None
-
-
-class _Job(JobV1):  # type: ignore[misc]  # Qiskit's classes are untyped
-    """A job whose result is there when it is made."""
-
-    def __init__(self, backend: BackendV2, result: Result) -> None:
-        super().__init__(backend, result.job_id)
-        self._result = result
-
-    def submit(self) -> None:
-        """Nothing to do."""
-
-    def result(self) -> Result:
-        """The result."""
-        return self._result
-
-    def status(self) -> JobStatus:
-        """Always done."""
-        return JobStatus.DONE
 
 
 class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
@@ -361,7 +356,7 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
             stage = self.stage if task.pairs else Laboratory({})
             try:
                 samples = stage.perform(task, noise, seed)
-                return _Job(self, self._result(circuits, task, samples))
+                return FinishedJob(self, self._result(circuits, task, samples))
             except PartyLostError as error:
                 lost |= frozenset(error.members)
                 if attempt == ATTEMPTS - 1:
@@ -377,7 +372,7 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
         result = device(member.noise).run(ready, shots=shots, seed_simulator=draw, memory=True).result()
         if not result.success:
             raise BackendError(f"Aer failed: {result.status}", field="backend", value=member.name)
-        return _Job(self, result)
+        return FinishedJob(self, result)
 
     def _result(self, circuits: Sequence[QuantumCircuit], task: Task, samples: Sequence[Sampled]) -> Result:
         rows = []

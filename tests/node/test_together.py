@@ -12,7 +12,7 @@ from qcrs.circuits import lower
 from qcrs.client.documents import FramesDocument, ResultDocument
 from qcrs.client.program import Unit, build_documents
 from qcrs.distributed.noise import BellDiagonal
-from qcrs.errors import BackendError, ConfigError
+from qcrs.errors import BackendError, ConfigError, InputError
 from qcrs.node.devices import metadata, open_device, union_of
 from qcrs.node.together import rehearse, run, state_words
 from qcrs.together.plan import PlanDocument
@@ -90,8 +90,8 @@ def test_its_public_document_names_all_qubits() -> None:
     ("spec", "error", "words"),
     [
         (f"together:{PAIR}", BackendError, "names its members"),
-        (f"together:{PAIR}?members=alice", BackendError, "NAME:QUBITS"),
-        (f"together:{PAIR}?members=alice:0,bob:2", BackendError, "NAME:QUBITS"),
+        (f"together:{PAIR}?members=alice", InputError, "NAME:QUBITS"),
+        (f"together:{PAIR}?members=alice:0,bob:2", InputError, "at least one qubit"),
         (f"together:{PAIR}?members=alice:2,carol:2", ConfigError, "no such node"),
         (f"together:{PAIR}?members=alice:2,relay:2", ConfigError, "joins two members"),
         (f"together:{PAIR}?members=alice:2,bob:2&qubits=3", BackendError, "unknown option"),

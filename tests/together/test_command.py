@@ -161,7 +161,7 @@ def test_a_channel_and_a_session_from_the_command_line(qcrs: Command, world: Wor
         (("channel", "open", "missing.yaml", "ada-bea"), "missing.yaml"),
         (("channel", "attest", "9", "--processor", "1", "--account", "ada"), "no such channel"),
         (("session", "run", "lab.yaml", "ghz.qasm", "--members", "ada"), "NAME:QUBITS"),
-        (("session", "run", "lab.yaml", "ghz.qasm", "--members", "ada:1,bea:1"), "share entanglement"),
+        (("session", "run", "lab.yaml", "ghz.qasm", "--members", "ada:1,bea:1"), "times the shots"),
         (("session", "serve", "--processor", "2", "--account", "ada"), "not this account's"),
     ],
 )
