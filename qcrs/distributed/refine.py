@@ -1,7 +1,9 @@
 """Annealing of a sharing: gates change their processor, qubits move or trade places for a while or for good.
 
 Every step keeps the number of qubits on each processor within its capacity at every moment. The cost and its
-change by a move are exact (`sharing.pairs`). The same form, network, start and seed give the same result.
+change by a move are exact (`sharing.pairs`). With few communication qubits a weight on the time for which
+copies are open joins the cost: copies that do not fit are closed and opened again, for a pair each.
+The same form, network, start and seed give the same result.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import random
 from collections.abc import Callable
 
 from qcrs.distributed.network import Network
-from qcrs.distributed.normal_form import NormalForm
+from qcrs.distributed.normal_form import Gate, NormalForm
 from qcrs.distributed.sharing import Sharing, residency
 
 __all__ = ["refine"]
@@ -28,12 +30,16 @@ def refine(
     moves: int,
     hot: float = 0.45,
     seed: int = 0,
+    crowding: float = 0.0,
     progress: Callable[[float], None] | None = None,
 ) -> Sharing:
-    """The best sharing found in `moves` proposals, cooled from the temperature `hot` (in pairs)."""
+    """The best sharing found in `moves` proposals, cooled from the temperature `hot` (in pairs).
+
+    `crowding` is what a copy costs that stays open from beginning to end, in pairs.
+    """
     if network.size == 1 or not form.gates:
         return start
-    state = _State(form, network, start, seed)
+    state = _Crowded(form, network, start, seed, crowding) if crowding else _State(form, network, start, seed)
     ratio = COLD / hot
     for done in range(moves):
         if not done & 1023:
@@ -68,7 +74,7 @@ class _State:
         self.moments = max((last for _, last in self.spans), default=1)
         self._count()
         self.temperature = COLD
-        self.cost = sum(self.trees[mask] for mask in self.mask)
+        self.cost: float = sum(self.trees[mask] for mask in self.mask)
         self.least = self.cost
         self.best = start
 
@@ -106,16 +112,16 @@ class _State:
         else:
             self._trade()
 
-    def _allowed(self, change: int) -> bool:
+    def _allowed(self, change: float) -> bool:
         return change <= 0 or self.random.random() < math.exp(-change / self.temperature)
 
-    def _keep(self, change: int) -> None:
+    def _keep(self, change: float) -> None:
         self.cost += change
-        if self.cost < self.least:
+        if self.cost < self.least - 1e-9:
             self.least = self.cost
             self.best = Sharing(tuple(self.homes), tuple(self.places), tuple(self.idle))
 
-    def _gate_change(self, gate: int, to: int) -> int:
+    def _gate_change(self, gate: int, to: int) -> float:
         at, change = self.places[gate], 0
         for edge in self.gate_edges[gate]:
             old = self.mask[edge]
@@ -169,7 +175,7 @@ class _State:
         if at == to:
             return
         moved = [gate for gate in gates if self.places[gate] == at]
-        change = 0
+        change = 0.0
         for gate in moved:
             change += self._gate_change(gate, to)
             self._put_gate(gate, to)
@@ -224,7 +230,7 @@ class _State:
 
     def _try(self, goals: list[tuple[int, int]], *, trade: bool) -> bool:
         """Moves segments and lets their gates follow; takes all back if that costs too much."""
-        change = 0
+        change = 0.0
         journal: list[tuple[int, int]] = []
         olds = [(segment, self.homes[segment]) for segment, _ in goals]
         for segment, to in goals:
@@ -233,7 +239,7 @@ class _State:
             for gate in self.gates_of[segment]:
                 first, second = self.gate_edges[gate]
                 at = self.places[gate]
-                best, gain = at, 0
+                best, gain = at, 0.0
                 for place in {to, self.homes[first], self.homes[second]} - {at}:
                     this = self._gate_change(gate, place)
                     if this < gain or (this == gain and best == at and self.random.random() < 0.5):
@@ -256,7 +262,7 @@ class _State:
         self._keep(change)
         return True
 
-    def _put_home(self, segment: int, to: int) -> int:
+    def _put_home(self, segment: int, to: int) -> float:
         at, change = self.homes[segment], 0
         if at == to:
             return 0
@@ -266,3 +272,69 @@ class _State:
             change += self.trees[self.mask[edge]]
         self.homes[segment] = to
         return change
+
+
+class _Crowded(_State):
+    """Counts also for how long copies are open, in the order of the form's steps."""
+
+    def __init__(
+        self, form: NormalForm, network: Network, start: Sharing, seed: int, crowding: float
+    ) -> None:
+        super().__init__(form, network, start, seed)
+        self.each = crowding / max(1, len(form.steps))
+        when = {step.number: i for i, step in enumerate(form.steps) if isinstance(step, Gate)}
+        self.times = [[when[gate] for gate in segment.gates] for segment in form.segments]
+        """Steps of each segment's gates, ascending."""
+        self.ends: list[int | None] = [
+            None if segment.next is None else form.segments[segment.next].start for segment in form.segments
+        ]
+        self.nexts = [segment.next for segment in form.segments]
+        self.bit = [
+            tuple(1 << self.gates_of[edge].index(gate) for edge in edges)
+            for gate, edges in enumerate(self.gate_edges)
+        ]
+        self.here = [0] * (len(self.homes) * self.k)
+        """Gates of a segment at a processor, as a bit mask over the segment's gates."""
+        for gate, edges in enumerate(self.gate_edges):
+            for edge, bit in zip(edges, self.bit[gate], strict=True):
+                self.here[edge * self.k + self.places[gate]] |= bit
+        self.cost += sum(self._open(edge, p) for edge in range(len(self.homes)) for p in range(self.k))
+        self.least = self.cost
+
+    def _open(self, edge: int, p: int) -> float:
+        """Cost of the time for which the segment has a copy at p."""
+        if self.homes[edge] == p:
+            return 0.0
+        here, times, after = self.here[edge * self.k + p], self.times[edge], self.nexts[edge]
+        leads = after is not None and self.homes[after] == p
+        if not here and not leads:
+            return 0.0
+        end = self.ends[edge] if leads else None
+        last = times[here.bit_length() - 1] if end is None else end
+        first = times[(here & -here).bit_length() - 1] if here else last
+        return self.each * (last - first + 1)
+
+    def _gate_change(self, gate: int, to: int) -> float:
+        at, change = self.places[gate], super()._gate_change(gate, to)
+        for edge, bit in zip(self.gate_edges[gate], self.bit[gate], strict=True):
+            old, new = edge * self.k + at, edge * self.k + to
+            change -= self._open(edge, at) + self._open(edge, to)
+            self.here[old] ^= bit
+            self.here[new] ^= bit
+            change += self._open(edge, at) + self._open(edge, to)
+            self.here[old] ^= bit
+            self.here[new] ^= bit
+        return change
+
+    def _put_gate(self, gate: int, to: int) -> None:
+        at = self.places[gate]
+        for edge, bit in zip(self.gate_edges[gate], self.bit[gate], strict=True):
+            self.here[edge * self.k + at] ^= bit
+            self.here[edge * self.k + to] ^= bit
+        super()._put_gate(gate, to)
+
+    def _put_home(self, segment: int, to: int) -> float:
+        edges, every = self.edges_of[segment], range(self.k)
+        before = sum(self._open(edge, p) for edge in edges for p in every)
+        change = super()._put_home(segment, to)
+        return change - before + sum(self._open(edge, p) for edge in edges for p in every)
