@@ -11,7 +11,7 @@ import typer
 from qcrs.cli.capability import capability
 from qcrs.cli.output import emit, say, table
 from qcrs.cli.probe import mirror, trap
-from qcrs.cli.together import blind, seam
+from qcrs.cli.together import blind, seam, together
 
 __all__ = ["register"]
 
@@ -33,6 +33,7 @@ def register(root: typer.Typer) -> None:
     group.command()(mirror)
     group.command()(seam)
     group.command()(blind)
+    group.command()(together)
     root.add_typer(group, name="bench")
 
 

@@ -11,7 +11,7 @@ import typer
 
 from qcrs.cli.output import emit, say, table
 
-__all__ = ["blind", "seam"]
+__all__ = ["blind", "seam", "together"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 Quick = Annotated[bool, typer.Option(help="Minutes instead of most of an hour.")]
@@ -95,3 +95,46 @@ def blind(
     ]
     emit(found.as_json(), as_json=as_json, human="\n".join(text))
     raise typer.Exit(0 if all(goal.met for goal in goals) else 1)
+
+
+def together(
+    seed: Annotated[int, typer.Option(min=0, help="Of random graphs, angles and gates.")] = 1,
+    parts: Annotated[list[int] | None, typer.Option(help="Numbers of processors.")] = None,
+    quick: Quick = False,
+    peer: Annotated[bool, typer.Option(help="Run memq-dqc too, in an environment of its own.")] = True,
+    curves: Annotated[bool, typer.Option(help="Also plan with 2, 3, 6 and 8 communication qubits.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder for finished rows, the table and its picture.")] = Path(
+        "bench-together"
+    ),
+    page: Page = None,
+    as_json: Json = False,
+) -> None:
+    """Pairs that planners need for the same circuits; goes on where an earlier run in the folder ended."""
+    from dataclasses import asdict
+
+    from qcrs.distributed.bench.page import write_between
+    from qcrs.distributed.bench.peers import peer_python
+    from qcrs.distributed.bench.planners import goals, limit_curves, planners_table, run_rows, tasks
+    from qcrs.report.together import pairs_by_limit
+
+    def told(text: str) -> None:
+        say(f"• {text}")
+
+    out.mkdir(parents=True, exist_ok=True)
+    python = peer_python(told) if peer else None
+    name = f"rows-{seed}{'-quick' if quick else ''}{'' if peer else '-alone'}.jsonl"
+    asked = tasks(seed, parts or [2, 4], quick=quick)
+    rows = run_rows(asked, out / name, peer=python, quick=quick, curves=curves, say=told)
+    text, met = planners_table(rows), goals(rows)
+    (out / "together.md").write_text(text + "\n", encoding="utf-8")
+    human = [text, "", *(goal.text() for goal in met)]
+    drawn = limit_curves(rows)
+    if drawn:
+        title, across = "Pairs on four processors", "communication qubits of each processor"
+        (out / "together.svg").write_text(pairs_by_limit(drawn, title, across), encoding="utf-8")
+        human += ["", f"picture: {out / 'together.svg'}"]
+    if page is not None:
+        write_between(page, "planners", text)
+    value = {"rows": [asdict(row) for row in rows], "goals": [goal.as_json() for goal in met]}
+    emit(value, as_json=as_json, human="\n".join(human))
+    raise typer.Exit(0 if all(goal.met for goal in met) else 1)

@@ -14,7 +14,7 @@ from qiskit.circuit import Clbit, Instruction, Qubit
 from qiskit.circuit.library import UnitaryGate
 
 from qcrs.distributed.normal_form import NormalForm
-from qcrs.distributed.schedule import Act, Apply, Close, Move, Open, Rotate, Schedule
+from qcrs.distributed.schedule import Act, Apply, Close, Follow, Move, Open, Rotate, Schedule
 
 __all__ = ["PAIR", "Message", "joint_circuit"]
 
@@ -99,6 +99,12 @@ class _Emitter:
             self.circuit.cp(act.gate.angle, *pair)
         elif isinstance(act, Open):
             self._open(act)
+        elif isinstance(act, Follow):
+            copy, control = self.where[act.qubit, act.at][0], act.control
+            if control is None:
+                self.circuit.x(copy)
+            else:
+                self.circuit.cx(self.where[control, act.at][0], copy)
         elif isinstance(act, Close):
             self._away(act.qubit, act.at)
         else:

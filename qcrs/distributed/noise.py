@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qcrs.distributed.normal_form import Matrix
 from qcrs.distributed.plan import Plan
-from qcrs.distributed.schedule import Apply, Close, Move, Open, Rotate
+from qcrs.distributed.schedule import Apply, Close, Follow, Move, Open, Rotate
 from qcrs.errors import InputError
 
 __all__ = ["BellDiagonal", "predicted", "sampled"]
@@ -132,6 +132,8 @@ def predicted(plan: Plan, channels: Mapping[Channel, BellDiagonal]) -> Floats:
         elif isinstance(act, Rotate):
             for flags, rho in parts.items():
                 parts[flags] = _both(rho, act.turn.matrix, act.turn.qubit)
+        elif isinstance(act, Follow):
+            parts = {_followed(flags, act): rho for flags, rho in parts.items()}
         else:
             parts = _closed(parts, act)
     total = sum(np.real(np.diag(rho)) for rho in parts.values())
@@ -141,6 +143,16 @@ def predicted(plan: Plan, channels: Mapping[Channel, BellDiagonal]) -> Floats:
 def _seen(flags: Flags, act: Apply) -> tuple[bool, bool]:
     a, b = act.gate.qubits
     return (a, act.at) in flags, (b, act.at) in flags
+
+
+def _followed(flags: Flags, act: Follow) -> Flags:
+    """A copy that follows by a flipped control, or whose qubit was flipped by one, is flipped against it.
+
+    A bijection of flags, so no two patterns become one.
+    """
+    if ((act.control, act.at) in flags) == ((act.control, act.source) in flags):
+        return flags
+    return flags ^ {(act.qubit, act.at)}
 
 
 def _both(rho: Matrix, matrix: Matrix, qubit: int) -> Matrix:
@@ -217,6 +229,8 @@ def _trajectory(plan: Plan, channels: Mapping[Channel, BellDiagonal], dice: np.r
             state = state * _phases(n, act, _seen(flags, act))
         elif isinstance(act, Rotate):
             state = _turned(state, act.turn.matrix, act.turn.qubit)
+        elif isinstance(act, Follow):
+            flags = _followed(flags, act)
         elif isinstance(act, Move):
             if (act.qubit, act.to) in flags:
                 state = _turned(state, X, act.qubit)

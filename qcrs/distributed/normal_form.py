@@ -20,7 +20,7 @@ from qiskit.circuit.exceptions import CircuitError as QiskitCircuitError
 
 from qcrs.errors import CircuitError
 
-__all__ = ["Gate", "NormalForm", "Segment", "Turn", "normal_form"]
+__all__ = ["Gate", "NormalForm", "Segment", "Turn", "is_diagonal", "is_flip", "normal_form"]
 
 Matrix = NDArray[np.complex128]
 
@@ -46,6 +46,11 @@ class Gate:
     segments: tuple[int, int]
     qubits: tuple[int, int]
     angle: float
+
+    def other(self, segment: int) -> int:
+        """The gate's segment besides this one."""
+        first, second = self.segments
+        return second if segment == first else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,13 @@ def _p(angle: float) -> Matrix:
     return np.diag([1.0, np.exp(1j * angle)])
 
 
-def _diagonal(matrix: Matrix) -> bool:
+def is_diagonal(matrix: Matrix) -> bool:
+    """Whether a matrix is diagonal."""
     return bool(np.abs(matrix - np.diag(np.diag(matrix))).max() < TOLERANCE)
 
 
-def _flip(matrix: Matrix) -> bool:
+def is_flip(matrix: Matrix) -> bool:
+    """Whether a 2×2 matrix has nothing on its diagonal."""
     return bool(abs(matrix[0, 0]) < TOLERANCE and abs(matrix[1, 1]) < TOLERANCE)
 
 
@@ -210,7 +217,7 @@ class _Reader:
             matrix = np.asarray(to_matrix(), dtype=np.complex128)
         except QiskitCircuitError:  # it has no matrix
             return False
-        if not _diagonal(matrix):
+        if not is_diagonal(matrix):
             return False
         f0, f1, f2, f3 = np.angle(np.diag(matrix))
         self._phase(a, b, float(f3 - f1 - f2 + f0))
@@ -221,9 +228,9 @@ class _Reader:
     def _phase(self, a: int, b: int, angle: float) -> None:
         """CP(angle) after what waits on a and b."""
         for qubit in (a, b):
-            if not _diagonal(self.waiting[qubit]) and not _flip(self.waiting[qubit]):
+            if not is_diagonal(self.waiting[qubit]) and not is_flip(self.waiting[qubit]):
                 self._turn(qubit)
-        flips = _flip(self.waiting[a]), _flip(self.waiting[b])
+        flips = is_flip(self.waiting[a]), is_flip(self.waiting[b])
         if flips[0]:  # CP(φ)·X_a = X_a·P_b(φ)·CP(−φ)
             self.waiting[b] = _p(angle) @ self.waiting[b]
             angle = -angle

@@ -139,7 +139,9 @@ class _Orderer:
         for number in sorted(self.ready):
             gate, at = self.form.gates[number], self.places[number]
             lacking = [
-                (part, q) for part, q in zip(gate.segments, gate.qubits, strict=True) if at not in self.have[q]
+                (part, q)
+                for part, q in zip(gate.segments, gate.qubits, strict=True)
+                if at not in self.have[q]
             ]
             for part, qubit in lacking:
                 key = qubit, at

@@ -18,7 +18,10 @@ __all__ = ["seeds"]
 
 
 def seeds(form: NormalForm, network: Network, tries: int = 1) -> list[Sharing]:
-    """First sharings, the cheapest first; at least one. Each try of the partitioner takes 10-50 ms."""
+    """First sharings, the cheapest first; at least one. A try takes 3 to 20 ms.
+
+    The partitioner's generator cannot be set anew within a process, so calls may differ.
+    """
     if sum(network.capacity) < form.qubits:
         raise InputError(
             f"the circuit has {form.qubits} qubits, the processors together {sum(network.capacity)}",
@@ -52,7 +55,7 @@ def _partitions(form: NormalForm, network: Network, tries: int) -> Iterator[tupl
     except ImportError:
         return
     library = _library(mtkahypar)
-    context = library.context_from_preset(mtkahypar.PresetType.QUALITY)
+    context = library.context_from_preset(mtkahypar.PresetType.QUALITY)  # HIGHEST_QUALITY ends the process
     context.set_partitioning_parameters(network.size, 0.0, mtkahypar.Objective.KM1)
     context.logging = False
     heavy = len(form.gates) + 1  # gates weigh next to nothing, but not nothing

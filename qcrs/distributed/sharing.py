@@ -26,15 +26,25 @@ class Sharing:
     places: tuple[int, ...]
     idle: tuple[int, ...]
     """Home of each qubit that has no segment, else that of its first one."""
+    kept: frozenset[tuple[int, int]] = frozenset()
+    """(s, p): the copy at p of s's qubit, opened before segment s, lives on after it."""
 
 
 def pairs(form: NormalForm, network: Network, sharing: Sharing) -> int:
     """Entangled pairs that the sharing takes, without a limit on communication qubits."""
-    return sum(network.trees[mask] for mask in masks(form, sharing.homes, sharing.places))
+    found = masks(form, sharing.homes, sharing.places)
+    for number, at in sharing.kept:
+        for gate in form.segments[number].gates:  # every copy follows the CX, so the other qubit goes there
+            found[form.gates[gate].other(number)] |= 1 << at
+    for number, at in sharing.kept:
+        after = form.segments[number].next
+        if after is not None:
+            found[after] &= ~(1 << at)
+    return sum(network.trees[mask] for mask in found)
 
 
 def masks(form: NormalForm, homes: Sequence[int], places: Sequence[int]) -> list[int]:
-    """Processors that each segment touches, as bit masks."""
+    """Processors that each segment touches, as bit masks; kept copies are left out of account."""
     found = []
     for segment in form.segments:
         mask = 1 << homes[segment.number]

@@ -15,7 +15,7 @@ from itertools import pairwise
 from qcrs.distributed.emit import Message
 from qcrs.distributed.network import Network
 from qcrs.distributed.plan import Plan
-from qcrs.distributed.schedule import Act, Apply, Close, Move, Open
+from qcrs.distributed.schedule import Act, Apply, Close, Follow, Move, Open
 from qcrs.errors import InputError
 from qcrs.types import Json, canonical_json, cid_of, cid_to_digest
 
@@ -23,7 +23,7 @@ __all__ = ["CircuitPlan", "PlanDocument", "Planned", "document_of", "split"]
 
 KIND = "plan/1"
 Words = tuple[str | int, ...]
-_SIZES = {"open": 4, "close": 3, "move": 4, "run": 3, "turn": 3}
+_SIZES = {"open": 4, "close": 3, "move": 4, "run": 3, "turn": 3, "follow": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +214,8 @@ def _words(act: Act, place: Mapping[int, int]) -> Words:
         return "move", act.qubit, place[act.source], place[act.to]
     if isinstance(act, Apply):
         return "run", act.gate.number, place[act.at]
+    if isinstance(act, Follow):
+        return "follow", act.qubit, place[act.at]
     return "turn", act.turn.qubit, place[act.at]
 
 

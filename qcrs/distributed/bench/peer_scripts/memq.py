@@ -9,14 +9,15 @@ import json
 import sys
 import time
 
-from memq_dqc.partition import Partitioner
+from memq_dqc.partition import Partitioner  # type: ignore[import-not-found]  # a peer's package
 
 ALGORITHMS = ("interaction", "interaction_static", "hypergraph")
 
 
 def main() -> None:
+    """Prints one JSON object: pairs or an error by algorithm."""
     network, circuit = sys.argv[1:3]
-    found = {}
+    found: dict[str, dict[str, object]] = {}
     for algorithm in ALGORITHMS:
         begun = time.perf_counter()
         try:
@@ -27,7 +28,7 @@ def main() -> None:
             found[algorithm] = {"error": f"{type(error).__name__}: {error}"[:200]}
             continue
         found[algorithm] = {"pairs": pairs, "seconds": time.perf_counter() - begun}
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 main()
