@@ -145,12 +145,12 @@ def test_the_predicted_loss_is_met(circuits: Any, program: str, size: int) -> No
     pair = BellDiagonal.werner(0.9)
     wanted = predicted(made, everywhere(network, pair))
     ideal = Statevector(circuit).probabilities()
-    counts = aer_counts(with_sharing(measured(circuit), made), pair, shots=300)
+    counts = aer_counts(with_sharing(measured(circuit), made), pair, shots=150)
     observed = np.array([counts.get(i, 0) for i in range(256)])
     mean, spread = wanted @ ideal, np.sqrt(wanted @ ideal**2 - (wanted @ ideal) ** 2)
     off = (observed @ ideal / observed.sum() - mean) / (spread / np.sqrt(observed.sum()))
     assert abs(off) < 3
-    assert mean < ideal @ ideal - 1e-3  # there is a loss
+    assert 0.01 < np.abs(wanted - ideal).sum() / 2 < 0.9  # there is a loss
 
 
 def test_drawn_errors_average_to_the_exact_ones(family: Any) -> None:
