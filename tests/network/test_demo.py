@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from qcrs.config.home import Home
-from qcrs.network.demo import QUICK, run_demo
+from qcrs.network.demo import ENTANGLED, QUICK, run_demo
 from qcrs.network.plan import demo_plan
 from qcrs.network.processes import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
 PAID_AT_MOST = 3
 """Executions that the escrow of a demonstration's job covers."""
+SHARED = f"{ENTANGLED} shared"
+"""The job for the union, which goes to one processor by name: one execution."""
 
 
 @pytest.mark.network
@@ -31,21 +33,30 @@ def test_the_demonstration_holds_its_claims(tmp_path: Path) -> None:
     failed = [(claim, figures) for claim, ok, figures in summary.checks if not ok]
     assert failed == [], "\n".join(said)
     assert summary.ok
-    assert {job.name for job in summary.jobs} == set(QUICK)
+    assert {job.name for job in summary.jobs} == {*QUICK, SHARED}
     assert {job.status for job in summary.jobs} == {"settled"}
     for job in summary.jobs:
         accepted = [run for run in job.executions if run.outcome == "accepted"]
         assert accepted, "a second one is there where an audit was drawn"
-        assert {run.fee_paid for run in accepted} == {job.escrow // PAID_AT_MOST}
+        most = 1 if job.name == SHARED else PAID_AT_MOST
+        assert {run.fee_paid for run in accepted} == {job.escrow // most}
         assert job.fee_paid + job.fee_refunded == job.escrow
     assert {processor.name for processor in summary.processors} == {n.name for n in demo_plan().nodes}
     cheat = next(one for one in summary.processors if one.name == "mallory")
     assert cheat.slashed > 0
     assert cheat.bond + cheat.slashed == next(n.bond for n in demo_plan().nodes if n.name == "mallory")
     assert any("killed" in line for line in said)
+    together = summary.entangled
+    assert together is not None
+    assert together.members == ("alice", "bob")
+    assert together.pairs == together.pairs_per_shot * 1000
+    assert together.fidelity_ppm > 900_000
+    assert together.test_rounds >= 100
+    assert together.problems == ()
+    assert len(together.holds) > 10
 
     text = report.read_text()
-    for name in (*QUICK, "mallory", "dave"):
+    for name in (*QUICK, "mallory", "dave", "Computed together"):
         assert name in text
     assert "<svg" in text
     assert json.loads(json.dumps(summary.as_json()))["jobs"]
