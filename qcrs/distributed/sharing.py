@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from qcrs.distributed.network import Network
 from qcrs.distributed.normal_form import NormalForm
+from qcrs.errors import InputError
+from qcrs.types import Json
 
 __all__ = ["Sharing", "pairs", "residency"]
 
@@ -28,6 +31,21 @@ class Sharing:
     """Home of each qubit that has no segment, else that of its first one."""
     kept: frozenset[tuple[int, int]] = frozenset()
     """(s, p): the copy at p of s's qubit, opened before segment s, lives on after it."""
+
+    def as_json(self) -> Json:
+        """Four lists, for a payload."""
+        kept: list[Json] = [list(one) for one in sorted(self.kept)]
+        return [list(self.homes), list(self.places), list(self.idle), kept]
+
+    @classmethod
+    def from_json(cls, raw: Any) -> Sharing:
+        """What `as_json` gave; `InputError` for anything else."""
+        try:
+            homes, places, idle, kept = raw
+            pairs_kept = frozenset((int(s), int(p)) for s, p in kept)
+            return cls(tuple(map(int, homes)), tuple(map(int, places)), tuple(map(int, idle)), pairs_kept)
+        except (TypeError, ValueError) as error:
+            raise InputError("not a sharing of a circuit", field="sharing", value=str(error)) from error
 
 
 def pairs(form: NormalForm, network: Network, sharing: Sharing) -> int:

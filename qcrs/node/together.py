@@ -146,7 +146,7 @@ def rehearse(payload: bytes) -> bytes:
     if not planned:
         return canonical_json({"plan": None, "sharings": []})
     document = document_of(asked["job"], planned, _channels(asked["channels"]))
-    found = [[list(one.homes), list(one.places), list(one.idle)] for one in device.backend.sharings]
+    found = [one.as_json() for one in device.backend.sharings]
     return canonical_json({"plan": document.as_json(), "sharings": found})
 
 
@@ -166,7 +166,7 @@ def run(payload: bytes) -> bytes:
             links[p, q] = Link(states[channel], 1.0)
     stage = device.backend.stage = _Recorder(laboratory=Laboratory(links))
     device.backend.absent = frozenset(asked["absent"])
-    device.backend.hints = [Sharing(*map(tuple, one)) for one in asked["sharings"]]
+    device.backend.hints = [Sharing.from_json(one) for one in asked["sharings"]]
     words = {key: asked[key] for key in ("spec", "job", "execution", "processor", "qubits", "frames")}
     result = ResultDocument.from_json(parse_canonical(runner.run(canonical_json(words), device)))
     document = document_of(asked["job"], _planned(stage.tasks, processors), channels)

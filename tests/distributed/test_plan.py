@@ -167,6 +167,9 @@ def test_copies_are_kept_through_cx(family: Any) -> None:
     assert kept.kept
     assert pairs(form, net, kept) < pairs(form, net, replace(bare, places=kept.places))
     assert schedule(form, net, kept).total == pairs(form, net, kept)
+    assert Sharing.from_json(kept.as_json()) == kept
+    with pytest.raises(InputError, match="not a sharing"):
+        Sharing.from_json([[0], [0], [0]])
     made = plan(family["adder"](16), Network.of([17, 17]), Effort(tries=20, kept=4, moves=20_000))
     assert made.pairs == 3
 
