@@ -74,6 +74,10 @@ class SignerState:
         )
         return int(rows.fetchone()[0] or 0)
 
+    def is_spent(self, key: bytes) -> bool:
+        """Whether the key has named its successor."""
+        return self._digest(key, LAST_LEAF) is not None
+
     def reserve(self, key: bytes, digest: bytes, least: int) -> int:
         """The leaf with which `key` signs `digest`; `least` is the contract's next index for the key.
 

@@ -1,0 +1,173 @@
+"""An account's post-quantum identity on one exchange: the calls that its processors' keys sign.
+
+A processor's key follows from the identity's secret by the processor's name and the number of keys it has
+had; the registry keeps a hash of it, the era, and the least leaf that may sign next. Every call here asks
+the registry for these, makes the digest itself, and takes a leaf that has never signed.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eth_abi.abi import encode
+
+from qcrs.chain.abi import Call
+from qcrs.chain.bindings import Attestation, ProcessorSpec, QuantumKey
+from qcrs.config.home import Home
+from qcrs.errors import AccountError
+from qcrs.identity import IdentitySecret, SignerState, XmssKey, XmssSigner
+from qcrs.identity.acts import ActDomain, key_words
+from qcrs.sealing import keccak256
+from qcrs.types import Json
+
+if TYPE_CHECKING:
+    from qcrs.chain.bindings import EntanglementCoordinator, ProcessorRegistry
+
+__all__ = ["QuantumIdentity", "identity_path"]
+
+
+def identity_path(home: Home, account: str) -> Path:
+    """Where an account's identity file lies, beside its key."""
+    return home.path("keys", f"{account}.identity")
+
+
+class QuantumIdentity:
+    """Signs for the processors of one account."""
+
+    def __init__(
+        self, secret: IdentitySecret, state: SignerState, registry: ProcessorRegistry, chain_id: int
+    ) -> None:
+        self.secret = secret
+        self._state = state
+        self._registry = registry
+        self._domain = ActDomain(chain_id, registry.address)
+        self._keys: dict[tuple[str, int], XmssKey] = {}
+
+    @classmethod
+    def open(
+        cls,
+        home: Home,
+        account: str,
+        registry: ProcessorRegistry,
+        chain_id: int,
+        password: Callable[[], str],
+    ) -> QuantumIdentity:
+        """From the account's files; `AccountError` where it has no identity."""
+        path = identity_path(home, account)
+        secret = IdentitySecret.load(path, password)
+        return cls(secret, SignerState(path.with_suffix(".leaves.db")), registry, chain_id)
+
+    def close(self) -> None:
+        """Release the record of used leaves."""
+        self._state.close()
+
+    # ------------------------------------------------------------------ keys
+
+    def off_chain(self, hpke: bytes) -> bytes:
+        """The `identity` of a registration: keccak of the ML-DSA key and the envelope key."""
+        return keccak256(self.secret.ml_dsa.public + hpke)
+
+    def described(self, name: str, generation: int = 0) -> Json:
+        """What a processor's public description says of its keys."""
+        public = self.key(name, generation).public
+        return {"ml_dsa": b64encode(self.secret.ml_dsa.public).decode(), "xmss": public.hex()}
+
+    def key(self, name: str, generation: int) -> XmssKey:
+        """A processor's key; the first time it takes a second or two."""
+        if (name, generation) not in self._keys:
+            self._keys[name, generation] = self.secret.xmss(name, generation)
+        return self._keys[name, generation]
+
+    def era(self, processor: int) -> int:
+        """How many keys the processor has had, 0 where it has none."""
+        return self._registry.key_of(processor)[1]
+
+    def _in_force(self, processor: int, name: str) -> tuple[XmssKey, int, int]:
+        """The processor's key, its era, and the least leaf that may sign next."""
+        commitment, era, least = self._registry.key_of(processor)
+        if era == 0:
+            raise AccountError(
+                "the processor has no post-quantum key",
+                field="processor",
+                value=processor,
+                solution="give it one with `qcrs account adopt`",
+            )
+        key = self.key(name, era - 1)
+        if keccak256(key_words(key.public))[:24] != commitment:
+            raise AccountError(
+                "the processor's key is not one of this identity",
+                field="processor",
+                value=processor,
+                solution="use the identity file and the name that it was registered with",
+            )
+        return key, era, least
+
+    def _require_unused(self, key: XmssKey, name: str) -> None:
+        """Two processors with one key could not both change it: its last leaf names one successor."""
+        mine = keccak256(key_words(key.public))[:24]
+        count = self._registry.processor_count()
+        taken = any(self._registry.key_of(number)[0] == mine for number in range(1, count + 1))
+        if taken or self._state.is_spent(key.public):
+            raise AccountError(
+                "the key of this name belongs to a processor already",
+                field="name",
+                value=name,
+                solution="give the new processor another name",
+            )
+
+    def _sign(self, key: XmssKey, digest: bytes, least: int) -> bytes:
+        return XmssSigner(key, self._state).sign(digest, least)
+
+    # ------------------------------------------------------------------ calls
+
+    def register(self, provider: str, name: str, spec: ProcessorSpec) -> Call:
+        """`registerWithKey`, to be sent by `provider`."""
+        key = self.key(name, 0)
+        self._require_unused(key, name)
+        digest = self._domain.registration(provider, _words(spec), key.public)
+        return self._registry.register_with_key(spec, _public(key), self._sign(key, digest, 0))
+
+    def adopt(self, processor: int, name: str) -> Call:
+        """`adoptKey`: the first key of a processor that was registered without one."""
+        key = self.key(name, 0)
+        self._require_unused(key, name)
+        digest = self._domain.adoption(processor, key.public)
+        return self._registry.adopt_key(processor, _public(key), self._sign(key, digest, 0))
+
+    def rotate(self, processor: int, name: str, hpke: bytes) -> Call:
+        """`rotateKeys` to the next key, signed with the last leaf."""
+        key, era, _least = self._in_force(processor, name)
+        successor = self.key(name, era)
+        identity = self.off_chain(hpke)
+        digest = self._domain.rotation(processor, era, successor.public, identity)
+        signature = XmssSigner(key, self._state).sign_successor(digest)
+        return self._registry.rotate_keys(processor, _public(key), _public(successor), identity, signature)
+
+    def unbond(self, processor: int, name: str, amount: int) -> Call:
+        """`unbondWithKey`."""
+        key, era, least = self._in_force(processor, name)
+        digest = self._domain.unbonding(processor, era, amount)
+        return self._registry.unbond_with_key(processor, amount, _public(key), self._sign(key, digest, least))
+
+    def attest(
+        self, coordinator: EntanglementCoordinator, channel: int, processor: int, name: str, seen: Attestation
+    ) -> Call:
+        """`attestWithKey` of an epoch of a channel."""
+        key, era, least = self._in_force(processor, name)
+        content = keccak256(channel.to_bytes(32, "big") + _words(seen))
+        digest = self._domain.digest("attest", coordinator.address, processor, era, content)
+        signature = self._sign(key, digest, least)
+        return coordinator.attest_with_key(channel, processor, seen, _public(key), signature)
+
+
+def _words(struct: ProcessorSpec | Attestation) -> bytes:
+    """A struct of fixed size as the contract hashes it: a word a field."""
+    fields = struct.FIELDS
+    return encode([field.kind for field in fields], [getattr(struct, field.name) for field in fields])
+
+
+def _public(key: XmssKey) -> QuantumKey:
+    return QuantumKey(key.public[:24], key.public[24:])

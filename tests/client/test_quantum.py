@@ -1,0 +1,122 @@
+"""An account's post-quantum identity against the deployed contracts: what it signs is taken, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qcrs.chain.accounts import development_accounts
+from qcrs.chain.bindings import ComputationAllocator, ProcessorRegistry, ProcessorSpec, ResourceCredit
+from qcrs.chain.deploy import DeployParameters, deploy
+from qcrs.chain.embedded import EmbeddedChain
+from qcrs.chain.networks import Chain, of_embedded
+from qcrs.chain.sender import Sender
+from qcrs.client.quantum import QuantumIdentity, identity_path
+from qcrs.config.home import Home
+from qcrs.errors import AccountError, ContractError
+from qcrs.identity import LAST_LEAF, IdentitySecret
+
+CREDIT = 10**6
+HPKE = b"public envelope key"
+
+
+class Desk:
+    """A provider with credit, its identity, and the registry."""
+
+    def __init__(self, chain: Chain, home: Home) -> None:
+        self.chain, self.home = chain, home
+        account = development_accounts(1)[0]
+        at = deploy(chain, account, parameters=DeployParameters(supply=10**12)).addresses
+        self.sender = Sender(chain, account)
+        self.registry = ProcessorRegistry(chain, at["ProcessorRegistry"])
+        credit = ResourceCredit(chain, at["ResourceCredit"])
+        allocator = ComputationAllocator(chain, at["ComputationAllocator"])
+        self.sender.transact(credit.approve(allocator.address, 10**12))
+        self.sender.transact(allocator.deposit(account.address, 10**11))
+        IdentitySecret.create(identity_path(home, "lab"), None)
+        self.identity = self.open()
+
+    def open(self) -> QuantumIdentity:
+        def never() -> str:
+            raise AssertionError("the file is plain")
+
+        return QuantumIdentity.open(self.home, "lab", self.registry, self.chain.chain_id, never)
+
+    @property
+    def spec(self) -> ProcessorSpec:
+        zero = "0x" + "0" * 40
+        identity = self.identity.off_chain(HPKE)
+        return ProcessorSpec(5, bytes(32), bytes(32), zero, identity, 0, 50 * CREDIT)
+
+    def register(self) -> int:
+        self.sender.transact(self.identity.register(self.sender.address, "qpu", self.spec))
+        return self.registry.processor_count()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with of_embedded(EmbeddedChain()) as chain:
+        found = Desk(chain, Home(tmp_path))
+        yield found
+        found.identity.close()
+
+
+def test_the_life_of_a_key(desk: Desk) -> None:
+    processor = desk.register()
+    assert desk.registry.key_of(processor)[1:] == (1, 1)
+    with pytest.raises(ContractError, match="KeyRequired"):
+        desk.sender.transact(desk.registry.unbond(processor, CREDIT))
+    for times in (1, 2):  # the same amount twice: two leaves, since the first one is used up
+        desk.sender.transact(desk.identity.unbond(processor, "qpu", CREDIT))
+        assert desk.registry.key_of(processor)[2] == 1 + times
+    call = desk.identity.rotate(processor, "qpu", HPKE)
+    assert call.data == desk.identity.rotate(processor, "qpu", HPKE).data, "a change can be sent again"
+    desk.sender.transact(call)
+    assert desk.registry.key_of(processor)[1:] == (2, 0)
+    desk.sender.transact(desk.identity.unbond(processor, "qpu", CREDIT))
+    assert desk.registry.key_of(processor)[1:] == (2, 1)
+    assert desk.registry.unbonding_of(processor)[0] == CREDIT
+
+    # another start finds keys, trees and used leaves again
+    again = desk.open()
+    assert again.key("qpu", 1) == desk.identity.key("qpu", 1)
+    desk.sender.transact(again.unbond(processor, "qpu", 2 * CREDIT))
+    assert desk.registry.key_of(processor)[1:] == (2, 2)
+    again.close()
+
+    # a processor without a key gets one; one of another identity is told apart
+    desk.sender.transact(desk.registry.register(desk.spec))
+    other = desk.registry.processor_count()
+    with pytest.raises(AccountError, match="no post-quantum key"):
+        desk.identity.unbond(other, "qpu", CREDIT)
+    with pytest.raises(AccountError, match="not one of this identity"):
+        desk.identity.unbond(processor, "another", CREDIT)
+    with pytest.raises(AccountError, match="belongs to a processor already"):
+        desk.identity.adopt(other, "qpu")  # spent
+    desk.sender.transact(desk.identity.adopt(other, "another"))
+    assert desk.registry.key_of(other)[1] == 1
+    with pytest.raises(AccountError, match="belongs to a processor already"):
+        desk.identity.register(desk.sender.address, "another", desk.spec)
+
+
+def test_lost_state_can_only_rotate(desk: Desk) -> None:
+    """The file of used leaves is gone: nothing is signed but the change to a fresh key."""
+    processor = desk.register()
+    desk.identity.close()
+    identity_path(desk.home, "lab").with_suffix(".leaves.db").unlink()
+    desk.identity = desk.open()
+    with pytest.raises(AccountError, match="older than the chain"):
+        desk.identity.unbond(processor, "qpu", CREDIT)
+    call = desk.identity.rotate(processor, "qpu", HPKE)
+    assert LAST_LEAF.to_bytes(4, "big") in call.data
+    desk.sender.transact(call)
+    desk.sender.transact(desk.identity.unbond(processor, "qpu", CREDIT))
+    assert desk.registry.key_of(processor)[1:] == (2, 1)
+
+
+def test_descriptions_name_the_keys(desk: Desk) -> None:
+    described = desk.identity.described("qpu")
+    assert described["xmss"] == desk.identity.key("qpu", 0).public.hex()
+    assert desk.identity.off_chain(HPKE) != desk.identity.off_chain(HPKE + b"!")
