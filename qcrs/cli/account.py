@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qcrs.cli.identity import add
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def register(root: typer.Typer) -> None:
     account.command()(fund)
     account.command()(deposit)
     account.command()(withdraw)
+    add(account)
     root.add_typer(account, name="account")
 
 
@@ -154,12 +156,12 @@ def fund(
     from qcrs.config.home import Home
     from qcrs.network.local import LocalNetwork
 
-    LocalNetwork(Home.find(home)).fund(name, _amount(amount))
+    LocalNetwork(Home.find(home)).fund(name, amount_of(amount))
     value, human = _money(_exchange(home, name))
     emit(value, as_json=as_json, human=human)
 
 
-def _amount(text: str) -> int:
+def amount_of(text: str) -> int:
     """Credits as base units, exactly."""
     from decimal import Decimal, InvalidOperation
 
@@ -185,7 +187,7 @@ def deposit(
 ) -> None:
     """Move credit into the exchange's ledger, where it pays for jobs."""
     exchange = _exchange(home, account)
-    receipt = exchange.deposit(_amount(amount))
+    receipt = exchange.deposit(amount_of(amount))
     value, human = _money(exchange)
     emit({**value, "transaction": "0x" + receipt.hash.hex()}, as_json=as_json, human=human)
 
@@ -201,6 +203,6 @@ def withdraw(
 ) -> None:
     """Pay credit out of the ledger."""
     exchange = _exchange(home, account)
-    receipt = exchange.withdraw(None if amount is None else _amount(amount), to=to)
+    receipt = exchange.withdraw(None if amount is None else amount_of(amount), to=to)
     value, human = _money(exchange)
     emit({**value, "transaction": "0x" + receipt.hash.hex()}, as_json=as_json, human=human)

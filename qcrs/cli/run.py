@@ -103,7 +103,7 @@ def node_run(
     found, chosen, key = _key(home, account)
     label = name or chosen
     say(f"• node {label} of {key.address} on {backend}; log: {found.path('logs', f'node-{label}.jsonl')}")
-    registration = Registration(label, backend, bond, claim_quality)
+    registration = Registration(label, backend, bond, claim_quality, account=chosen)
     run_node(
         found, key, registration, NodeSettings(backend, parallel=parallel, withdraw_every=withdraw_every)
     )
@@ -162,7 +162,7 @@ def processor_register(
         sandbox.start()
         party = _party(found, key, f"node-{label}")
         try:
-            number = enter(party, sandbox, Registration(label, backend, bond, claim_quality))
+            number = enter(party, sandbox, Registration(label, backend, bond, claim_quality, account=chosen))
         finally:
             party.close()
     emit(

@@ -47,6 +47,8 @@ NAME = "EntanglementCoordinator"
 GAS = 1_500_000
 """Enough for the dearest call, the end of a session of eight parties by quarantine aside."""
 Found = TypeVar("Found", bound=Event)
+Signs = Callable[[EntanglementCoordinator, int, int, Attestation], Call | None]
+"""Makes an attestation with the processor's post-quantum key; None for a processor without one."""
 
 
 class Poster(Protocol):
@@ -121,6 +123,7 @@ class Coordinator:
         self._credit = ResourceCredit(chain, network.contracts["ResourceCredit"])
         self._allocator = ComputationAllocator(chain, network.contracts["ComputationAllocator"])
         self._poster = poster
+        self.signs: Signs | None = None
         self._lock = threading.RLock()
         genesis = (chain.block_hash(0) or b"").hex()[:8]
         file = f"{name}-{chain.chain_id}-{genesis}-{self.address[2:10].lower()}.sqlite"
@@ -230,7 +233,8 @@ class Coordinator:
     def attest(self, channel: int, processor: int, attestation: Attestation) -> None:
         """One end's view of the current epoch."""
         key = f"attest/{channel}/{attestation.epoch}/{processor}"
-        self._do(key, self.contract.attest(channel, processor, attestation))
+        signed = None if self.signs is None else self.signs(self.contract, channel, processor, attestation)
+        self._do(key, signed or self.contract.attest(channel, processor, attestation))
 
     def lapse(self, channel: int) -> None:
         """End an epoch whose other end stayed silent."""

@@ -25,13 +25,43 @@ from qcrs.types import Json
 
 if TYPE_CHECKING:
     from qcrs.chain.bindings import EntanglementCoordinator, ProcessorRegistry
+    from qcrs.client.coordinator import Coordinator
+    from qcrs.client.participant import Participant
 
-__all__ = ["QuantumIdentity", "identity_path"]
+__all__ = ["QuantumIdentity", "identity_of", "identity_path", "open_identity", "sign_with_identity"]
 
 
 def identity_path(home: Home, account: str) -> Path:
     """Where an account's identity file lies, beside its key."""
     return home.path("keys", f"{account}.identity")
+
+
+def identity_of(party: Participant) -> QuantumIdentity | None:
+    """The identity of whatever account in the home folder is the participant's."""
+    from qcrs.client.wallet import Wallet
+
+    wallet = Wallet(party.home)
+    mine = [name for name in wallet.names() if wallet.address(name) == party.address]
+    return next((own for name in mine if (own := open_identity(party, name)) is not None), None)
+
+
+def sign_with_identity(coordinator: Coordinator, party: Participant) -> None:
+    """Have attestations signed by the keys of the participant's identity, where it has one."""
+    own = identity_of(party)
+    if own is not None:
+        coordinator.signs = lambda contract, channel, processor, seen: own.attest(
+            contract, channel, processor, str(party.metadata_of(processor).get("name")), seen
+        )
+
+
+def open_identity(party: Participant, account: str) -> QuantumIdentity | None:
+    """The identity of a participant's account, None where it has no file; may ask for a password."""
+    from qcrs.chain.accounts import password
+
+    if not identity_path(party.home, account).exists():
+        return None
+    registry, chain_id = party.contracts.registry, party.chain.chain_id
+    return QuantumIdentity.open(party.home, account, registry, chain_id, password)
 
 
 class QuantumIdentity:
@@ -154,8 +184,10 @@ class QuantumIdentity:
 
     def attest(
         self, coordinator: EntanglementCoordinator, channel: int, processor: int, name: str, seen: Attestation
-    ) -> Call:
-        """`attestWithKey` of an epoch of a channel."""
+    ) -> Call | None:
+        """`attestWithKey` of an epoch of a channel; None where the processor has no key and needs none."""
+        if self.era(processor) == 0:
+            return None
         key, era, least = self._in_force(processor, name)
         content = keccak256(channel.to_bytes(32, "big") + _words(seen))
         digest = self._domain.digest("attest", coordinator.address, processor, era, content)

@@ -50,6 +50,17 @@ class IdentitySecret:
     def __repr__(self) -> str:
         return f"IdentitySecret({self.path}, hidden)"
 
+    @staticmethod
+    def require_new(path: Path) -> None:
+        """`AccountError` where the file exists."""
+        if path.exists():
+            raise AccountError(
+                "the identity exists, and is never overwritten",
+                field="file",
+                value=str(path),
+                solution="use it; `qcrs account rotate` changes a processor's key",
+            )
+
     @classmethod
     def create(cls, path: Path, password: str | None) -> IdentitySecret:
         """Draw a secret and write it to a file that must not exist; plain where there is no password."""
@@ -58,13 +69,9 @@ class IdentitySecret:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError as error:
-            raise AccountError(
-                "the identity exists, and is never overwritten",
-                field="file",
-                value=str(path),
-                solution="use it; `qcrs account rotate` changes a processor's key",
-            ) from error
+        except FileExistsError:
+            cls.require_new(path)
+            raise
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(body, file)
             file.write("\n")

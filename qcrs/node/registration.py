@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from qcrs.chain.bindings import ProcessorSpec
 from qcrs.client.history import Processor
 from qcrs.client.participant import Participant
+from qcrs.client.quantum import QuantumIdentity, open_identity
 from qcrs.errors import AccountError, BackendError
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import keccak256, public_text
@@ -24,13 +25,17 @@ _DESCRIBE_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a provider says of its processor. `bond` in base units of the credit; quality as on chain."""
+    """What a provider says of its processor. `bond` in base units of the credit; quality as on chain.
+
+    `account` names the key file; where it has a post-quantum identity, the processor gets its key.
+    """
 
     name: str
     spec: str
     bond: int
     claimed_quality: int
     operator: str = ZERO_ADDRESS
+    account: str = ""
 
 
 def node_sandbox(spec: str) -> Sandbox:
@@ -73,7 +78,29 @@ def register(party: Participant, sandbox: Sandbox, wanted: Registration) -> int:
                 solution="start it with the device that it was registered with, or give another --name",
             )
         return known.id
+    own = open_identity(party, wanted.account) if wanted.account else None
+    try:
+        _enter(party, wanted, own, metadata, calibration)
+    finally:
+        if own is not None:
+            own.close()
+    party.refresh()
+    found = find_own(party, wanted.name)
+    if found is None:
+        raise BackendError(
+            "the registration is on the chain but not in the event index yet",
+            solution="run the command again; it continues where it stopped",
+        )
+    return found.id
+
+
+def _enter(
+    party: Participant, wanted: Registration, own: QuantumIdentity | None, metadata: Json, calibration: Json
+) -> None:
+    """Publish the documents, bond, and register; with the account's post-quantum key where it has one."""
     party.store.put(canonical_json(calibration))
+    if own is not None:
+        metadata = {**metadata, "quantum": own.described(wanted.name)}
     document = canonical_json(metadata)
     digest = cid_to_digest(party.store.put(document))
     fund(party, wanted.bond)
@@ -83,21 +110,15 @@ def register(party: Participant, sandbox: Sandbox, wanted: Registration) -> int:
         profile=keccak256(canonical_json({"basis": metadata["basis"], "coupling": metadata["coupling"]})),
         metadata=digest,
         operator=wanted.operator,
-        identity=keccak256(party.hpke.public),
+        identity=keccak256(party.hpke.public) if own is None else own.off_chain(party.hpke.public),
         claimed_quality=wanted.claimed_quality,
         bond=wanted.bond,
     )
     key = f"register/{digest.hex()}/{len(party.history.processors)}"
-    party.post(key, registry.register(spec), REGISTER_GAS)
+    if party.outbox.entry(key) is None:
+        call = registry.register(spec) if own is None else own.register(party.address, wanted.name, spec)
+        party.post(key, call, REGISTER_GAS)
     party.outbox.wait(key)
-    party.refresh()
-    found = find_own(party, wanted.name)
-    if found is None:
-        raise BackendError(
-            "the registration is on the chain but not in the event index yet",
-            solution="run the command again; it continues where it stopped",
-        )
-    return found.id
 
 
 def fund(party: Participant, amount: int) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qcrs.client.coordinator import Coordinator, of_participant
 from qcrs.client.journal import Journal
 from qcrs.client.participant import Participant
+from qcrs.client.quantum import sign_with_identity
 from qcrs.distributed.noise import BellDiagonal
 from qcrs.errors import EntanglementError, QCRSError
 from qcrs.node.together import PREFIX, Union, state_words
@@ -36,7 +37,9 @@ NAME = "qcrs.node.together"
 
 
 def _coordinator(party: Participant) -> Coordinator:
-    return Coordinator(party.chain, party.network, party.home, of_participant(party), name=party.name)
+    found = Coordinator(party.chain, party.network, party.home, of_participant(party), name=party.name)
+    sign_with_identity(found, party)
+    return found
 
 
 def agent_of(party: Participant, processor: int, journal: Journal) -> Agent:

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from qcrs.chain.accounts import development_accounts
-from qcrs.chain.bindings import ComputationAllocator, ProcessorRegistry, ProcessorSpec, ResourceCredit
+from qcrs.chain.bindings import (
+    Attestation,
+    ChannelTerms,
+    ComputationAllocator,
+    EntanglementCoordinator,
+    ProcessorRegistry,
+    ProcessorSpec,
+    ResourceCredit,
+)
 from qcrs.chain.deploy import DeployParameters, deploy
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.networks import Chain, of_embedded
@@ -31,7 +39,8 @@ class Desk:
         at = deploy(chain, account, parameters=DeployParameters(supply=10**12)).addresses
         self.sender = Sender(chain, account)
         self.registry = ProcessorRegistry(chain, at["ProcessorRegistry"])
-        credit = ResourceCredit(chain, at["ResourceCredit"])
+        self.coordinator = EntanglementCoordinator(chain, at["EntanglementCoordinator"])
+        self.credit = credit = ResourceCredit(chain, at["ResourceCredit"])
         allocator = ComputationAllocator(chain, at["ComputationAllocator"])
         self.sender.transact(credit.approve(allocator.address, 10**12))
         self.sender.transact(allocator.deposit(account.address, 10**11))
@@ -99,6 +108,31 @@ def test_the_life_of_a_key(desk: Desk) -> None:
     assert desk.registry.key_of(other)[1] == 1
     with pytest.raises(AccountError, match="belongs to a processor already"):
         desk.identity.register(desk.sender.address, "another", desk.spec)
+
+
+def test_an_epoch_of_a_channel_is_attested_with_the_key(desk: Desk) -> None:
+    keyed = desk.register()
+    desk.sender.transact(desk.registry.register(desk.spec))
+    plain = desk.registry.processor_count()
+    coordinator, send = desk.coordinator, desk.sender.transact
+    send(desk.credit.approve(coordinator.address, 10**9))
+    send(coordinator.deposit(10**9))
+    terms = ChannelTerms(keyed, plain, bytes(32), 900_000, 10, desk.chain.now() + 86_400, 10**6, 100, 10**5)
+    channel = 1
+    send(coordinator.open_channel(terms))
+    hash_ = coordinator.terms_hash(terms, desk.sender.address)
+    for end in (keyed, plain):
+        send(coordinator.accept_channel(channel, end, hash_))
+    seen = Attestation(1, bytes(32), 200, 20_000, 10_000, 960_000, 100)
+    with pytest.raises(ContractError, match="KeyRequired"):
+        send(coordinator.attest(channel, keyed, seen))
+    assert desk.identity.attest(coordinator, channel, plain, "none", seen) is None
+    call = desk.identity.attest(coordinator, channel, keyed, "qpu", seen)
+    assert call is not None
+    send(call)
+    assert desk.registry.key_of(keyed)[1:] == (1, 2)
+    send(coordinator.attest(channel, plain, seen))
+    assert coordinator.channel_of(channel).epoch == 2
 
 
 def test_lost_state_can_only_rotate(desk: Desk) -> None:

@@ -1,0 +1,193 @@
+"""`qcrs account identity|adopt|rotate|unbond|withdraw-bond`: post-quantum keys, and what only they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qcrs.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from qcrs.chain.abi import Call
+    from qcrs.client.participant import Participant
+    from qcrs.client.quantum import QuantumIdentity
+
+__all__ = ["add"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
+]
+AccountOption = Annotated[
+    str | None, typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, or the only key.")
+]
+NumberArgument = Annotated[int, typer.Argument(metavar="PROCESSOR", help="The processor's number.")]
+GAS = 400_000
+
+
+def add(account: typer.Typer) -> None:
+    """Add the commands."""
+    account.command()(identity)
+    account.command()(adopt)
+    account.command()(rotate)
+    account.command()(unbond)
+    account.command("withdraw-bond")(withdraw_bond)
+
+
+def identity(
+    name: Annotated[str, typer.Argument(help="The account's name.")],
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Keep the secret unencrypted; for development networks only.")
+    ] = False,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="Read the password from this file.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Make an account's post-quantum identity; nodes of the account register with it from then on."""
+    from qcrs.chain.accounts import password
+    from qcrs.client.quantum import identity_path
+    from qcrs.client.wallet import Wallet
+    from qcrs.config.home import Home
+    from qcrs.identity import IdentitySecret
+
+    found = Home.find(home)
+    address = Wallet(found).address(name)
+    path = identity_path(found, name)
+    IdentitySecret.require_new(path)  # before a password is asked for
+    made = IdentitySecret.create(path, None if plain else password(password_file, confirm=True))
+    public = made.ml_dsa.public.hex()
+    emit(
+        {"account": name, "address": address, "file": str(path), "ml_dsa": public},
+        as_json=as_json,
+        human=f"kept in {path}: copy it to a safe place, processors' bonds depend on it\n"
+        "the record of used leaves beside it (.leaves.db) must never be restored from a copy",
+    )
+
+
+@contextmanager
+def _acting(
+    home: Path | None, account: str | None, processor: int
+) -> Iterator[tuple[Participant, str, QuantumIdentity | None]]:
+    """The account's connection, the processor's name, and the account's identity where it has one."""
+    from qcrs.client.participant import Participant
+    from qcrs.client.quantum import open_identity
+    from qcrs.client.wallet import Wallet
+    from qcrs.config.home import Home
+    from qcrs.errors import InputError
+
+    found = Home.find(home)
+    found.load()
+    wallet = Wallet(found)
+    chosen = wallet.choose(account)
+    party = Participant(found, wallet.load(chosen), f"keys-{chosen}")
+    try:
+        party.refresh()
+        if processor not in party.history.processors:
+            raise InputError(
+                "no such processor", field="processor", value=processor, solution="see `qcrs processor list`"
+            )
+        own = open_identity(party, chosen)
+        try:
+            yield party, str(party.metadata_of(processor).get("name")), own
+        finally:
+            if own is not None:
+                own.close()
+    finally:
+        party.close()
+
+
+def _needed(own: QuantumIdentity | None) -> QuantumIdentity:
+    from qcrs.errors import AccountError
+
+    if own is None:
+        raise AccountError(
+            "the account has no post-quantum identity",
+            field="account",
+            solution="make one with `qcrs account identity NAME`",
+        )
+    return own
+
+
+def _send(party: Participant, what: str, call: Call) -> str:
+    """Send once, named by what it says, so that a command that was cut off can be given again."""
+    from qcrs.sealing import keccak256
+
+    key = f"{what}/{keccak256(call.data).hex()}"
+    party.post(key, call, GAS)
+    return "0x" + party.outbox.wait(key).hash.hex()
+
+
+def adopt(
+    processor: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+) -> None:
+    """Give a post-quantum key to a processor that was registered without one. There is no way back."""
+    with _acting(home, account, processor) as (party, name, own):
+        say("• making the key (a second or two)")
+        transaction = _send(party, f"adopt/{processor}", _needed(own).adopt(processor, name))
+    emit(
+        {"processor": processor, "era": 1, "transaction": transaction},
+        as_json=as_json,
+        human=f"processor {processor} has a key: changes of keys and releases of bond need it from now on",
+    )
+
+
+def rotate(
+    processor: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+) -> None:
+    """Change a processor's post-quantum key to the next one; the old key's last leaf signs it."""
+    with _acting(home, account, processor) as (party, name, own):
+        say("• making the next key (a second or two)")
+        call = _needed(own).rotate(processor, name, party.hpke.public)
+        transaction = _send(party, f"rotate/{processor}", call)
+        era = _needed(own).era(processor)
+    emit(
+        {"processor": processor, "era": era, "transaction": transaction},
+        as_json=as_json,
+        human=f"processor {processor} has key number {era}",
+    )
+
+
+def unbond(
+    processor: NumberArgument,
+    amount: Annotated[str, typer.Argument(help="Credits of the bond to set free.")],
+    account: AccountOption = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Start to free bond, for withdrawal after the unbonding delay; signed by the key where there is one."""
+    from qcrs.cli.account import amount_of
+
+    units = amount_of(amount)
+    with _acting(home, account, processor) as (party, name, own):
+        registry = party.contracts.registry
+        if registry.key_of(processor)[1]:
+            call = _needed(own).unbond(processor, name, units)
+        else:
+            call = registry.unbond(processor, units)
+        transaction = _send(party, f"unbond/{processor}/{party.chain.height}", call)
+        free, at = registry.unbonding_of(processor)
+    emit(
+        {"processor": processor, "amount": free, "available_at": at, "transaction": transaction},
+        as_json=as_json,
+        human=f"withdraw it with `qcrs account withdraw-bond {processor}` from {at} (Unix time) on",
+    )
+
+
+def withdraw_bond(
+    processor: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+) -> None:
+    """Move freed bond to the account's balance."""
+    with _acting(home, account, processor) as (party, _name, _own):
+        call = party.contracts.registry.withdraw_bond(processor)
+        transaction = _send(party, f"withdraw-bond/{processor}/{party.chain.height}", call)
+    emit(
+        {"processor": processor, "transaction": transaction},
+        as_json=as_json,
+        human="it is in the account's balance",
+    )

@@ -1,0 +1,39 @@
+"""`qcrs account identity|adopt|rotate|unbond|withdraw-bond` against a real chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def test_a_processor_gets_a_key_and_changes_it(home: Path, qcrs: Any) -> None:
+    refused = qcrs("account", "adopt", "1", "--account", "ada", home=home)
+    assert (refused.code, "qcrs account identity" in refused.err) == (2, True), refused.err
+    made = qcrs("account", "identity", "ada", "--plain", "--json", home=home)
+    assert made.code == 0, made.err
+    assert made.value["file"] == str(home / "keys" / "ada.identity")
+    early = qcrs("account", "rotate", "1", "--account", "ada", home=home)
+    assert (early.code, "qcrs account adopt" in early.err) == (2, True), early.err
+    adopted = qcrs("account", "adopt", "1", "--account", "ada", "--json", home=home)
+    assert adopted.code == 0, adopted.err
+    assert adopted.value["era"] == 1
+    freed = qcrs("account", "unbond", "1", "10", "--account", "ada", "--json", home=home)
+    assert freed.code == 0, freed.err
+    assert freed.value["amount"] == 10 * 10**6
+    changed = qcrs("account", "rotate", "1", "--account", "ada", "--json", home=home)
+    assert changed.code == 0, changed.err
+    assert changed.value["era"] == 2
+    names = sorted(path.suffix for path in (home / "keys").glob("ada.*"))
+    assert names == [".db", ".identity", ".json", ".tree", ".tree"]
+
+
+def test_a_node_of_an_account_with_an_identity_registers_with_a_key(home: Path, qcrs: Any) -> None:
+    assert qcrs("account", "new", "keyed", "--plain", home=home).code == 0
+    assert qcrs("account", "fund", "keyed", home=home).code == 0
+    assert qcrs("account", "identity", "keyed", "--plain", home=home).code == 0
+    words = ("--backend", "aer:noisy-a?qubits=5", "--account", "keyed", "--json")
+    entered = qcrs("processor", "register", *words, home=home)
+    assert entered.code == 0, entered.err
+    number = str(entered.value["processor"])
+    early = qcrs("account", "adopt", number, "--account", "keyed", home=home)
+    assert (early.code, "belongs to a processor already" in early.err) == (2, True), early.err
