@@ -93,3 +93,22 @@ def test_a_gap_is_refused_so_that_a_new_connection_sends_it_again() -> None:
     one.send(frame(2))
     with pytest.raises(InputError):
         two.feed(one.take())
+
+
+def test_what_is_sent_to_a_peer_known_to_have_restarted_waits_for_its_hello() -> None:
+    """The news of a restart may come before the new process connects: frames for it are not lost then."""
+    one, old, new = Channel(0, 1), Channel(1, 1), Channel(1, 2)
+    for end in (one, old):
+        end.connect()
+    one.feed(old.take())
+    one.send(frame(1))  # for the old one, gone with it
+    assert one.expect(2)
+    assert not one.expect(2)
+    assert not one.expect(1)
+    one.send(frame(7))
+    one.connect()
+    new.connect()
+    frames, restarted = one.feed(new.take())
+    assert (frames, restarted) == ([], False)
+    assert new.feed(one.take()) == ([frame(7)], False)
+    assert not Channel(0, 1).expect(5)  # a peer never heard of has not restarted

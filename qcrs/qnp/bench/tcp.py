@@ -42,8 +42,8 @@ class TcpResult:
 
 
 def chain(nodes: int) -> Topology:
-    """Nodes in a row, each link making about 500 pairs a second, memories of 100 s."""
-    link = LinkSpec("", "", kind="heralded", p=0.05, fidelity=0.99, attempt_ns=100_000)
+    """Nodes in a row, each link making about 200 pairs a second, memories of 100 s."""
+    link = LinkSpec("", "", kind="heralded", p=0.02, fidelity=0.99, attempt_ns=100_000)
     circuit = CircuitSpec("c", "n0", f"n{nodes - 1}", cutoff=500 * MS)
     control = ControlSpec(keepalive_ns=5000 * MS)
     return Topology.chain(nodes, link, HardwareSpec(t2_ns=10**11), circuits=(circuit,), control=control)

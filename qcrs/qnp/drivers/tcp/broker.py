@@ -18,6 +18,7 @@ from typing import Any
 from qcrs.errors import NetworkError
 from qcrs.qnp.drivers.faults import FaultyNetwork
 from qcrs.qnp.drivers.heap import Port
+from qcrs.qnp.drivers.tcp.lines import as_line
 from qcrs.qnp.drivers.tcp.processes import Processes
 from qcrs.qnp.drivers.trace import RULES
 from qcrs.qnp.network.actions import Action, EndRequest, RoutingEntry
@@ -40,7 +41,7 @@ class _Line:
         self._file = connection.makefile("rb")
 
     def tell(self, *message: Any) -> None:
-        self._socket.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        self._socket.sendall(as_line(message))
 
     def hear(self) -> list[Any]:
         try:

@@ -50,6 +50,22 @@ class Channel:
         self.up = False
         self.outgoing = _message(HELLO, self.received, _HELLO.pack(self.node, self.incarnation))
 
+    def expect(self, incarnation: int) -> bool:
+        """The peer is said to run as this incarnation; whether that is news, so that it restarted.
+
+        What is sent from now on is for the new one: its HELLO, still to come, will not discard it.
+        """
+        if self.peer_incarnation is None or incarnation <= self.peer_incarnation:
+            return False
+        self._begin_again(incarnation)
+        self.disconnect()
+        return True
+
+    def _begin_again(self, incarnation: int) -> None:
+        self.sent = self.received = self._since_ack = 0
+        self._unacked.clear()
+        self.peer_incarnation = incarnation
+
     def disconnect(self) -> None:
         """The connection broke; frames are kept until the next."""
         self.up = False
@@ -118,8 +134,7 @@ class Channel:
             raise InputError("another node answers on this connection", field="node", value=node)
         restarted = self.peer_incarnation is not None and incarnation != self.peer_incarnation
         if restarted:
-            self.sent = self.received = 0
-            self._unacked.clear()
+            self._begin_again(incarnation)
             number = 0
         self.peer, self.peer_incarnation = node, incarnation
         self.up = True

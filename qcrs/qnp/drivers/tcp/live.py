@@ -18,6 +18,7 @@ from qcrs.errors import NetworkError
 from qcrs.qnp.drivers.faults import FaultyNetwork
 from qcrs.qnp.drivers.heap import CALL, HERALD, REQUEST, SWAPPED, Network, Port
 from qcrs.qnp.drivers.plant import Link
+from qcrs.qnp.drivers.tcp.lines import as_line
 from qcrs.qnp.drivers.tcp.processes import Processes
 from qcrs.qnp.network.actions import Action, EndRequest, RoutingEntry
 from qcrs.qnp.physical.belldiag import BellDiagonalHardware
@@ -70,7 +71,7 @@ class _Hub:
         """A message to a node; one that is not there hears nothing."""
         writer = self.writers.get(node)
         if writer is not None:
-            writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            writer.write(as_line(message))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         node = -1
@@ -178,7 +179,9 @@ class LiveNetwork(FaultyNetwork):
 
     def _bind(self, port: Port, entry: RoutingEntry) -> None:
         # the broker answers a swap later, so the node has to reckon with frames in between
-        self.hub.tell(port.node, "open", astuple(replace(entry, swap_ns=max(1, entry.swap_ns))))
+        alive = self.hub.processes.incarnations
+        around = [(node, alive[node]) for node in (entry.previous, entry.next) if node is not None]
+        self.hub.tell(port.node, "open", astuple(replace(entry, swap_ns=max(1, entry.swap_ns))), around)
         for rule in ("on_request", "on_cancel", "on_pair", "on_swap", "on_purified", "on_lost"):
             setattr(port, rule, self._told(port, rule))
 

@@ -19,6 +19,7 @@ from typing import Any, cast
 from qcrs.errors import InputError
 from qcrs.qnp import network as qnp
 from qcrs.qnp.drivers.tcp.channel import MESSAGE_BYTES, Channel, peer_of
+from qcrs.qnp.drivers.tcp.lines import as_line
 from qcrs.qnp.drivers.trace import line
 from qcrs.qnp.network.actions import SEND, SET_TIMER, Action, EndRequest, Reason, RoutingEntry
 from qcrs.qnp.network.frames import Frame
@@ -38,7 +39,6 @@ class Neighbour:
         self.channel = channel
         self.transport: asyncio.Transport | None = None
         self.heard = 0
-        self.lost = False
         self.dialling: asyncio.Task[None] | None = None
         self.cut_after = -1
 
@@ -111,6 +111,7 @@ class NodeProcess:
         self.keepalive_ns = 0
         self.epoch_ns = 0
         self.states: dict[int, Any] = {}
+        self.opened: dict[int, int] = {}
         self.neighbours: dict[int, Neighbour] = {}
         self.inbox: dict[tuple[int, int], deque[Frame]] = {}
         self.early: dict[int, list[tuple[int, Frame]]] = {}
@@ -137,7 +138,7 @@ class NodeProcess:
             server.close()
 
     def _tell(self, *message: Any) -> None:
-        self.broker.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        self.broker.write(as_line(message))
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
@@ -190,9 +191,15 @@ class NodeProcess:
         if wall:
             self._spawn(self._keep_alive())
 
-    def _open(self, fields: list[Any]) -> None:
+    def _open(self, fields: list[Any], around: list[list[int]] | None = None) -> None:
+        """Install a circuit. `around`: incarnations of its neighbours, who may have restarted unnoticed."""
+        for node, incarnation in around or ():
+            if self._channel(node).expect(incarnation):
+                self._hang_up(self.neighbour(node))
+                self._lost(node, Reason.NODE_CRASHED)
         values: list[Any] = [tuple(f) if isinstance(f, list) else f for f in fields]
         entry = RoutingEntry(*values)
+        self.opened[entry.circuit] = self.now()
         self.states[entry.circuit] = qnp.install(entry)
         for node, frame in self.early.pop(entry.circuit, []):
             self._frame(node, frame)
@@ -278,6 +285,13 @@ class NodeProcess:
             self.neighbours[node] = Neighbour(node, Channel(self.node, self.incarnation))
         return self.neighbours[node]
 
+    @staticmethod
+    def _hang_up(neighbour: Neighbour) -> None:
+        """Forget the connection with a process that is gone."""
+        if neighbour.transport is not None:
+            neighbour.transport.close()
+            neighbour.transport = None
+
     def _channel(self, node: int) -> Channel:
         return self.neighbour(node).channel
 
@@ -302,8 +316,6 @@ class NodeProcess:
         """Bytes from a neighbour: frames to the rules at once."""
         neighbour.heard = self.now()
         frames, restarted = neighbour.channel.feed(data)
-        if neighbour.channel.up and neighbour.lost:
-            neighbour.lost = False
         neighbour.flush()
         if restarted:
             self._lost(neighbour.node, Reason.NODE_CRASHED)
@@ -326,27 +338,28 @@ class NodeProcess:
 
     # ------------------------------------------------------------------ failure
 
-    def _lost(self, node: int, reason: Reason) -> None:
-        """A neighbour is gone: every circuit over it ends. In logical time the broker says so."""
-        if not self.wall:
+    def _lost(self, node: int, reason: Reason, silent_since: int | None = None) -> None:
+        """A neighbour is gone: every circuit over it ends. In logical time the broker says so.
+
+        With `silent_since` only those end that were opened before, if nothing was heard of it since then.
+        """
+        if not self.wall or (silent_since is not None and self.neighbour(node).heard >= silent_since):
             return
         for circuit, state in self.states.items():
+            if silent_since is not None and self.opened[circuit] >= silent_since:
+                continue
             for side, other in enumerate((state.entry.previous, state.entry.next)):
                 if other == node:
                     self._perform(circuit, state, state.on_lost(self.now(), side, reason))
 
     async def _keep_alive(self) -> None:
         period = self.keepalive_ns / 4e9
-        started = self.now()
         while True:
             await asyncio.sleep(period)
             for neighbour in list(self.neighbours.values()):
                 neighbour.channel.keepalive()
                 neighbour.flush()
-                silent = self.now() - max(neighbour.heard, started)
-                if silent > self.keepalive_ns and not neighbour.lost:
-                    neighbour.lost = True
-                    self._lost(neighbour.node, Reason.KEEPALIVE_LOST)
+                self._lost(neighbour.node, Reason.KEEPALIVE_LOST, self.now() - self.keepalive_ns)
 
     def _fault(self, kind: str, node: int, count: int) -> None:
         """Break a connection in the middle of a message, or send a frame twice."""
