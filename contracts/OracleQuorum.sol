@@ -15,7 +15,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
     /// @notice Share of a bond that one proof takes, and of that the prover's reward, in 1/1000.
     uint256 public constant SLASH_PERMILLE = 500;
     uint256 public constant REWARD_PERMILLE = 200;
-    /// @notice Longer than any ruling on the oracle's signatures can take.
+    /// @notice Time to find two outcomes that an oracle signed for one execution.
     uint40 public constant UNBOND_DELAY = 14 days;
     uint256 private constant LEAST_SIGNERS = 4;
     uint256 private constant MOST_SIGNERS = 31;
@@ -141,6 +141,7 @@ contract OracleQuorum is IOracleQuorum, AccessManaged {
 
     /// @inheritdoc IOracleQuorum
     function setTreasury(address account) external restricted {
+        if (account == address(0)) revert OracleQuorumOutOfBounds("treasury", 0, 1, type(uint160).max);
         treasury = account;
         emit ParameterSet("treasury", uint160(account));
     }

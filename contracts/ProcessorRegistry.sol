@@ -361,6 +361,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
 
     /// @inheritdoc IProcessorRegistry
     function setTreasury(address account) external restricted {
+        _bound("treasury", uint160(account), 1, type(uint160).max);
         treasury = account;
         emit ParameterSet("treasury", uint160(account));
     }

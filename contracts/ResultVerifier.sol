@@ -18,7 +18,11 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     );
     uint8 private constant STEP_CHALLENGED = 8;
     uint8 private constant STEP_RULED = 9;
-    uint256 private constant MOST_WINDOW = 7 days;
+    uint256 private constant MOST_CHALLENGE_WINDOW = 7 days;
+    uint256 private constant MOST_RULING_WINDOW = 21 days;
+    uint256 private constant MOST_LEAST_BOND = 1 << 80;
+    /// @dev What one ruling takes of a processor's bond at most, in 1/1000.
+    uint256 private constant MOST_SLASH_PERMILLE = 500;
 
     /// @dev One word.
     struct Settings {
@@ -53,8 +57,8 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         ALLOCATOR = IComputationAllocator(allocator);
         REGISTRY = IProcessorRegistry(registry);
         QUORUM = IOracleQuorum(quorum);
-        // a day to challenge, three to rule, twice the fee as bond
-        _settings = Settings(1 days, 3 days, 2, 1);
+        // a day to challenge, twelve to rule with an appeal, twice the fee as bond
+        _settings = Settings(1 days, 12 days, 2, 1);
     }
 
     /* ------------------------------ verdicts ------------------------------ */
@@ -153,9 +157,10 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         if (id != 0) revert ResultVerifierAlreadyChallenged(job, execution, id);
         id = ++challengeCount;
         uint256 amount = challengeBond(job);
-        uint40 deadline = uint40(block.timestamp) + s.rulingWindow;
+        uint40 openedAt = uint40(block.timestamp);
+        uint40 deadline = openedAt + s.rulingWindow;
         _challengeAt[job][execution] = id;
-        _challenges[id] = Challenge(job, execution, ChallengeState.Open, msg.sender, amount, deadline, grounds);
+        _challenges[id] = Challenge(job, execution, ChallengeState.Open, msg.sender, amount, openedAt, deadline, grounds);
         openBonds += amount;
         emit ChallengeOpened(id, job, execution, msg.sender, amount, deadline, grounds);
         ALLOCATOR.takeBond(msg.sender, amount);
@@ -174,7 +179,10 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         uint256 slashed;
         if (ruling == ChallengeState.Overturned) {
             ALLOCATOR.giveBond(c.challenger, c.bond);
-            if (accepted) slashed = REGISTRY.slash(e.processor, c.bond, c.challenger, bytes32(id));
+            if (accepted) {
+                uint256 most = REGISTRY.bondOf(e.processor) * MOST_SLASH_PERMILLE / 1000;
+                slashed = REGISTRY.slash(e.processor, c.bond < most ? c.bond : most, c.challenger, bytes32(id));
+            }
         } else {
             uint256 share = accepted ? c.bond / 2 : 0;
             if (share != 0) ALLOCATOR.giveBond(REGISTRY.ownerOf(e.processor), share);
@@ -195,8 +203,8 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /// @inheritdoc IResultVerifier
     function setWindows(uint24 challengeWindow, uint24 rulingWindow) external restricted {
-        _bound("challengeWindow", challengeWindow, 60, MOST_WINDOW);
-        _bound("rulingWindow", rulingWindow, 60, MOST_WINDOW);
+        _bound("challengeWindow", challengeWindow, 60, MOST_CHALLENGE_WINDOW);
+        _bound("rulingWindow", rulingWindow, 60, MOST_RULING_WINDOW);
         (,, uint24 verdictWindow) = ALLOCATOR.times();
         // A bond stays until everything that can be held against it is decided.
         _bound("windows", uint256(challengeWindow) + rulingWindow + verdictWindow, 0, REGISTRY.unbondDelay() - 1);
@@ -207,7 +215,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /// @inheritdoc IResultVerifier
     function setChallengeBond(uint256 leastBond, uint8 bondMultiple) external restricted {
-        _bound("leastBond", leastBond, 1, type(uint128).max);
+        _bound("leastBond", leastBond, 1, MOST_LEAST_BOND);
         _bound("bondMultiple", bondMultiple, 1, 10);
         (_settings.leastBond, _settings.bondMultiple) = (uint128(leastBond), bondMultiple);
         emit ParameterSet("leastBond", leastBond);
@@ -236,6 +244,11 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     /// @inheritdoc IResultVerifier
     function windows() external view returns (uint24 challengeWindow, uint24 rulingWindow) {
         return (_settings.challengeWindow, _settings.rulingWindow);
+    }
+
+    /// @inheritdoc IResultVerifier
+    function bondTerms() external view returns (uint256 leastBond, uint8 bondMultiple) {
+        return (_settings.leastBond, _settings.bondMultiple);
     }
 
     /// @inheritdoc IResultVerifier

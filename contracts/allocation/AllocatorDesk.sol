@@ -164,6 +164,8 @@ contract AllocatorDesk is JobBook {
     function setQuota(uint16 id, uint8 class, uint64 capacity, uint64 perDay) external restricted {
         _flow(id);
         _bound("class", class, 1, 2);
+        _bound("capacity", capacity, 0, MOST_QUEUEING);
+        _bound("perDay", perDay, 0, MOST_QUEUEING);
         _quotas[uint256(id) * 4 + class] =
             uint256(capacity) | uint256(perDay) << 64 | uint256(capacity) << 128 | block.timestamp << 192;
         emit QuotaSet(id, class, capacity, perDay);

@@ -201,7 +201,8 @@ interface IComputationAllocator is IAllocatorLog {
     /// Restricted to ALLOCATION.
     function setClass(uint8 class, uint32 rate, uint40 boost) external;
 
-    /// @notice Sets a flow's quota of class 1 or 2 in qubit-seconds; the bucket starts full. Restricted to ALLOCATION.
+    /// @notice Sets a flow's quota of class 1 or 2 in qubit-seconds (each at most 2^36); the bucket starts full. Restricted to
+    /// ALLOCATION.
     function setQuota(uint16 flow, uint8 class, uint64 capacity, uint64 perDay) external;
 
     /// @notice Sets drain (at least twice the largest boost, at most 2^36) and credit (at most 2^36), in virtual time.

@@ -68,7 +68,7 @@ interface IOracleQuorum {
     /// @notice Least bond of a signer. Restricted to CERTIFICATION.
     function setLeastBond(uint256 amount) external;
 
-    /// @notice Where the unrewarded part of a slash goes. Restricted to the AccessManager's ADMIN.
+    /// @notice Where the unrewarded part of a slash goes; not zero. Restricted to the AccessManager's ADMIN.
     function setTreasury(address account) external;
 
     /// @notice Takes up to `slashPermille` of the oracle's bond. Only by the ResultVerifier, after an equivocation proof.

@@ -146,7 +146,7 @@ interface IProcessorRegistry is IProcessorKeys {
 
     /* ------------------------------ bodies ------------------------------ */
 
-    /// @notice Stops or readmits a processor. Restricted to CERTIFICATION. Acts at once.
+    /// @notice Stops or readmits a processor. Restricted to SUSPENSION. Acts at once.
     function setSuspended(ProcessorId processor, bool suspended) external;
 
     /// @notice Longest life of a certificate in seconds, 1 hour to 1 year. Restricted to CERTIFICATION.
@@ -166,7 +166,7 @@ interface IProcessorRegistry is IProcessorKeys {
     /// 90 days. Restricted to CERTIFICATION.
     function setUnbondDelay(uint40 delaySeconds) external;
 
-    /// @notice Where slashes without another beneficiary go. Restricted to the AccessManager's ADMIN.
+    /// @notice Where slashes without another beneficiary go; not zero. Restricted to the AccessManager's ADMIN.
     function setTreasury(address account) external;
 
     /* ------------------------------ views ------------------------------ */

@@ -18,12 +18,13 @@ import {JobId, Report} from "../libraries/Types.sol";
 /// An oracle is never the provider of the execution that it signs for. Two outcomes signed by one oracle for the same job, execution, round and era are an equivocation.
 ///
 /// A challenge is open to anyone while the window after an Accepted, Rejected or Fraudulent verdict runs. Its bond comes from the
-/// challenger's balance in the allocator and equals `max(leastBond, fee * bondMultiple)`. The Dispute Council rules before
-/// the ruling window ends; otherwise anyone may close it, and the bond returns.
+/// challenger's balance in the allocator and equals `max(leastBond, fee * bondMultiple)`. The ruling comes from the DisputeCourt
+/// (the Dispute Council, and the consortia on appeal) before the ruling window ends; otherwise anyone may close the challenge,
+/// and the bond returns.
 /// Upheld: the bond goes half to the provider (if the verdict was Accepted) or to the treasury, the rest to the treasury.
-/// Overturned: the bond returns; an Accepted execution becomes Fraudulent, and up to the bond's amount of the provider's bond goes
-/// to the challenger; a Rejected or Fraudulent one keeps its state (its escrow is gone) but the reputation gains what an Accept
-/// gives.
+/// Overturned: the bond returns; an Accepted execution becomes Fraudulent, and as much as the challenge's bond goes from the
+/// provider's bond to the challenger, at most half of it; a Rejected or Fraudulent one keeps its state (its escrow is gone) but
+/// the reputation gains what an Accept gives.
 interface IResultVerifier {
     /// @notice Where a challenge stands.
     enum ChallengeState {
@@ -41,6 +42,7 @@ interface IResultVerifier {
         ChallengeState state;
         address challenger;
         uint256 bond;
+        uint40 openedAt;
         uint40 rulingDeadline;
         bytes32 grounds;
     }
@@ -72,7 +74,7 @@ interface IResultVerifier {
         uint40 rulingDeadline,
         bytes32 grounds
     );
-    /// @notice The Dispute Council ruled (Upheld or Overturned), or its time ran out (Lapsed).
+    /// @notice It was ruled on (Upheld or Overturned), or its time ran out (Lapsed).
     event ChallengeRuled(uint256 indexed challenge, ChallengeState ruling, uint256 slashed);
     /// @notice The signer set of a new era took effect.
     event EraAdopted(uint32 indexed era, address pointer);
@@ -135,11 +137,11 @@ interface IResultVerifier {
     /// @notice Closes a challenge that nobody ruled on in time; its bond returns. By anyone.
     function lapse(uint256 id) external;
 
-    /// @notice Challenge and ruling windows in seconds (60..604,800 each); with the verdict window they stay below the
+    /// @notice Challenge window (60..604,800 s) and ruling window (60..1,814,400 s); with the verdict window they stay below the
     /// registry's unbonding delay. Restricted to STANDARDS.
     function setWindows(uint24 challengeWindow, uint24 rulingWindow) external;
 
-    /// @notice Least challenge bond (at least 1) and multiple of the fee (1..10). Restricted to STANDARDS.
+    /// @notice Least challenge bond (1..2^80) and multiple of the fee (1..10). Restricted to STANDARDS.
     function setChallengeBond(uint256 leastBond, uint8 bondMultiple) external;
 
     /// @notice Bond that a challenge of one of the job's executions needs.
@@ -159,6 +161,9 @@ interface IResultVerifier {
 
     /// @notice Challenge and ruling windows in seconds.
     function windows() external view returns (uint24 challengeWindow, uint24 rulingWindow);
+
+    /// @notice Least challenge bond, and its multiple of the fee.
+    function bondTerms() external view returns (uint256 leastBond, uint8 bondMultiple);
 
     /// @notice The adopted oracle era.
     function era() external view returns (uint32);

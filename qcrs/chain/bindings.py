@@ -15,8 +15,11 @@ __all__ = [
     "AbortCode",
     "AccessManager",
     "Attestation",
+    "BallotState",
+    "Brake",
     "CONTRACTS",
     "Capability",
+    "Case",
     "Certification",
     "Challenge",
     "ChallengeState",
@@ -24,16 +27,22 @@ __all__ = [
     "ChannelTerms",
     "ChannelView",
     "ComputationAllocator",
+    "ConsortiumSeats",
     "CorrectionRecord",
+    "Council",
+    "DisputeCourt",
     "ERRORS",
     "EVENTS",
     "EntanglementCoordinator",
     "EpochRecord",
+    "ExchangeGovernor",
+    "ExchangeTimelock",
     "ExecutionState",
     "ExecutionView",
     "JobRequest",
     "JobState",
     "JobView",
+    "Motion",
     "OracleQuorum",
     "Outcome",
     "Parameters",
@@ -49,6 +58,8 @@ __all__ = [
     "SessionRequest",
     "SessionState",
     "SessionView",
+    "Stages",
+    "Terms",
     "TestRound",
 ]
 
@@ -62,6 +73,16 @@ class AbortCode(IntEnum):
     PEER_SILENT = 3
     FIDELITY_LOW = 4
     CANCELLED = 5
+
+
+class BallotState(IntEnum):
+    """The contracts' enumeration `BallotState`."""
+
+    NONE = 0
+    OPEN = 1
+    WAITING = 2
+    EXECUTED = 3
+    EXPIRED = 4
 
 
 class ChallengeState(IntEnum):
@@ -186,6 +207,20 @@ class Capability(Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class Case(Struct):
+    """The contracts' struct `Case`."""
+
+    threshold: int
+    upheld: int
+    overturned: int
+    closed: bool
+    appellant: str
+    bond: int
+
+    FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("threshold", "uint8"), Parameter("upheld", "uint8"), Parameter("overturned", "uint8"), Parameter("closed", "bool"), Parameter("appellant", "address"), Parameter("bond", "uint256"))
+
+
+@dataclass(frozen=True, slots=True)
 class Certification(Struct):
     """The contracts' struct `Certification`."""
 
@@ -208,10 +243,11 @@ class Challenge(Struct):
     state: ChallengeState
     challenger: str
     bond: int
+    opened_at: int
     ruling_deadline: int
     grounds: bytes
 
-    FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("state", "uint8", ChallengeState), Parameter("challenger", "address"), Parameter("bond", "uint256"), Parameter("ruling_deadline", "uint40"), Parameter("grounds", "bytes32"))
+    FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("state", "uint8", ChallengeState), Parameter("challenger", "address"), Parameter("bond", "uint256"), Parameter("opened_at", "uint40"), Parameter("ruling_deadline", "uint40"), Parameter("grounds", "bytes32"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +386,17 @@ class JobView(Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class Motion(Struct):
+    """The contracts' struct `Motion`."""
+
+    target: str
+    data: bytes
+    salt: bytes
+
+    FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("target", "address"), Parameter("data", "bytes"), Parameter("salt", "bytes32"))
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters(Struct):
     """The contracts' struct `Parameters`."""
 
@@ -472,6 +519,32 @@ class SessionView(Struct):
     correction: bytes
 
     FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("state", "uint8", SessionState), Parameter("code", "uint8", AbortCode), Parameter("client", "address"), Parameter("job", "uint64"), Parameter("attempt", "uint8"), Parameter("barrier", "uint8"), Parameter("last_barrier", "uint8"), Parameter("arrived", "uint8"), Parameter("corrected", "uint8"), Parameter("deadline", "uint40"), Parameter("barrier_seconds", "uint32"), Parameter("parties", "uint32[]"), Parameter("channels", "uint32[]"), Parameter("fee_per_party", "uint96"), Parameter("party_deposit", "uint96"), Parameter("penalty", "uint96"), Parameter("trail", "bytes32"), Parameter("correction", "bytes32"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stages(Struct):
+    """The contracts' struct `Stages`."""
+
+    commit_until: int
+    reveal_until: int
+    appeal_until: int
+    decide_until: int
+    deadline: int
+
+    FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("commit_until", "uint40"), Parameter("reveal_until", "uint40"), Parameter("appeal_until", "uint40"), Parameter("decide_until", "uint40"), Parameter("deadline", "uint40"))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms(Struct):
+    """The contracts' struct `Terms`."""
+
+    voting_delay: int
+    voting_period: int
+    late_extension: int
+    quorum: int
+    super_quorum: int
+
+    FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("voting_delay", "uint48"), Parameter("voting_period", "uint32"), Parameter("late_extension", "uint48"), Parameter("quorum", "uint8"), Parameter("super_quorum", "uint8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -804,6 +877,43 @@ class AccessManager(Binding):
     def update_authority(self, target: str, new_authority: str) -> Call:
         """Changes the authority of a target managed by this manager instance. Requirements: - the caller must be a global admin."""
         return self._prepare("updateAuthority", "18ff183c", (Parameter("target", "address"), Parameter("new_authority", "address")), (), (target, new_authority))
+
+
+class Brake(Binding):
+    """Closes contracts to the bodies. The rules are written out in IBrake."""
+
+    NAME: ClassVar[str] = "Brake"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "Brake"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
+
+    def set_closed(self, target: str, closed: bool) -> Call:
+        """Closes or opens `target` for the bodies. Restricted to SECURITY."""
+        return self._prepare("setClosed", "f0bcd68a", (Parameter("target", "address"), Parameter("closed", "bool")), (), (target, closed))
 
 
 class ComputationAllocator(Binding):
@@ -1318,7 +1428,7 @@ class ComputationAllocator(Binding):
         return self._prepare("setQueueing", "399b76e7", (Parameter("value0", "uint40"), Parameter("value1", "uint40")), (), (value0, value1))
 
     def set_quota(self, value0: int, value1: int, value2: int, value3: int) -> Call:
-        """Sets a flow's quota of class 1 or 2 in qubit-seconds; the bucket starts full. Restricted to ALLOCATION."""
+        """Sets a flow's quota of class 1 or 2 in qubit-seconds (each at most 2^36); the bucket starts full. Restricted to ALLOCATION."""
         return self._prepare("setQuota", "860740f6", (Parameter("value0", "uint16"), Parameter("value1", "uint8"), Parameter("value2", "uint64"), Parameter("value3", "uint64")), (), (value0, value1, value2, value3))
 
     def set_request_bounds(self, value0: int, value1: int, value2: int) -> Call:
@@ -1384,6 +1494,538 @@ class ComputationAllocator(Binding):
     def withdraw(self, to: str, amount: int) -> Call:
         """Pays `amount` of the caller's balance to `to`. Never paused."""
         return self._prepare("withdraw", "f3fef3a3", (Parameter("to", "address"), Parameter("amount", "uint256")), (), (to, amount))
+
+
+class ConsortiumSeats(Binding):
+    """The electorate. The rules are written out in IConsortiumSeats."""
+
+    NAME: ClassVar[str] = "ConsortiumSeats"
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "ConsortiumSeats"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
+
+    @dataclass(frozen=True, slots=True)
+    class ConsortiumAdmitted(Event):
+        """A consortium got a seat. `charter` is the content id of what it was certified by."""
+
+        consortium: str
+        charter: bytes
+
+        CONTRACT: ClassVar[str] = "ConsortiumSeats"
+        NAME: ClassVar[str] = "ConsortiumAdmitted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2aaedc3be737d6d1cf0be08b15b57a40342118eaf965f20c31de1db27710adc3")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("consortium", "address", indexed=True), Parameter("charter", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class ConsortiumExpelled(Event):
+        """A consortium lost its seat."""
+
+        consortium: str
+
+        CONTRACT: ClassVar[str] = "ConsortiumSeats"
+        NAME: ClassVar[str] = "ConsortiumExpelled"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("8c54b0b8163698bfb17651c861951c2ea50ba679cba59248c4d875f6a183bbe2")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("consortium", "address", indexed=True),)
+
+    @dataclass(frozen=True, slots=True)
+    class DelegateChanged(Event):
+        """`DelegateChanged(address,address,address)`."""
+
+        delegator: str
+        from_delegate: str
+        to_delegate: str
+
+        CONTRACT: ClassVar[str] = "ConsortiumSeats"
+        NAME: ClassVar[str] = "DelegateChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("3134e8a2e6d97e929a7e54011ea5485d7d196dd5f0ba4d4ef95803e8e3fc257f")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("delegator", "address", indexed=True), Parameter("from_delegate", "address", indexed=True), Parameter("to_delegate", "address", indexed=True))
+
+    @dataclass(frozen=True, slots=True)
+    class DelegateVotesChanged(Event):
+        """`DelegateVotesChanged(address,uint256,uint256)`."""
+
+        delegate: str
+        previous_votes: int
+        new_votes: int
+
+        CONTRACT: ClassVar[str] = "ConsortiumSeats"
+        NAME: ClassVar[str] = "DelegateVotesChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("dec2bacdd2f05b59de34da9b523dff8be42e5e38e818c82fdb0bae774387a724")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("delegate", "address", indexed=True), Parameter("previous_votes", "uint256"), Parameter("new_votes", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class EIP712DomainChanged(Event):
+        """`EIP712DomainChanged()`."""
+
+
+        CONTRACT: ClassVar[str] = "ConsortiumSeats"
+        NAME: ClassVar[str] = "EIP712DomainChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = ()
+
+    def clock_mode(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The machine-readable name of the clock (ERC-6372)."""
+        call = self._prepare("CLOCK_MODE", "4bf5d7e9", (), (Parameter("value0", "string"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def admit(self, consortium: str, charter: bytes) -> Call:
+        """Gives a consortium its seat. Restricted to ADMIN."""
+        return self._prepare("admit", "d3f84a38", (Parameter("consortium", "address"), Parameter("charter", "bytes32")), (), (consortium, charter))
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def clock(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Seconds since 1970, as everywhere on the exchange."""
+        call = self._prepare("clock", "91ddadf4", (), (Parameter("value0", "uint48"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def delegate(self, delegatee: str) -> Call:
+        """Delegates votes from the sender to `delegatee`."""
+        return self._prepare("delegate", "5c19a95c", (Parameter("delegatee", "address"),), (), (delegatee,))
+
+    def delegate_by_sig(self, delegatee: str, nonce: int, expiry: int, v: int, r: bytes, s: bytes) -> Call:
+        """Delegates votes from signer to `delegatee`."""
+        return self._prepare("delegateBySig", "c3cda520", (Parameter("delegatee", "address"), Parameter("nonce", "uint256"), Parameter("expiry", "uint256"), Parameter("v", "uint8"), Parameter("r", "bytes32"), Parameter("s", "bytes32")), (), (delegatee, nonce, expiry, v, r, s))
+
+    def delegates(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the delegate that `account` has chosen."""
+        call = self._prepare("delegates", "587cde1e", (Parameter("account", "address"),), (Parameter("value0", "address"),), (account,))
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def eip712_domain(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[bytes, str, str, int, str, bytes, tuple[int, ...]]:
+        """returns the fields and values that describe the domain separator used by this contract for EIP-712 signature."""
+        call = self._prepare("eip712Domain", "84b0196e", (), (Parameter("fields", "bytes1"), Parameter("name", "string"), Parameter("version", "string"), Parameter("chain_id", "uint256"), Parameter("verifying_contract", "address"), Parameter("salt", "bytes32"), Parameter("extensions", "uint256[]")), ())
+        result: tuple[bytes, str, str, int, str, bytes, tuple[int, ...]] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def expel(self, consortium: str) -> Call:
+        """Takes a seat. Restricted to ADMIN."""
+        return self._prepare("expel", "dbb7c64e", (Parameter("consortium", "address"),), (), (consortium,))
+
+    def get_past_total_supply(self, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the total supply of votes available at a specific moment in the past. If the `clock()` is configured to use block numbers, this will return the value at the end of the corresponding block. NOTE: This value is the sum of all available votes, which is not necessarily the sum of all delegated votes. Votes that have not been delegated are still part of total supply, even though they would not participate in a vote. Requirements: - `timepoint` must be in the past. If operating using block numbers, the block must be already mined."""
+        call = self._prepare("getPastTotalSupply", "8e539e8c", (Parameter("timepoint", "uint256"),), (Parameter("value0", "uint256"),), (timepoint,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def get_past_votes(self, account: str, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the amount of votes that `account` had at a specific moment in the past. If the `clock()` is configured to use block numbers, this will return the value at the end of the corresponding block. Requirements: - `timepoint` must be in the past. If operating using block numbers, the block must be already mined."""
+        call = self._prepare("getPastVotes", "3a46b1a8", (Parameter("account", "address"), Parameter("timepoint", "uint256")), (Parameter("value0", "uint256"),), (account, timepoint))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def get_votes(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the current amount of votes that `account` has."""
+        call = self._prepare("getVotes", "9ab24eb0", (Parameter("account", "address"),), (Parameter("value0", "uint256"),), (account,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_seated(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """Whether the account holds a seat."""
+        call = self._prepare("isSeated", "d7314908", (Parameter("account", "address"),), (Parameter("value0", "bool"),), (account,))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def nonces(self, owner: str, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the next unused nonce for an address."""
+        call = self._prepare("nonces", "7ecebe00", (Parameter("owner", "address"),), (Parameter("value0", "uint256"),), (owner,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def seat_count(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """How many hold one."""
+        call = self._prepare("seatCount", "c6b463d3", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
+
+
+class Council(Binding):
+    """One governing body. The rules are written out in ICouncil."""
+
+    NAME: ClassVar[str] = "Council"
+
+    @dataclass(frozen=True, slots=True)
+    class BallotOpened(Event):
+        """A ballot was opened by its first vote. `expiresAt` in seconds since 1970."""
+
+        ballot: bytes
+        target: str
+        member: str
+        data: bytes
+        salt: bytes
+        expires_at: int
+
+        CONTRACT: ClassVar[str] = "Council"
+        NAME: ClassVar[str] = "BallotOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("76743399d9740e541a496d96f191ae056fec23bf297d977dd9b8745292451673")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("ballot", "bytes32", indexed=True), Parameter("target", "address", indexed=True), Parameter("member", "address", indexed=True), Parameter("data", "bytes"), Parameter("salt", "bytes32"), Parameter("expires_at", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class CallExecuted(Event):
+        """The call was made."""
+
+        ballot: bytes
+
+        CONTRACT: ClassVar[str] = "Council"
+        NAME: ClassVar[str] = "CallExecuted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("19bc0030b2db0932a444e8960f1de302dcc61fad4b2952355878e281b6d76062")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("ballot", "bytes32", indexed=True),)
+
+    @dataclass(frozen=True, slots=True)
+    class CallScheduled(Event):
+        """The ballot was decided; the call waits in the AccessManager until `readyAt`."""
+
+        ballot: bytes
+        ready_at: int
+
+        CONTRACT: ClassVar[str] = "Council"
+        NAME: ClassVar[str] = "CallScheduled"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("1dcd19a38e41454f5300a37cd9103dca5a63dd1cc3731aeed596b90478ef3bba")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("ballot", "bytes32", indexed=True), Parameter("ready_at", "uint48"))
+
+    @dataclass(frozen=True, slots=True)
+    class EIP712DomainChanged(Event):
+        """`EIP712DomainChanged()`."""
+
+
+        CONTRACT: ClassVar[str] = "Council"
+        NAME: ClassVar[str] = "EIP712DomainChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = ()
+
+    @dataclass(frozen=True, slots=True)
+    class SeatSet(Event):
+        """A seat has another holder; the zero address empties it."""
+
+        seat: int
+        holder: str
+
+        CONTRACT: ClassVar[str] = "Council"
+        NAME: ClassVar[str] = "SeatSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("7ea507fc7d498e730a61f89b6c0c9f7b62d985b3b20217af583bb9d2e154ed63")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("seat", "uint8", indexed=True), Parameter("holder", "address", indexed=True))
+
+    @dataclass(frozen=True, slots=True)
+    class TermBegan(Event):
+        """A term began with these seats (a bit each) and this threshold."""
+
+        term: int
+        seats: int
+        threshold: int
+
+        CONTRACT: ClassVar[str] = "Council"
+        NAME: ClassVar[str] = "TermBegan"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("faeace958e7b3ef1995afbaa02ffb45586974f34d9e00786b86ff8cd4b74a406")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("term", "uint32"), Parameter("seats", "uint32"), Parameter("threshold", "uint8"))
+
+    @dataclass(frozen=True, slots=True)
+    class Voted(Event):
+        """A further vote was counted."""
+
+        ballot: bytes
+        member: str
+
+        CONTRACT: ClassVar[str] = "Council"
+        NAME: ClassVar[str] = "Voted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0b2f654b7e608ce51a82ce8157e79c350ed670605e8985266ad89fc85060e749")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("ballot", "bytes32", indexed=True), Parameter("member", "address", indexed=True))
+
+    def manager(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The AccessManager that says which calls act at once and which wait."""
+        call = self._prepare("MANAGER", "1b2df850", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def timelock(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The governor's timelock, which alone changes seats."""
+        call = self._prepare("TIMELOCK", "7aadef8b", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def ballot_id(self, motion: Motion, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """The id of a ballot of this term."""
+        call = self._prepare("ballotId", "fc50bc9a", (Parameter("motion", "(address,bytes,bytes32)", Motion),), (Parameter("value0", "bytes32"),), (motion,))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def ballot_of(self, ballot: bytes, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int, BallotState]:
+        """Votes (a bit for each seat), end and state of a ballot."""
+        call = self._prepare("ballotOf", "eebf0d06", (Parameter("ballot", "bytes32"),), (Parameter("votes", "uint32"), Parameter("expires_at", "uint40"), Parameter("state", "uint8", BallotState)), (ballot,))
+        result: tuple[int, int, BallotState] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def eip712_domain(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[bytes, str, str, int, str, bytes, tuple[int, ...]]:
+        """returns the fields and values that describe the domain separator used by this contract for EIP-712 signature."""
+        call = self._prepare("eip712Domain", "84b0196e", (), (Parameter("fields", "bytes1"), Parameter("name", "string"), Parameter("version", "string"), Parameter("chain_id", "uint256"), Parameter("verifying_contract", "address"), Parameter("salt", "bytes32"), Parameter("extensions", "uint256[]")), ())
+        result: tuple[bytes, str, str, int, str, bytes, tuple[int, ...]] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def execute(self, motion: Motion) -> Call:
+        """Makes a decided call whose delay is over. By anyone."""
+        return self._prepare("execute", "f7898c80", (Parameter("motion", "(address,bytes,bytes32)", Motion),), (), (motion,))
+
+    def holder_of(self, place: int, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The holder of a seat; zero if it is empty."""
+        call = self._prepare("holderOf", "dbacc237", (Parameter("place", "uint256"),), (Parameter("value0", "address"),), (place,))
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def reseat(self, places: tuple[int, ...], holders: tuple[str, ...], threshold: int) -> Call:
+        """Gives seats to holders (zero empties one) and sets the threshold. By the governor's timelock. `places`: , holders one holder for each place named; other seats stay."""
+        return self._prepare("reseat", "38a53a0a", (Parameter("places", "uint8[]"), Parameter("holders", "address[]"), Parameter("threshold", "uint8")), (), (places, holders, threshold))
+
+    def seat_of(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int, int]:
+        """The seat of an account by its bit, zero if it has none, with threshold and term: a vote reads one word."""
+        call = self._prepare("seatOf", "b9cd92c3", (Parameter("account", "address"),), (Parameter("held", "uint32"), Parameter("threshold", "uint8"), Parameter("term", "uint32")), (account,))
+        result: tuple[int, int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def seats(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int, int]:
+        """Held seats (a bit each), votes that decide, and the term that began with the last change."""
+        call = self._prepare("seats", "9c5655d6", (), (Parameter("held", "uint32"), Parameter("threshold", "uint8"), Parameter("term", "uint32")), ())
+        result: tuple[int, int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def vote(self, motion: Motion) -> Call:
+        """Votes for a call. The caller holds a seat. Returns the ballot's id."""
+        return self._prepare("vote", "ea4bbb98", (Parameter("motion", "(address,bytes,bytes32)", Motion),), (Parameter("value0", "bytes32"),), (motion,))
+
+    def vote_by_sig(self, motion: Motion, deadline: int, members: tuple[str, ...], signed: tuple[bytes, ...]) -> Call:
+        """Counts signed votes (EIP-712 `Vote(address target,bytes data,bytes32 salt,uint32 term,uint256 deadline)` under the domain ("QCRS Council", "1", chain id, this contract)). By anyone. A member may be a contract that knows ERC-1271. Votes beyond the threshold are refused with the rest."""
+        return self._prepare("voteBySig", "a4e50b7e", (Parameter("motion", "(address,bytes,bytes32)", Motion), Parameter("deadline", "uint256"), Parameter("members", "address[]"), Parameter("signed", "bytes[]")), (), (motion, deadline, members, signed))
+
+
+class DisputeCourt(Binding):
+    """Rulings on challenges. The rules are written out in IDisputeCourt."""
+
+    NAME: ClassVar[str] = "DisputeCourt"
+
+    @dataclass(frozen=True, slots=True)
+    class AppealOpened(Event):
+        """The council's ruling is appealed. `grounds` is the content id of the argument."""
+
+        challenge: int
+        appellant: str
+        bond: int
+        decide_until: int
+        grounds: bytes
+
+        CONTRACT: ClassVar[str] = "DisputeCourt"
+        NAME: ClassVar[str] = "AppealOpened"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("3b5a96cb0d85a46a5a3b969b6cf62f7054dea1c27c8b465d825d723c13a35c80")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("challenge", "uint256", indexed=True), Parameter("appellant", "address", indexed=True), Parameter("bond", "uint256"), Parameter("decide_until", "uint40"), Parameter("grounds", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class AuthorityUpdated(Event):
+        """`AuthorityUpdated(address)`."""
+
+        authority: str
+
+        CONTRACT: ClassVar[str] = "DisputeCourt"
+        NAME: ClassVar[str] = "AuthorityUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f658b440c35314f52658ea8a740e05b284cdc84dc9ae01e891f21b8933e7cad")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
+
+    @dataclass(frozen=True, slots=True)
+    class CaseClosed(Event):
+        """The challenge is closed. `ruling` is `Lapsed` where nobody ruled; `appealed` where the consortia decided."""
+
+        challenge: int
+        ruling: ChallengeState
+        appealed: bool
+
+        CONTRACT: ClassVar[str] = "DisputeCourt"
+        NAME: ClassVar[str] = "CaseClosed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("174c508130bb99b79a6d1fbddc41a83c01e5a66f291cc27cacd8715367ebd78e")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("challenge", "uint256", indexed=True), Parameter("ruling", "uint8", ChallengeState), Parameter("appealed", "bool"))
+
+    @dataclass(frozen=True, slots=True)
+    class Credited(Event):
+        """An account's share of the bonds of appeals grew."""
+
+        account: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "DisputeCourt"
+        NAME: ClassVar[str] = "Credited"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("9c9e0cdb1670e88302408e5b941dc636f63a3293204694bb68910fcf3d9305f3")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class RulingCommitted(Event):
+        """A member committed to a ruling."""
+
+        challenge: int
+        member: str
+        commitment: bytes
+
+        CONTRACT: ClassVar[str] = "DisputeCourt"
+        NAME: ClassVar[str] = "RulingCommitted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0b0264c5b7b81afcbef39a7d6a634e9880833cdaaf24ccc760ae46c2d3cf4851")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("challenge", "uint256", indexed=True), Parameter("member", "address", indexed=True), Parameter("commitment", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class RulingRevealed(Event):
+        """A member revealed its ruling and the content id of its evidence."""
+
+        challenge: int
+        member: str
+        ruling: ChallengeState
+        evidence: bytes
+
+        CONTRACT: ClassVar[str] = "DisputeCourt"
+        NAME: ClassVar[str] = "RulingRevealed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("7de63087936f00c3081f4b821031671f518f79af1fc7ca5205078eda8f40a406")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("challenge", "uint256", indexed=True), Parameter("member", "address", indexed=True), Parameter("ruling", "uint8", ChallengeState), Parameter("evidence", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class Withdrawn(Event):
+        """An account took its share."""
+
+        account: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "DisputeCourt"
+        NAME: ClassVar[str] = "Withdrawn"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("7084f5476618d8e60b11ef0d7d3f06914655adb8793e28ff7f018d4c76d505d5")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
+
+    def allocator(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The exchange's allocator."""
+        call = self._prepare("ALLOCATOR", "5a21508a", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def council(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The Dispute Resolution Council."""
+        call = self._prepare("COUNCIL", "01a3d687", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def credit(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The credit token."""
+        call = self._prepare("CREDIT", "e688013f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def registry(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The processor registry."""
+        call = self._prepare("REGISTRY", "06433b1b", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def verifier(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The result verifier, whose challenges are ruled on."""
+        call = self._prepare("VERIFIER", "08c84e70", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def appeal(self, challenge: int, grounds: bytes) -> Call:
+        """Appeals the council's ruling; takes `appealBond` from the caller, who approved it."""
+        return self._prepare("appeal", "e6e3b95c", (Parameter("challenge", "uint256"), Parameter("grounds", "bytes32")), (), (challenge, grounds))
+
+    def appeal_bond(self, challenge: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """The bond that an appeal needs: twice the challenge's."""
+        call = self._prepare("appealBond", "93d7a5df", (Parameter("challenge", "uint256"),), (Parameter("value0", "uint256"),), (challenge,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def authority(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Returns the current authority."""
+        call = self._prepare("authority", "bf7e214f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def case_of(self, challenge: int, *, block: int | str = "latest", sender: str | None = None) -> Case:
+        """What the court keeps of a challenge."""
+        call = self._prepare("caseOf", "40a8c537", (Parameter("challenge", "uint256"),), (Parameter("value0", "(uint8,uint8,uint8,bool,address,uint256)", Case),), (challenge,))
+        result: Case = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def commit(self, challenge: int, commitment: bytes) -> Call:
+        """Commits the caller, a member of the Dispute Council, to a ruling; a later commitment replaces an earlier one."""
+        return self._prepare("commit", "f2f03877", (Parameter("challenge", "uint256"), Parameter("commitment", "bytes32")), (), (challenge, commitment))
+
+    def commitment_of(self, challenge: int, member: str, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """What a member committed to; zero after it is revealed."""
+        call = self._prepare("commitmentOf", "466907f9", (Parameter("challenge", "uint256"), Parameter("member", "address")), (Parameter("value0", "bytes32"),), (challenge, member))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def credits_of(self, account: str, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """What an account can withdraw."""
+        call = self._prepare("creditsOf", "245a45b5", (Parameter("account", "address"),), (Parameter("value0", "uint256"),), (account,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def decide(self, challenge: int, ruling: ChallengeState) -> Call:
+        """Rules on an appeal; final at once. Restricted to ADMIN."""
+        return self._prepare("decide", "33a49dc4", (Parameter("challenge", "uint256"), Parameter("ruling", "uint8", ChallengeState)), (), (challenge, ruling))
+
+    def finalise(self, challenge: int) -> Call:
+        """Closes a challenge whose stages have ended. By anyone."""
+        return self._prepare("finalise", "6b75dbde", (Parameter("challenge", "uint256"),), (), (challenge,))
+
+    def is_consuming_scheduled_op(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns true only in the context of a delayed restricted call, at the moment that the scheduled operation is being consumed. Prevents denial of service for delayed restricted calls in the case that the contract performs attacker controlled calls."""
+        call = self._prepare("isConsumingScheduledOp", "8fb36037", (), (Parameter("value0", "bytes4"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def open_bonds(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Sum of the bonds of open appeals."""
+        call = self._prepare("openBonds", "443897ee", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def reveal(self, challenge: int, ruling: ChallengeState, evidence: bytes, salt: bytes) -> Call:
+        """Reveals the caller's ruling. `evidence`: content id of the evidence that the member made anew."""
+        return self._prepare("reveal", "c959c6c1", (Parameter("challenge", "uint256"), Parameter("ruling", "uint8", ChallengeState), Parameter("evidence", "bytes32"), Parameter("salt", "bytes32")), (), (challenge, ruling, evidence, salt))
+
+    def ruling_of(self, challenge: int, *, block: int | str = "latest", sender: str | None = None) -> ChallengeState:
+        """The council's ruling so far: Upheld, Overturned or None."""
+        call = self._prepare("rulingOf", "15410a9a", (Parameter("challenge", "uint256"),), (Parameter("value0", "uint8", ChallengeState),), (challenge,))
+        result: ChallengeState = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def set_authority(self, new_authority: str) -> Call:
+        """Transfers control to a new authority. The caller must be the current authority."""
+        return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
+
+    def stages_of(self, challenge: int, *, block: int | str = "latest", sender: str | None = None) -> Stages:
+        """When the challenge's stages end."""
+        call = self._prepare("stagesOf", "65687402", (Parameter("challenge", "uint256"),), (Parameter("s", "(uint40,uint40,uint40,uint40,uint40)", Stages),), (challenge,))
+        result: Stages = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def withdraw(self) -> Call:
+        """Pays out the caller's share of bonds."""
+        return self._prepare("withdraw", "3ccfd60b", (), (), ())
 
 
 class EntanglementCoordinator(Binding):
@@ -1983,6 +2625,722 @@ class EntanglementCoordinator(Binding):
         return self._prepare("withdraw", "f3fef3a3", (Parameter("to", "address"), Parameter("amount", "uint256")), (), (to, amount))
 
 
+class ExchangeGovernor(Binding):
+    """The consortia's vote. The rules are written out in IExchangeGovernor."""
+
+    NAME: ClassVar[str] = "ExchangeGovernor"
+
+    @dataclass(frozen=True, slots=True)
+    class EIP712DomainChanged(Event):
+        """`EIP712DomainChanged()`."""
+
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "EIP712DomainChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = ()
+
+    @dataclass(frozen=True, slots=True)
+    class LateQuorumVoteExtensionSet(Event):
+        """`LateQuorumVoteExtensionSet(uint64,uint64)`."""
+
+        old_vote_extension: int
+        new_vote_extension: int
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "LateQuorumVoteExtensionSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("7ca4ac117ed3cdce75c1161d8207c440389b1a15d69d096831664657c07dafc2")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("old_vote_extension", "uint64"), Parameter("new_vote_extension", "uint64"))
+
+    @dataclass(frozen=True, slots=True)
+    class ProposalCanceled(Event):
+        """`ProposalCanceled(uint256)`."""
+
+        proposal_id: int
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "ProposalCanceled"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("789cf55be980739dad1d0699b93b58e806b51c9d96619bfa8fe0a28abaa7b30c")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("proposal_id", "uint256"),)
+
+    @dataclass(frozen=True, slots=True)
+    class ProposalCreated(Event):
+        """`ProposalCreated(uint256,address,address[],uint256[],string[],bytes[],uint256,uint256,string)`."""
+
+        proposal_id: int
+        proposer: str
+        targets: tuple[str, ...]
+        values: tuple[int, ...]
+        signatures: tuple[str, ...]
+        calldatas: tuple[bytes, ...]
+        vote_start: int
+        vote_end: int
+        description: str
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "ProposalCreated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("7d84a6263ae0d98d3329bd7b46bb4e8d6f98cd35a7adb45c274c8b7fd5ebd5e0")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("proposal_id", "uint256"), Parameter("proposer", "address"), Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("signatures", "string[]"), Parameter("calldatas", "bytes[]"), Parameter("vote_start", "uint256"), Parameter("vote_end", "uint256"), Parameter("description", "string"))
+
+    @dataclass(frozen=True, slots=True)
+    class ProposalExecuted(Event):
+        """`ProposalExecuted(uint256)`."""
+
+        proposal_id: int
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "ProposalExecuted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("712ae1383f79ac853f8d882153778e0260ef8f03b504e2866e0593e04d2b291f")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("proposal_id", "uint256"),)
+
+    @dataclass(frozen=True, slots=True)
+    class ProposalExtended(Event):
+        """`ProposalExtended(uint256,uint64)`."""
+
+        proposal_id: int
+        extended_deadline: int
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "ProposalExtended"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("541f725fb9f7c98a30cc9c0ff32fbb14358cd7159c847a3aa20a2bdc442ba511")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("proposal_id", "uint256", indexed=True), Parameter("extended_deadline", "uint64"))
+
+    @dataclass(frozen=True, slots=True)
+    class ProposalGuardianSet(Event):
+        """`ProposalGuardianSet(address,address)`."""
+
+        old_proposal_guardian: str
+        new_proposal_guardian: str
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "ProposalGuardianSet"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("eabe7d6d9720bd3fde29f0fbd6af94debeea74c6d5508c31ee6b07631e06e69b")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("old_proposal_guardian", "address"), Parameter("new_proposal_guardian", "address"))
+
+    @dataclass(frozen=True, slots=True)
+    class ProposalQueued(Event):
+        """`ProposalQueued(uint256,uint256)`."""
+
+        proposal_id: int
+        eta_seconds: int
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "ProposalQueued"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("9a2e42fd6722813d69113e7d0079d3d940171428df7373df9c7f7617cfda2892")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("proposal_id", "uint256"), Parameter("eta_seconds", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class QuorumNumeratorUpdated(Event):
+        """`QuorumNumeratorUpdated(uint256,uint256)`."""
+
+        old_quorum_numerator: int
+        new_quorum_numerator: int
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "QuorumNumeratorUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0553476bf02ef2726e8ce5ced78d63e26e602e4a2257b1f559418e24b4633997")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("old_quorum_numerator", "uint256"), Parameter("new_quorum_numerator", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class SuperQuorumNumeratorUpdated(Event):
+        """`SuperQuorumNumeratorUpdated(uint256,uint256)`."""
+
+        old_super_quorum_numerator: int
+        new_super_quorum_numerator: int
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "SuperQuorumNumeratorUpdated"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("334c4c5e589dba20a911f8a704ce58482811d339e7052aa447c5bf415bea70fb")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("old_super_quorum_numerator", "uint256"), Parameter("new_super_quorum_numerator", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class TimelockChange(Event):
+        """`TimelockChange(address,address)`."""
+
+        old_timelock: str
+        new_timelock: str
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "TimelockChange"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("08f74ea46ef7894f65eabfb5e6e695de773a000b47c529ab559178069b226401")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("old_timelock", "address"), Parameter("new_timelock", "address"))
+
+    @dataclass(frozen=True, slots=True)
+    class VoteCast(Event):
+        """`VoteCast(address,uint256,uint8,uint256,string)`."""
+
+        voter: str
+        proposal_id: int
+        support: int
+        weight: int
+        reason: str
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "VoteCast"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("b8e138887d0aa13bab447e82de9d5c1777041ecd21ca36ba824ff1e6c07ddda4")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("voter", "address", indexed=True), Parameter("proposal_id", "uint256"), Parameter("support", "uint8"), Parameter("weight", "uint256"), Parameter("reason", "string"))
+
+    @dataclass(frozen=True, slots=True)
+    class VoteCastWithParams(Event):
+        """`VoteCastWithParams(address,uint256,uint8,uint256,string,bytes)`."""
+
+        voter: str
+        proposal_id: int
+        support: int
+        weight: int
+        reason: str
+        params: bytes
+
+        CONTRACT: ClassVar[str] = "ExchangeGovernor"
+        NAME: ClassVar[str] = "VoteCastWithParams"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("e2babfbac5889a709b63bb7f598b324e08bc5a4fb9ec647fb3cbc9ec07eb8712")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("voter", "address", indexed=True), Parameter("proposal_id", "uint256"), Parameter("support", "uint8"), Parameter("weight", "uint256"), Parameter("reason", "string"), Parameter("params", "bytes"))
+
+    def ballot_typehash(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """`BALLOT_TYPEHASH()`."""
+        call = self._prepare("BALLOT_TYPEHASH", "deaaa7cc", (), (Parameter("value0", "bytes32"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def clock_mode(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Machine-readable description of the clock as specified in ERC-6372."""
+        call = self._prepare("CLOCK_MODE", "4bf5d7e9", (), (Parameter("value0", "string"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def counting_mode(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """module:voting."""
+        call = self._prepare("COUNTING_MODE", "dd4e2ba5", (), (Parameter("value0", "string"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def extended_ballot_typehash(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """`EXTENDED_BALLOT_TYPEHASH()`."""
+        call = self._prepare("EXTENDED_BALLOT_TYPEHASH", "2fe3e261", (), (Parameter("value0", "bytes32"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def cancel(self, targets: tuple[str, ...], values: tuple[int, ...], calldatas: tuple[bytes, ...], description_hash: bytes) -> Call:
+        """Cancel a proposal. A proposal is cancellable by the proposer, but only while it is Pending state, i.e. before the vote starts. Emits a {ProposalCanceled} event."""
+        return self._prepare("cancel", "452115d6", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("calldatas", "bytes[]"), Parameter("description_hash", "bytes32")), (Parameter("value0", "uint256"),), (targets, values, calldatas, description_hash))
+
+    def cast_vote(self, proposal_id: int, support: int) -> Call:
+        """Cast a vote Emits a {VoteCast} event."""
+        return self._prepare("castVote", "56781388", (Parameter("proposal_id", "uint256"), Parameter("support", "uint8")), (Parameter("value0", "uint256"),), (proposal_id, support))
+
+    def cast_vote_by_sig(self, proposal_id: int, support: int, voter: str, signature: bytes) -> Call:
+        """Cast a vote using the voter's signature, including ERC-1271 signature support. Emits a {VoteCast} event."""
+        return self._prepare("castVoteBySig", "8ff262e3", (Parameter("proposal_id", "uint256"), Parameter("support", "uint8"), Parameter("voter", "address"), Parameter("signature", "bytes")), (Parameter("value0", "uint256"),), (proposal_id, support, voter, signature))
+
+    def cast_vote_with_reason(self, proposal_id: int, support: int, reason: str) -> Call:
+        """Cast a vote with a reason Emits a {VoteCast} event."""
+        return self._prepare("castVoteWithReason", "7b3c71d3", (Parameter("proposal_id", "uint256"), Parameter("support", "uint8"), Parameter("reason", "string")), (Parameter("value0", "uint256"),), (proposal_id, support, reason))
+
+    def cast_vote_with_reason_and_params(self, proposal_id: int, support: int, reason: str, params: bytes) -> Call:
+        """Cast a vote with a reason and additional encoded parameters Emits a {VoteCast} or {VoteCastWithParams} event depending on the length of params."""
+        return self._prepare("castVoteWithReasonAndParams", "5f398a14", (Parameter("proposal_id", "uint256"), Parameter("support", "uint8"), Parameter("reason", "string"), Parameter("params", "bytes")), (Parameter("value0", "uint256"),), (proposal_id, support, reason, params))
+
+    def cast_vote_with_reason_and_params_by_sig(self, proposal_id: int, support: int, voter: str, reason: str, params: bytes, signature: bytes) -> Call:
+        """Cast a vote with a reason and additional encoded parameters using the voter's signature, including ERC-1271 signature support. Emits a {VoteCast} or {VoteCastWithParams} event depending on the length of params."""
+        return self._prepare("castVoteWithReasonAndParamsBySig", "5b8d0e0d", (Parameter("proposal_id", "uint256"), Parameter("support", "uint8"), Parameter("voter", "address"), Parameter("reason", "string"), Parameter("params", "bytes"), Parameter("signature", "bytes")), (Parameter("value0", "uint256"),), (proposal_id, support, voter, reason, params, signature))
+
+    def clock(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Clock (as specified in ERC-6372) is set to match the token's clock. Fallback to block numbers if the token does not implement ERC-6372."""
+        call = self._prepare("clock", "91ddadf4", (), (Parameter("value0", "uint48"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def eip712_domain(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[bytes, str, str, int, str, bytes, tuple[int, ...]]:
+        """returns the fields and values that describe the domain separator used by this contract for EIP-712 signature."""
+        call = self._prepare("eip712Domain", "84b0196e", (), (Parameter("fields", "bytes1"), Parameter("name", "string"), Parameter("version", "string"), Parameter("chain_id", "uint256"), Parameter("verifying_contract", "address"), Parameter("salt", "bytes32"), Parameter("extensions", "uint256[]")), ())
+        result: tuple[bytes, str, str, int, str, bytes, tuple[int, ...]] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def execute(self, targets: tuple[str, ...], values: tuple[int, ...], calldatas: tuple[bytes, ...], description_hash: bytes, *, value: int = 0) -> Call:
+        """Execute a successful proposal. This requires the quorum to be reached, the vote to be successful, and the deadline to be reached. Depending on the governor it might also be required that the proposal was queued and that some delay passed. Emits a {ProposalExecuted} event. NOTE: Some modules can modify the requirements for execution, for example by adding an additional timelock."""
+        return self._prepare("execute", "2656227d", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("calldatas", "bytes[]"), Parameter("description_hash", "bytes32")), (Parameter("value0", "uint256"),), (targets, values, calldatas, description_hash), value)
+
+    def get_proposal_id(self, targets: tuple[str, ...], values: tuple[int, ...], calldatas: tuple[bytes, ...], description_hash: bytes, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """module:core."""
+        call = self._prepare("getProposalId", "a8f8a668", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("calldatas", "bytes[]"), Parameter("description_hash", "bytes32")), (Parameter("value0", "uint256"),), (targets, values, calldatas, description_hash))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def get_votes(self, account: str, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """module:reputation."""
+        call = self._prepare("getVotes", "eb9019d4", (Parameter("account", "address"), Parameter("timepoint", "uint256")), (Parameter("value0", "uint256"),), (account, timepoint))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def get_votes_with_params(self, account: str, timepoint: int, params: bytes, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """module:reputation."""
+        call = self._prepare("getVotesWithParams", "9a802a6d", (Parameter("account", "address"), Parameter("timepoint", "uint256"), Parameter("params", "bytes")), (Parameter("value0", "uint256"),), (account, timepoint, params))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def has_voted(self, proposal_id: int, account: str, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """module:voting."""
+        call = self._prepare("hasVoted", "43859632", (Parameter("proposal_id", "uint256"), Parameter("account", "address")), (Parameter("value0", "bool"),), (proposal_id, account))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def hash_proposal(self, targets: tuple[str, ...], values: tuple[int, ...], calldatas: tuple[bytes, ...], description_hash: bytes, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """See {IGovernor-hashProposal}. The proposal id is produced by hashing the ABI encoded `targets` array, the `values` array, the `calldatas` array and the descriptionHash (bytes32 which itself is the keccak256 hash of the description string). This proposal id can be produced from the proposal data which is part of the {ProposalCreated} event. It can even be computed in advance, before the proposal is submitted. Note that the chainId and the governor address are not part of the proposal id computation. Consequently, the same proposal (with same operation and same description) will have the same id if submitted on multiple governors across multiple networks. This also means that in order to execute the same operation twice (on the same governor) the proposer will have to change the description in order to avoid proposal id conflicts."""
+        call = self._prepare("hashProposal", "c59057e4", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("calldatas", "bytes[]"), Parameter("description_hash", "bytes32")), (Parameter("value0", "uint256"),), (targets, values, calldatas, description_hash))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def late_quorum_vote_extension(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the current value of the vote extension parameter: the number of blocks that are required to pass from the time a proposal reaches quorum until its voting period ends."""
+        call = self._prepare("lateQuorumVoteExtension", "32b8113e", (), (Parameter("value0", "uint48"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def name(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """module:core."""
+        call = self._prepare("name", "06fdde03", (), (Parameter("value0", "string"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def nonces(self, owner: str, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the next unused nonce for an address."""
+        call = self._prepare("nonces", "7ecebe00", (Parameter("owner", "address"),), (Parameter("value0", "uint256"),), (owner,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def on_erc1155_batch_received(self, value0: str, value1: str, value2: tuple[int, ...], value3: tuple[int, ...], value4: bytes) -> Call:
+        """See {IERC1155Receiver-onERC1155BatchReceived}. Receiving tokens is disabled if the governance executor is other than the governor itself (eg. when using with a timelock)."""
+        return self._prepare("onERC1155BatchReceived", "bc197c81", (Parameter("value0", "address"), Parameter("value1", "address"), Parameter("value2", "uint256[]"), Parameter("value3", "uint256[]"), Parameter("value4", "bytes")), (Parameter("value0", "bytes4"),), (value0, value1, value2, value3, value4))
+
+    def on_erc1155_received(self, value0: str, value1: str, value2: int, value3: int, value4: bytes) -> Call:
+        """See {IERC1155Receiver-onERC1155Received}. Receiving tokens is disabled if the governance executor is other than the governor itself (eg. when using with a timelock)."""
+        return self._prepare("onERC1155Received", "f23a6e61", (Parameter("value0", "address"), Parameter("value1", "address"), Parameter("value2", "uint256"), Parameter("value3", "uint256"), Parameter("value4", "bytes")), (Parameter("value0", "bytes4"),), (value0, value1, value2, value3, value4))
+
+    def on_erc721_received(self, value0: str, value1: str, value2: int, value3: bytes) -> Call:
+        """See {IERC721Receiver-onERC721Received}. Receiving tokens is disabled if the governance executor is other than the governor itself (eg. when using with a timelock)."""
+        return self._prepare("onERC721Received", "150b7a02", (Parameter("value0", "address"), Parameter("value1", "address"), Parameter("value2", "uint256"), Parameter("value3", "bytes")), (Parameter("value0", "bytes4"),), (value0, value1, value2, value3))
+
+    def proposal_deadline(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the proposal deadline, which may have been extended beyond that set at proposal creation, if the proposal reached quorum late in the voting period. See {Governor-proposalDeadline}."""
+        call = self._prepare("proposalDeadline", "c01f9e37", (Parameter("id", "uint256"),), (Parameter("value0", "uint256"),), (id,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def proposal_eta(self, proposal_id: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """module:core."""
+        call = self._prepare("proposalEta", "ab58fb8e", (Parameter("proposal_id", "uint256"),), (Parameter("value0", "uint256"),), (proposal_id,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def proposal_guardian(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Getter that returns the address of the proposal guardian."""
+        call = self._prepare("proposalGuardian", "fc473616", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def proposal_needs_queuing(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """module:core."""
+        call = self._prepare("proposalNeedsQueuing", "a9a95294", (Parameter("id", "uint256"),), (Parameter("value0", "bool"),), (id,))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def proposal_proposer(self, proposal_id: int, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """module:core."""
+        call = self._prepare("proposalProposer", "143489d0", (Parameter("proposal_id", "uint256"),), (Parameter("value0", "address"),), (proposal_id,))
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def proposal_snapshot(self, proposal_id: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """module:core."""
+        call = self._prepare("proposalSnapshot", "2d63f693", (Parameter("proposal_id", "uint256"),), (Parameter("value0", "uint256"),), (proposal_id,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def proposal_threshold(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Whoever has a seat's vote proposes."""
+        call = self._prepare("proposalThreshold", "b58131b0", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def proposal_votes(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int, int]:
+        """Accessor to the internal vote counts."""
+        call = self._prepare("proposalVotes", "544ffc9c", (Parameter("id", "uint256"),), (Parameter("against_votes", "uint256"), Parameter("for_votes", "uint256"), Parameter("abstain_votes", "uint256")), (id,))
+        result: tuple[int, int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def propose(self, targets: tuple[str, ...], values: tuple[int, ...], calldatas: tuple[bytes, ...], description: str) -> Call:
+        """See {IGovernor-propose}. This function has opt-in frontrunning protection, described in {_isValidDescriptionForProposer}."""
+        return self._prepare("propose", "7d5e81e2", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("calldatas", "bytes[]"), Parameter("description", "string")), (Parameter("value0", "uint256"),), (targets, values, calldatas, description))
+
+    def queue(self, targets: tuple[str, ...], values: tuple[int, ...], calldatas: tuple[bytes, ...], description_hash: bytes) -> Call:
+        """Queue a proposal. Some governors require this step to be performed before execution can happen. If queuing is not necessary, this function may revert. Queuing a proposal requires the quorum to be reached, the vote to be successful, and the deadline to be reached. Emits a {ProposalQueued} event."""
+        return self._prepare("queue", "160cbed7", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("calldatas", "bytes[]"), Parameter("description_hash", "bytes32")), (Parameter("value0", "uint256"),), (targets, values, calldatas, description_hash))
+
+    def quorum(self, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the quorum for a timepoint, in terms of number of votes: `supply * numerator / denominator`."""
+        call = self._prepare("quorum", "f8ce560a", (Parameter("timepoint", "uint256"),), (Parameter("value0", "uint256"),), (timepoint,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def quorum_denominator(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the quorum denominator. Defaults to 100, but may be overridden."""
+        call = self._prepare("quorumDenominator", "97c3d334", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def quorum_numerator(self, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the quorum numerator at a specific timepoint. See {quorumDenominator}."""
+        call = self._prepare("quorumNumerator", "60c4247f", (Parameter("timepoint", "uint256"),), (Parameter("value0", "uint256"),), (timepoint,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def quorum_numerator_2(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the current quorum numerator. See {quorumDenominator}."""
+        call = self._prepare("quorumNumerator", "a7713a70", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def relay(self, target: str, value: int, data: bytes, *, wei: int = 0) -> Call:
+        """Relays a transaction or function call to an arbitrary target. In cases where the governance executor is some contract other than the governor itself, like when using a timelock, this function can be invoked in a governance proposal to recover tokens or Ether that was sent to the governor contract by mistake. Note that if the executor is simply the governor itself, use of `relay` is redundant."""
+        return self._prepare("relay", "c28bc2fa", (Parameter("target", "address"), Parameter("value", "uint256"), Parameter("data", "bytes")), (), (target, value, data), wei)
+
+    def set_late_quorum_vote_extension(self, new_vote_extension: int) -> Call:
+        """Changes the {lateQuorumVoteExtension}. This operation can only be performed by the governance executor, generally through a governance proposal. Emits a {LateQuorumVoteExtensionSet} event."""
+        return self._prepare("setLateQuorumVoteExtension", "330df7ff", (Parameter("new_vote_extension", "uint48"),), (), (new_vote_extension,))
+
+    def set_proposal_guardian(self, new_proposal_guardian: str) -> Call:
+        """Update the proposal guardian's address. This operation can only be performed through a governance proposal. Emits a {ProposalGuardianSet} event."""
+        return self._prepare("setProposalGuardian", "a660aca5", (Parameter("new_proposal_guardian", "address"),), (), (new_proposal_guardian,))
+
+    def state(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """module:core."""
+        call = self._prepare("state", "3e4f49e6", (Parameter("id", "uint256"),), (Parameter("value0", "uint8"),), (id,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def super_quorum(self, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the super quorum for a `timepoint`, in terms of number of votes: `supply * numerator / denominator`. See {GovernorSuperQuorum-superQuorum} for more details."""
+        call = self._prepare("superQuorum", "c92f7730", (Parameter("timepoint", "uint256"),), (Parameter("value0", "uint256"),), (timepoint,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def super_quorum_numerator(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the current super quorum numerator."""
+        call = self._prepare("superQuorumNumerator", "437ef0bf", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def super_quorum_numerator_2(self, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the super quorum numerator at a specific `timepoint`."""
+        call = self._prepare("superQuorumNumerator", "a8302e5d", (Parameter("timepoint", "uint256"),), (Parameter("value0", "uint256"),), (timepoint,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def supports_interface(self, interface_id: bytes, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """Returns true if this contract implements the interface defined by `interfaceId`. See the corresponding https://eips.ethereum.org/EIPS/eip-165#how-interfaces-are-identified[ERC section] to learn more about how these ids are created. This function call must use less than 30 000 gas."""
+        call = self._prepare("supportsInterface", "01ffc9a7", (Parameter("interface_id", "bytes4"),), (Parameter("value0", "bool"),), (interface_id,))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def timelock(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """Public accessor to check the address of the timelock."""
+        call = self._prepare("timelock", "d33219b4", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def token(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The token that voting power is sourced from."""
+        call = self._prepare("token", "fc0c546a", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def update_quorum_numerator(self, new_quorum_numerator: int) -> Call:
+        """Changes the quorum numerator. Emits a {QuorumNumeratorUpdated} event. Requirements: - Must be called through a governance proposal. - New numerator must be smaller or equal to the denominator."""
+        return self._prepare("updateQuorumNumerator", "06f3f9e6", (Parameter("new_quorum_numerator", "uint256"),), (), (new_quorum_numerator,))
+
+    def update_super_quorum_numerator(self, new_super_quorum_numerator: int) -> Call:
+        """Changes the super quorum numerator. Emits a {SuperQuorumNumeratorUpdated} event. Requirements: - Must be called through a governance proposal. - New super quorum numerator must be smaller or equal to the denominator. - New super quorum numerator must be greater than or equal to the quorum numerator."""
+        return self._prepare("updateSuperQuorumNumerator", "c5cd8f33", (Parameter("new_super_quorum_numerator", "uint256"),), (), (new_super_quorum_numerator,))
+
+    def update_timelock(self, new_timelock: str) -> Call:
+        """Public endpoint to update the underlying timelock instance. Restricted to the timelock itself, so updates must be proposed, scheduled, and executed through governance proposals. CAUTION: It is not recommended to change the timelock while there are other queued governance proposals."""
+        return self._prepare("updateTimelock", "a890c910", (Parameter("new_timelock", "address"),), (), (new_timelock,))
+
+    def version(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """module:core."""
+        call = self._prepare("version", "54fd4d50", (), (Parameter("value0", "string"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def voting_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Seconds from a proposal to its vote."""
+        call = self._prepare("votingDelay", "3932abb1", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def voting_period(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Seconds that a vote lasts."""
+        call = self._prepare("votingPeriod", "02a251a3", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+
+class ExchangeTimelock(Binding):
+    """Where the governor's decisions wait. The rules are written out in IExchangeTimelock."""
+
+    NAME: ClassVar[str] = "ExchangeTimelock"
+
+    @dataclass(frozen=True, slots=True)
+    class CallExecuted(Event):
+        """`CallExecuted(bytes32,uint256,address,uint256,bytes)`."""
+
+        id: bytes
+        index: int
+        target: str
+        value: int
+        data: bytes
+
+        CONTRACT: ClassVar[str] = "ExchangeTimelock"
+        NAME: ClassVar[str] = "CallExecuted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("c2617efa69bab66782fa219543714338489c4e9e178271560a91b82c3f612b58")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("id", "bytes32", indexed=True), Parameter("index", "uint256", indexed=True), Parameter("target", "address"), Parameter("value", "uint256"), Parameter("data", "bytes"))
+
+    @dataclass(frozen=True, slots=True)
+    class CallSalt(Event):
+        """`CallSalt(bytes32,bytes32)`."""
+
+        id: bytes
+        salt: bytes
+
+        CONTRACT: ClassVar[str] = "ExchangeTimelock"
+        NAME: ClassVar[str] = "CallSalt"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("20fda5fd27a1ea7bf5b9567f143ac5470bb059374a27e8f67cb44f946f6d0387")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("id", "bytes32", indexed=True), Parameter("salt", "bytes32"))
+
+    @dataclass(frozen=True, slots=True)
+    class CallScheduled(Event):
+        """`CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)`."""
+
+        id: bytes
+        index: int
+        target: str
+        value: int
+        data: bytes
+        predecessor: bytes
+        delay: int
+
+        CONTRACT: ClassVar[str] = "ExchangeTimelock"
+        NAME: ClassVar[str] = "CallScheduled"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("4cf4410cc57040e44862ef0f45f3dd5a5e02db8eb8add648d4b0e236f1d07dca")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("id", "bytes32", indexed=True), Parameter("index", "uint256", indexed=True), Parameter("target", "address"), Parameter("value", "uint256"), Parameter("data", "bytes"), Parameter("predecessor", "bytes32"), Parameter("delay", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class Cancelled(Event):
+        """`Cancelled(bytes32)`."""
+
+        id: bytes
+
+        CONTRACT: ClassVar[str] = "ExchangeTimelock"
+        NAME: ClassVar[str] = "Cancelled"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("baa1eb22f2a492ba1a5fea61b8df4d27c6c8b5f3971e63bb58fa14ff72eedb70")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("id", "bytes32", indexed=True),)
+
+    @dataclass(frozen=True, slots=True)
+    class MinDelayChange(Event):
+        """`MinDelayChange(uint256,uint256)`."""
+
+        old_duration: int
+        new_duration: int
+
+        CONTRACT: ClassVar[str] = "ExchangeTimelock"
+        NAME: ClassVar[str] = "MinDelayChange"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("11c24f4ead16507c69ac467fbd5e4eed5fb5c699626d2cc6d66421df253886d5")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("old_duration", "uint256"), Parameter("new_duration", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class RoleAdminChanged(Event):
+        """`RoleAdminChanged(bytes32,bytes32,bytes32)`."""
+
+        role: bytes
+        previous_admin_role: bytes
+        new_admin_role: bytes
+
+        CONTRACT: ClassVar[str] = "ExchangeTimelock"
+        NAME: ClassVar[str] = "RoleAdminChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("bd79b86ffe0ab8e8776151514217cd7cacd52c909f66475c3af44e129f0b00ff")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("role", "bytes32", indexed=True), Parameter("previous_admin_role", "bytes32", indexed=True), Parameter("new_admin_role", "bytes32", indexed=True))
+
+    @dataclass(frozen=True, slots=True)
+    class RoleGranted(Event):
+        """`RoleGranted(bytes32,address,address)`."""
+
+        role: bytes
+        account: str
+        sender: str
+
+        CONTRACT: ClassVar[str] = "ExchangeTimelock"
+        NAME: ClassVar[str] = "RoleGranted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("2f8788117e7eff1d82e926ec794901d17c78024a50270940304540a733656f0d")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("role", "bytes32", indexed=True), Parameter("account", "address", indexed=True), Parameter("sender", "address", indexed=True))
+
+    @dataclass(frozen=True, slots=True)
+    class RoleRevoked(Event):
+        """`RoleRevoked(bytes32,address,address)`."""
+
+        role: bytes
+        account: str
+        sender: str
+
+        CONTRACT: ClassVar[str] = "ExchangeTimelock"
+        NAME: ClassVar[str] = "RoleRevoked"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("f6391f5c32d9c69d2a47ea670b442974b53935d1edc7fd64eb21e047a839171b")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("role", "bytes32", indexed=True), Parameter("account", "address", indexed=True), Parameter("sender", "address", indexed=True))
+
+    def canceller_role(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """`CANCELLER_ROLE()`."""
+        call = self._prepare("CANCELLER_ROLE", "b08e51c0", (), (Parameter("value0", "bytes32"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def default_admin_role(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """`DEFAULT_ADMIN_ROLE()`."""
+        call = self._prepare("DEFAULT_ADMIN_ROLE", "a217fddf", (), (Parameter("value0", "bytes32"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def executor_role(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """`EXECUTOR_ROLE()`."""
+        call = self._prepare("EXECUTOR_ROLE", "07bd0265", (), (Parameter("value0", "bytes32"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def proposer_role(self, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """`PROPOSER_ROLE()`."""
+        call = self._prepare("PROPOSER_ROLE", "8f61f4f5", (), (Parameter("value0", "bytes32"),), ())
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def cancel(self, id: bytes) -> Call:
+        """Cancel an operation. Requirements: - the caller must have the 'canceller' role."""
+        return self._prepare("cancel", "c4d252f5", (Parameter("id", "bytes32"),), (), (id,))
+
+    def execute(self, target: str, value: int, payload: bytes, predecessor: bytes, salt: bytes, *, wei: int = 0) -> Call:
+        """Execute a ready operation containing a single transaction. Emits a {CallExecuted} event. Requirements: - the caller must have the 'executor' role."""
+        return self._prepare("execute", "134008d3", (Parameter("target", "address"), Parameter("value", "uint256"), Parameter("payload", "bytes"), Parameter("predecessor", "bytes32"), Parameter("salt", "bytes32")), (), (target, value, payload, predecessor, salt), wei)
+
+    def execute_batch(self, targets: tuple[str, ...], values: tuple[int, ...], payloads: tuple[bytes, ...], predecessor: bytes, salt: bytes, *, value: int = 0) -> Call:
+        """Execute a ready operation containing a batch of transactions. Emits one {CallExecuted} event per transaction in the batch. Requirements: - the caller must have the 'executor' role."""
+        return self._prepare("executeBatch", "e38335e5", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("payloads", "bytes[]"), Parameter("predecessor", "bytes32"), Parameter("salt", "bytes32")), (), (targets, values, payloads, predecessor, salt), value)
+
+    def get_min_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the minimum delay in seconds for an operation to become valid. This value can be changed by executing an operation that calls `updateDelay`."""
+        call = self._prepare("getMinDelay", "f27a0c92", (), (Parameter("value0", "uint256"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def get_operation_state(self, id: bytes, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns operation state."""
+        call = self._prepare("getOperationState", "7958004c", (Parameter("id", "bytes32"),), (Parameter("value0", "uint8"),), (id,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def get_role_admin(self, role: bytes, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns the admin role that controls `role`. See {grantRole} and {revokeRole}. To change a role's admin, use {_setRoleAdmin}."""
+        call = self._prepare("getRoleAdmin", "248a9ca3", (Parameter("role", "bytes32"),), (Parameter("value0", "bytes32"),), (role,))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def get_timestamp(self, id: bytes, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Returns the timestamp at which an operation becomes ready (0 for unset operations, 1 for done operations)."""
+        call = self._prepare("getTimestamp", "d45c4435", (Parameter("id", "bytes32"),), (Parameter("value0", "uint256"),), (id,))
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def grant_role(self, role: bytes, account: str) -> Call:
+        """Grants `role` to `account`. If `account` had not been already granted `role`, emits a {RoleGranted} event. Requirements: - the caller must have ``role``'s admin role. May emit a {RoleGranted} event."""
+        return self._prepare("grantRole", "2f2ff15d", (Parameter("role", "bytes32"), Parameter("account", "address")), (), (role, account))
+
+    def has_role(self, role: bytes, account: str, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """Returns `true` if `account` has been granted `role`."""
+        call = self._prepare("hasRole", "91d14854", (Parameter("role", "bytes32"), Parameter("account", "address")), (Parameter("value0", "bool"),), (role, account))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def hash_operation(self, target: str, value: int, data: bytes, predecessor: bytes, salt: bytes, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns the identifier of an operation containing a single transaction."""
+        call = self._prepare("hashOperation", "8065657f", (Parameter("target", "address"), Parameter("value", "uint256"), Parameter("data", "bytes"), Parameter("predecessor", "bytes32"), Parameter("salt", "bytes32")), (Parameter("value0", "bytes32"),), (target, value, data, predecessor, salt))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def hash_operation_batch(self, targets: tuple[str, ...], values: tuple[int, ...], payloads: tuple[bytes, ...], predecessor: bytes, salt: bytes, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Returns the identifier of an operation containing a batch of transactions."""
+        call = self._prepare("hashOperationBatch", "b1c5f427", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("payloads", "bytes[]"), Parameter("predecessor", "bytes32"), Parameter("salt", "bytes32")), (Parameter("value0", "bytes32"),), (targets, values, payloads, predecessor, salt))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_operation(self, id: bytes, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """Returns whether an id corresponds to a registered operation. This includes both Waiting, Ready, and Done operations."""
+        call = self._prepare("isOperation", "31d50750", (Parameter("id", "bytes32"),), (Parameter("value0", "bool"),), (id,))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_operation_done(self, id: bytes, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """Returns whether an operation is done or not."""
+        call = self._prepare("isOperationDone", "2ab0f529", (Parameter("id", "bytes32"),), (Parameter("value0", "bool"),), (id,))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_operation_pending(self, id: bytes, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """Returns whether an operation is pending or not. Note that a "pending" operation may also be "ready"."""
+        call = self._prepare("isOperationPending", "584b153e", (Parameter("id", "bytes32"),), (Parameter("value0", "bool"),), (id,))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def is_operation_ready(self, id: bytes, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """Returns whether an operation is ready for execution. Note that a "ready" operation is also "pending"."""
+        call = self._prepare("isOperationReady", "13bc9f20", (Parameter("id", "bytes32"),), (Parameter("value0", "bool"),), (id,))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def on_erc1155_batch_received(self, value0: str, value1: str, value2: tuple[int, ...], value3: tuple[int, ...], value4: bytes) -> Call:
+        """`onERC1155BatchReceived(address,address,uint256[],uint256[],bytes)`."""
+        return self._prepare("onERC1155BatchReceived", "bc197c81", (Parameter("value0", "address"), Parameter("value1", "address"), Parameter("value2", "uint256[]"), Parameter("value3", "uint256[]"), Parameter("value4", "bytes")), (Parameter("value0", "bytes4"),), (value0, value1, value2, value3, value4))
+
+    def on_erc1155_received(self, value0: str, value1: str, value2: int, value3: int, value4: bytes) -> Call:
+        """`onERC1155Received(address,address,uint256,uint256,bytes)`."""
+        return self._prepare("onERC1155Received", "f23a6e61", (Parameter("value0", "address"), Parameter("value1", "address"), Parameter("value2", "uint256"), Parameter("value3", "uint256"), Parameter("value4", "bytes")), (Parameter("value0", "bytes4"),), (value0, value1, value2, value3, value4))
+
+    def on_erc721_received(self, value0: str, value1: str, value2: int, value3: bytes) -> Call:
+        """See {IERC721Receiver-onERC721Received}. Always returns `IERC721Receiver.onERC721Received.selector`."""
+        return self._prepare("onERC721Received", "150b7a02", (Parameter("value0", "address"), Parameter("value1", "address"), Parameter("value2", "uint256"), Parameter("value3", "bytes")), (Parameter("value0", "bytes4"),), (value0, value1, value2, value3))
+
+    def renounce_role(self, role: bytes, caller_confirmation: str) -> Call:
+        """Revokes `role` from the calling account. Roles are often managed via {grantRole} and {revokeRole}: this function's purpose is to provide a mechanism for accounts to lose their privileges if they are compromised (such as when a trusted device is misplaced). Emits a {RoleRevoked} event if the calling account had `role` and this call successfully revoked it. Requirements: - the caller must be `callerConfirmation`. May emit a {RoleRevoked} event."""
+        return self._prepare("renounceRole", "36568abe", (Parameter("role", "bytes32"), Parameter("caller_confirmation", "address")), (), (role, caller_confirmation))
+
+    def revoke_role(self, role: bytes, account: str) -> Call:
+        """Revokes `role` from `account`. If `account` had been granted `role`, emits a {RoleRevoked} event. Requirements: - the caller must have ``role``'s admin role. May emit a {RoleRevoked} event."""
+        return self._prepare("revokeRole", "d547741f", (Parameter("role", "bytes32"), Parameter("account", "address")), (), (role, account))
+
+    def schedule(self, target: str, value: int, data: bytes, predecessor: bytes, salt: bytes, delay: int) -> Call:
+        """Schedule an operation containing a single transaction. Emits {CallSalt} if salt is nonzero, and {CallScheduled}. Requirements: - the caller must have the 'proposer' role."""
+        return self._prepare("schedule", "01d5062a", (Parameter("target", "address"), Parameter("value", "uint256"), Parameter("data", "bytes"), Parameter("predecessor", "bytes32"), Parameter("salt", "bytes32"), Parameter("delay", "uint256")), (), (target, value, data, predecessor, salt, delay))
+
+    def schedule_batch(self, targets: tuple[str, ...], values: tuple[int, ...], payloads: tuple[bytes, ...], predecessor: bytes, salt: bytes, delay: int) -> Call:
+        """Schedule an operation containing a batch of transactions. Emits {CallSalt} if salt is nonzero, and one {CallScheduled} event per transaction in the batch. Requirements: - the caller must have the 'proposer' role."""
+        return self._prepare("scheduleBatch", "8f2a0bb0", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("payloads", "bytes[]"), Parameter("predecessor", "bytes32"), Parameter("salt", "bytes32"), Parameter("delay", "uint256")), (), (targets, values, payloads, predecessor, salt, delay))
+
+    def supports_interface(self, interface_id: bytes, *, block: int | str = "latest", sender: str | None = None) -> bool:
+        """Returns true if this contract implements the interface defined by `interfaceId`. See the corresponding https://eips.ethereum.org/EIPS/eip-165#how-interfaces-are-identified[ERC section] to learn more about how these ids are created. This function call must use less than 30 000 gas."""
+        call = self._prepare("supportsInterface", "01ffc9a7", (Parameter("interface_id", "bytes4"),), (Parameter("value0", "bool"),), (interface_id,))
+        result: bool = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def update_delay(self, delay: int) -> Call:
+        """Changes the delay, within its bounds. By the timelock itself."""
+        return self._prepare("updateDelay", "64d62353", (Parameter("delay", "uint256"),), (), (delay,))
+
+
 class OracleQuorum(Binding):
     """Who may attest: signer set per era, m-of-n check, bonds of the oracles."""
 
@@ -2108,7 +3466,7 @@ class OracleQuorum(Binding):
         return result
 
     def unbond_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:
-        """Longer than any ruling on the oracle's signatures can take."""
+        """Time to find two outcomes that an oracle signed for one execution."""
         call = self._prepare("UNBOND_DELAY", "5188abbb", (), (Parameter("value0", "uint40"),), ())
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
@@ -2184,7 +3542,7 @@ class OracleQuorum(Binding):
         return self._prepare("setLeastBond", "4bace06c", (Parameter("amount", "uint256"),), (), (amount,))
 
     def set_treasury(self, account: str) -> Call:
-        """Where the unrewarded part of a slash goes. Restricted to the AccessManager's ADMIN."""
+        """Where the unrewarded part of a slash goes; not zero. Restricted to the AccessManager's ADMIN."""
         return self._prepare("setTreasury", "f0f44260", (Parameter("account", "address"),), (), (account,))
 
     def signers(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[str, ...]:
@@ -2646,11 +4004,11 @@ class ProcessorRegistry(Binding):
         return self._prepare("setOperator", "91fbf554", (Parameter("id", "uint32"), Parameter("operator", "address")), (), (id, operator))
 
     def set_suspended(self, id: int, suspended: bool) -> Call:
-        """Stops or readmits a processor. Restricted to CERTIFICATION. Acts at once."""
+        """Stops or readmits a processor. Restricted to SUSPENSION. Acts at once."""
         return self._prepare("setSuspended", "af2ab14f", (Parameter("id", "uint32"), Parameter("suspended", "bool")), (), (id, suspended))
 
     def set_treasury(self, account: str) -> Call:
-        """Where slashes without another beneficiary go. Restricted to the AccessManager's ADMIN."""
+        """Where slashes without another beneficiary go; not zero. Restricted to the AccessManager's ADMIN."""
         return self._prepare("setTreasury", "f0f44260", (Parameter("account", "address"),), (), (account,))
 
     def set_unbond_delay(self, delay_seconds: int) -> Call:
@@ -2884,7 +4242,7 @@ class ResultVerifier(Binding):
 
     @dataclass(frozen=True, slots=True)
     class ChallengeRuled(Event):
-        """The Dispute Council ruled (Upheld or Overturned), or its time ran out (Lapsed)."""
+        """It was ruled on (Upheld or Overturned), or its time ran out (Lapsed)."""
 
         challenge: int
         ruling: ChallengeState
@@ -2989,6 +4347,12 @@ class ResultVerifier(Binding):
         result: str = self.chain.call(call, sender=sender, block=block)
         return result
 
+    def bond_terms(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
+        """Least challenge bond, and its multiple of the fee."""
+        call = self._prepare("bondTerms", "de6efb31", (), (Parameter("least_bond", "uint256"), Parameter("bond_multiple", "uint8")), ())
+        result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def challenge(self, job: int, execution: int, grounds: bytes) -> Call:
         """Challenges a verdict inside its window, with `challengeBond` from the caller's balance."""
         return self._prepare("challenge", "4b8b529a", (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("grounds", "bytes32")), (Parameter("id", "uint256"),), (job, execution, grounds))
@@ -3013,7 +4377,7 @@ class ResultVerifier(Binding):
 
     def challenge_of(self, id: int, *, block: int | str = "latest", sender: str | None = None) -> Challenge:
         """A challenge."""
-        call = self._prepare("challengeOf", "2a4ccee5", (Parameter("id", "uint256"),), (Parameter("value0", "(uint64,uint8,uint8,address,uint256,uint40,bytes32)", Challenge),), (id,))
+        call = self._prepare("challengeOf", "2a4ccee5", (Parameter("id", "uint256"),), (Parameter("value0", "(uint64,uint8,uint8,address,uint256,uint40,uint40,bytes32)", Challenge),), (id,))
         result: Challenge = self.chain.call(call, sender=sender, block=block)
         return result
 
@@ -3078,11 +4442,11 @@ class ResultVerifier(Binding):
         return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
 
     def set_challenge_bond(self, least_bond: int, bond_multiple: int) -> Call:
-        """Least challenge bond (at least 1) and multiple of the fee (1..10). Restricted to STANDARDS."""
+        """Least challenge bond (1..2^80) and multiple of the fee (1..10). Restricted to STANDARDS."""
         return self._prepare("setChallengeBond", "90cce4be", (Parameter("least_bond", "uint256"), Parameter("bond_multiple", "uint8")), (), (least_bond, bond_multiple))
 
     def set_windows(self, challenge_window: int, ruling_window: int) -> Call:
-        """Challenge and ruling windows in seconds (60..604,800 each); with the verdict window they stay below the registry's unbonding delay. Restricted to STANDARDS."""
+        """Challenge window (60..604,800 s) and ruling window (60..1,814,400 s); with the verdict window they stay below the registry's unbonding delay. Restricted to STANDARDS."""
         return self._prepare("setWindows", "7738e219", (Parameter("challenge_window", "uint24"), Parameter("ruling_window", "uint24")), (), (challenge_window, ruling_window))
 
     def trail(self, job: int, *, block: int | str = "latest", sender: str | None = None) -> bytes:
@@ -3100,8 +4464,14 @@ class ResultVerifier(Binding):
 
 CONTRACTS: dict[str, type[Binding]] = {
     "AccessManager": AccessManager,
+    "Brake": Brake,
     "ComputationAllocator": ComputationAllocator,
+    "ConsortiumSeats": ConsortiumSeats,
+    "Council": Council,
+    "DisputeCourt": DisputeCourt,
     "EntanglementCoordinator": EntanglementCoordinator,
+    "ExchangeGovernor": ExchangeGovernor,
+    "ExchangeTimelock": ExchangeTimelock,
     "OracleQuorum": OracleQuorum,
     "ProcessorRegistry": ProcessorRegistry,
     "ResourceCredit": ResourceCredit,
@@ -3121,6 +4491,7 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("AccessManager", AccessManager.TargetAdminDelayUpdated.TOPIC): AccessManager.TargetAdminDelayUpdated,
     ("AccessManager", AccessManager.TargetClosed.TOPIC): AccessManager.TargetClosed,
     ("AccessManager", AccessManager.TargetFunctionRoleUpdated.TOPIC): AccessManager.TargetFunctionRoleUpdated,
+    ("Brake", Brake.AuthorityUpdated.TOPIC): Brake.AuthorityUpdated,
     ("ComputationAllocator", ComputationAllocator.AuthorityUpdated.TOPIC): ComputationAllocator.AuthorityUpdated,
     ("ComputationAllocator", ComputationAllocator.BondGiven.TOPIC): ComputationAllocator.BondGiven,
     ("ComputationAllocator", ComputationAllocator.BondTaken.TOPIC): ComputationAllocator.BondTaken,
@@ -3141,6 +4512,26 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("ComputationAllocator", ComputationAllocator.QuotaSet.TOPIC): ComputationAllocator.QuotaSet,
     ("ComputationAllocator", ComputationAllocator.ResultCommitted.TOPIC): ComputationAllocator.ResultCommitted,
     ("ComputationAllocator", ComputationAllocator.Withdrawn.TOPIC): ComputationAllocator.Withdrawn,
+    ("ConsortiumSeats", ConsortiumSeats.AuthorityUpdated.TOPIC): ConsortiumSeats.AuthorityUpdated,
+    ("ConsortiumSeats", ConsortiumSeats.ConsortiumAdmitted.TOPIC): ConsortiumSeats.ConsortiumAdmitted,
+    ("ConsortiumSeats", ConsortiumSeats.ConsortiumExpelled.TOPIC): ConsortiumSeats.ConsortiumExpelled,
+    ("ConsortiumSeats", ConsortiumSeats.DelegateChanged.TOPIC): ConsortiumSeats.DelegateChanged,
+    ("ConsortiumSeats", ConsortiumSeats.DelegateVotesChanged.TOPIC): ConsortiumSeats.DelegateVotesChanged,
+    ("ConsortiumSeats", ConsortiumSeats.EIP712DomainChanged.TOPIC): ConsortiumSeats.EIP712DomainChanged,
+    ("Council", Council.BallotOpened.TOPIC): Council.BallotOpened,
+    ("Council", Council.CallExecuted.TOPIC): Council.CallExecuted,
+    ("Council", Council.CallScheduled.TOPIC): Council.CallScheduled,
+    ("Council", Council.EIP712DomainChanged.TOPIC): Council.EIP712DomainChanged,
+    ("Council", Council.SeatSet.TOPIC): Council.SeatSet,
+    ("Council", Council.TermBegan.TOPIC): Council.TermBegan,
+    ("Council", Council.Voted.TOPIC): Council.Voted,
+    ("DisputeCourt", DisputeCourt.AppealOpened.TOPIC): DisputeCourt.AppealOpened,
+    ("DisputeCourt", DisputeCourt.AuthorityUpdated.TOPIC): DisputeCourt.AuthorityUpdated,
+    ("DisputeCourt", DisputeCourt.CaseClosed.TOPIC): DisputeCourt.CaseClosed,
+    ("DisputeCourt", DisputeCourt.Credited.TOPIC): DisputeCourt.Credited,
+    ("DisputeCourt", DisputeCourt.RulingCommitted.TOPIC): DisputeCourt.RulingCommitted,
+    ("DisputeCourt", DisputeCourt.RulingRevealed.TOPIC): DisputeCourt.RulingRevealed,
+    ("DisputeCourt", DisputeCourt.Withdrawn.TOPIC): DisputeCourt.Withdrawn,
     ("EntanglementCoordinator", EntanglementCoordinator.AuthorityUpdated.TOPIC): EntanglementCoordinator.AuthorityUpdated,
     ("EntanglementCoordinator", EntanglementCoordinator.BarrierPassed.TOPIC): EntanglementCoordinator.BarrierPassed,
     ("EntanglementCoordinator", EntanglementCoordinator.ChannelAccepted.TOPIC): EntanglementCoordinator.ChannelAccepted,
@@ -3166,6 +4557,27 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("EntanglementCoordinator", EntanglementCoordinator.SessionCompleted.TOPIC): EntanglementCoordinator.SessionCompleted,
     ("EntanglementCoordinator", EntanglementCoordinator.SessionOpened.TOPIC): EntanglementCoordinator.SessionOpened,
     ("EntanglementCoordinator", EntanglementCoordinator.Withdrawn.TOPIC): EntanglementCoordinator.Withdrawn,
+    ("ExchangeGovernor", ExchangeGovernor.EIP712DomainChanged.TOPIC): ExchangeGovernor.EIP712DomainChanged,
+    ("ExchangeGovernor", ExchangeGovernor.LateQuorumVoteExtensionSet.TOPIC): ExchangeGovernor.LateQuorumVoteExtensionSet,
+    ("ExchangeGovernor", ExchangeGovernor.ProposalCanceled.TOPIC): ExchangeGovernor.ProposalCanceled,
+    ("ExchangeGovernor", ExchangeGovernor.ProposalCreated.TOPIC): ExchangeGovernor.ProposalCreated,
+    ("ExchangeGovernor", ExchangeGovernor.ProposalExecuted.TOPIC): ExchangeGovernor.ProposalExecuted,
+    ("ExchangeGovernor", ExchangeGovernor.ProposalExtended.TOPIC): ExchangeGovernor.ProposalExtended,
+    ("ExchangeGovernor", ExchangeGovernor.ProposalGuardianSet.TOPIC): ExchangeGovernor.ProposalGuardianSet,
+    ("ExchangeGovernor", ExchangeGovernor.ProposalQueued.TOPIC): ExchangeGovernor.ProposalQueued,
+    ("ExchangeGovernor", ExchangeGovernor.QuorumNumeratorUpdated.TOPIC): ExchangeGovernor.QuorumNumeratorUpdated,
+    ("ExchangeGovernor", ExchangeGovernor.SuperQuorumNumeratorUpdated.TOPIC): ExchangeGovernor.SuperQuorumNumeratorUpdated,
+    ("ExchangeGovernor", ExchangeGovernor.TimelockChange.TOPIC): ExchangeGovernor.TimelockChange,
+    ("ExchangeGovernor", ExchangeGovernor.VoteCast.TOPIC): ExchangeGovernor.VoteCast,
+    ("ExchangeGovernor", ExchangeGovernor.VoteCastWithParams.TOPIC): ExchangeGovernor.VoteCastWithParams,
+    ("ExchangeTimelock", ExchangeTimelock.CallExecuted.TOPIC): ExchangeTimelock.CallExecuted,
+    ("ExchangeTimelock", ExchangeTimelock.CallSalt.TOPIC): ExchangeTimelock.CallSalt,
+    ("ExchangeTimelock", ExchangeTimelock.CallScheduled.TOPIC): ExchangeTimelock.CallScheduled,
+    ("ExchangeTimelock", ExchangeTimelock.Cancelled.TOPIC): ExchangeTimelock.Cancelled,
+    ("ExchangeTimelock", ExchangeTimelock.MinDelayChange.TOPIC): ExchangeTimelock.MinDelayChange,
+    ("ExchangeTimelock", ExchangeTimelock.RoleAdminChanged.TOPIC): ExchangeTimelock.RoleAdminChanged,
+    ("ExchangeTimelock", ExchangeTimelock.RoleGranted.TOPIC): ExchangeTimelock.RoleGranted,
+    ("ExchangeTimelock", ExchangeTimelock.RoleRevoked.TOPIC): ExchangeTimelock.RoleRevoked,
     ("OracleQuorum", OracleQuorum.AuthorityUpdated.TOPIC): OracleQuorum.AuthorityUpdated,
     ("OracleQuorum", OracleQuorum.CreditsWithdrawn.TOPIC): OracleQuorum.CreditsWithdrawn,
     ("OracleQuorum", OracleQuorum.EraStarted.TOPIC): OracleQuorum.EraStarted,
@@ -3206,6 +4618,8 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
 }
 
 ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
+    bytes.fromhex("6697b232"): ("AccessControlBadConfirmation", ()),
+    bytes.fromhex("e2517d3f"): ("AccessControlUnauthorizedAccount", (Parameter("account", "address"), Parameter("needed_role", "bytes32"))),
     bytes.fromhex("c2f31e5e"): ("AccessManagedInvalidAuthority", (Parameter("authority", "address"),)),
     bytes.fromhex("af77169d"): ("AccessManagedRequiredDelay", (Parameter("caller", "address"), Parameter("delay", "uint32"))),
     bytes.fromhex("068ca9d8"): ("AccessManagedUnauthorized", (Parameter("caller", "address"),)),
@@ -3222,6 +4636,7 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("3fe2751c"): ("AccessManagerUnauthorizedCancel", (Parameter("msgsender", "address"), Parameter("caller", "address"), Parameter("target", "address"), Parameter("selector", "bytes4"))),
     bytes.fromhex("320ff748"): ("AccessManagerUnauthorizedConsume", (Parameter("target", "address"),)),
     bytes.fromhex("9996b315"): ("AddressEmptyCode", (Parameter("target", "address"),)),
+    bytes.fromhex("2520601d"): ("CheckpointUnorderedInsertion", ()),
     bytes.fromhex("42bd67c9"): ("ComputationAllocatorBadDeadline", (Parameter("deadline", "uint40"), Parameter("earliest", "uint256"), Parameter("latest", "uint256"))),
     bytes.fromhex("4281c9bf"): ("ComputationAllocatorBadExecutionState", (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("state", "uint8", ExecutionState))),
     bytes.fromhex("1e490025"): ("ComputationAllocatorBadJobState", (Parameter("job", "uint64"), Parameter("state", "uint8", JobState))),
@@ -3246,6 +4661,8 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("6281b388"): ("ComputationAllocatorUnknownJob", (Parameter("job", "uint64"),)),
     bytes.fromhex("07427482"): ("ComputationAllocatorUnknownProcessor", (Parameter("processor", "uint32"),)),
     bytes.fromhex("c291071c"): ("ComputationAllocatorZeroAmount", ()),
+    bytes.fromhex("68cb61e0"): ("ConsortiumSeatsBadHolder", (Parameter("account", "address"), Parameter("seated", "bool"))),
+    bytes.fromhex("826c5703"): ("ConsortiumSeatsOutOfBounds", (Parameter("seats", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("a9bbf62c"): ("CoordinatorAlreadyAccepted", (Parameter("channel", "uint32"), Parameter("processor", "uint32"))),
     bytes.fromhex("0b4a927c"): ("CoordinatorAlreadyArrived", (Parameter("session", "uint64"), Parameter("barrier", "uint8"), Parameter("processor", "uint32"))),
     bytes.fromhex("723aabd4"): ("CoordinatorAlreadyAttested", (Parameter("channel", "uint32"), Parameter("epoch", "uint32"), Parameter("processor", "uint32"))),
@@ -3298,6 +4715,22 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("47421cc5"): ("CoordinatorWrongChannelState", (Parameter("channel", "uint32"), Parameter("state", "uint8", ChannelState))),
     bytes.fromhex("e3601a74"): ("CoordinatorWrongEpoch", (Parameter("channel", "uint32"), Parameter("expected", "uint32"), Parameter("given", "uint32"))),
     bytes.fromhex("9907a3ce"): ("CoordinatorWrongSessionState", (Parameter("session", "uint64"), Parameter("state", "uint8", SessionState))),
+    bytes.fromhex("e01428a4"): ("CouncilAlreadyVoted", (Parameter("ballot", "bytes32"), Parameter("member", "address"))),
+    bytes.fromhex("886d9678"): ("CouncilBadBallot", (Parameter("ballot", "bytes32"), Parameter("state", "uint8", BallotState))),
+    bytes.fromhex("8cfb0398"): ("CouncilBadSeat", (Parameter("place", "uint256"), Parameter("holder", "address"))),
+    bytes.fromhex("3ffe1a51"): ("CouncilBadSignature", (Parameter("member", "address"),)),
+    bytes.fromhex("fcc57277"): ("CouncilBadThreshold", (Parameter("seats", "uint256"), Parameter("threshold", "uint8"))),
+    bytes.fromhex("386074be"): ("CouncilNotMember", (Parameter("account", "address"),)),
+    bytes.fromhex("e8f064e6"): ("CouncilNotTimelock", (Parameter("caller", "address"),)),
+    bytes.fromhex("882f294c"): ("CouncilTooLate", (Parameter("deadline", "uint256"),)),
+    bytes.fromhex("2a39e755"): ("DisputeCourtAppeal", (Parameter("challenge", "uint256"), Parameter("appellant", "address"))),
+    bytes.fromhex("2d0959c0"): ("DisputeCourtBadReveal", (Parameter("challenge", "uint256"), Parameter("member", "address"))),
+    bytes.fromhex("27b319af"): ("DisputeCourtBadRuling", (Parameter("ruling", "uint8", ChallengeState),)),
+    bytes.fromhex("7e540947"): ("DisputeCourtNoRuling", (Parameter("challenge", "uint256"),)),
+    bytes.fromhex("4c8be3dc"): ("DisputeCourtNotMember", (Parameter("account", "address"),)),
+    bytes.fromhex("8b45ceca"): ("DisputeCourtNotOpen", (Parameter("challenge", "uint256"),)),
+    bytes.fromhex("e268a047"): ("DisputeCourtNothing", (Parameter("account", "address"),)),
+    bytes.fromhex("98cf3ed5"): ("DisputeCourtWrongTime", (Parameter("challenge", "uint256"), Parameter("from_", "uint40"), Parameter("until", "uint40"))),
     bytes.fromhex("f645eedf"): ("ECDSAInvalidSignature", ()),
     bytes.fromhex("fce698f7"): ("ECDSAInvalidSignatureLength", (Parameter("length", "uint256"),)),
     bytes.fromhex("d78bce0c"): ("ECDSAInvalidSignatureS", (Parameter("s", "bytes32"),)),
@@ -3309,7 +4742,32 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("94280d62"): ("ERC20InvalidSpender", (Parameter("spender", "address"),)),
     bytes.fromhex("62791302"): ("ERC2612ExpiredSignature", (Parameter("deadline", "uint256"),)),
     bytes.fromhex("4b800e46"): ("ERC2612InvalidSigner", (Parameter("signer", "address"), Parameter("owner", "address"))),
+    bytes.fromhex("ecd3f81e"): ("ERC5805FutureLookup", (Parameter("timepoint", "uint256"), Parameter("clock", "uint48"))),
+    bytes.fromhex("6ff07140"): ("ERC6372InconsistentClock", ()),
+    bytes.fromhex("d3af1e12"): ("ExchangeGovernorOutOfBounds", (Parameter("name", "bytes32"), Parameter("value", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
+    bytes.fromhex("e619fe5b"): ("ExchangeTimelockOutOfBounds", (Parameter("delay", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("d6bda275"): ("FailedCall", ()),
+    bytes.fromhex("71c6af49"): ("GovernorAlreadyCastVote", (Parameter("voter", "address"),)),
+    bytes.fromhex("f20e7d37"): ("GovernorAlreadyQueuedProposal", (Parameter("proposal_id", "uint256"),)),
+    bytes.fromhex("e90a651e"): ("GovernorDisabledDeposit", ()),
+    bytes.fromhex("c242ee16"): ("GovernorInsufficientProposerVotes", (Parameter("proposer", "address"), Parameter("votes", "uint256"), Parameter("threshold", "uint256"))),
+    bytes.fromhex("447b05d0"): ("GovernorInvalidProposalLength", (Parameter("targets", "uint256"), Parameter("calldatas", "uint256"), Parameter("values", "uint256"))),
+    bytes.fromhex("243e5445"): ("GovernorInvalidQuorumFraction", (Parameter("quorum_numerator", "uint256"), Parameter("quorum_denominator", "uint256"))),
+    bytes.fromhex("17cb29d1"): ("GovernorInvalidQuorumTooLarge", (Parameter("quorum_numerator", "uint256"), Parameter("super_quorum_numerator", "uint256"))),
+    bytes.fromhex("94ab6c07"): ("GovernorInvalidSignature", (Parameter("voter", "address"),)),
+    bytes.fromhex("d85f5aea"): ("GovernorInvalidSuperQuorumFraction", (Parameter("super_quorum_numerator", "uint256"), Parameter("denominator", "uint256"))),
+    bytes.fromhex("179040d8"): ("GovernorInvalidSuperQuorumTooSmall", (Parameter("super_quorum_numerator", "uint256"), Parameter("quorum_numerator", "uint256"))),
+    bytes.fromhex("867db771"): ("GovernorInvalidVoteParams", ()),
+    bytes.fromhex("06b337c2"): ("GovernorInvalidVoteType", ()),
+    bytes.fromhex("f1cfbf05"): ("GovernorInvalidVotingPeriod", (Parameter("voting_period", "uint256"),)),
+    bytes.fromhex("6ad06075"): ("GovernorNonexistentProposal", (Parameter("proposal_id", "uint256"),)),
+    bytes.fromhex("47096e47"): ("GovernorOnlyExecutor", (Parameter("account", "address"),)),
+    bytes.fromhex("64230eda"): ("GovernorPreventLateQuorumVoteExtensionTooLarge", (Parameter("new_vote_extension", "uint256"), Parameter("max_vote_extension", "uint256"))),
+    bytes.fromhex("ab2d0311"): ("GovernorProposalQueueingFailed", (Parameter("proposal_id", "uint256"),)),
+    bytes.fromhex("d838bcb7"): ("GovernorProposalQueueingNotRequired", (Parameter("proposal_id", "uint256"),)),
+    bytes.fromhex("d9b39557"): ("GovernorRestrictedProposer", (Parameter("proposer", "address"),)),
+    bytes.fromhex("8fe5d8a9"): ("GovernorUnableToCancel", (Parameter("proposal_id", "uint256"), Parameter("account", "address"))),
+    bytes.fromhex("31b75e4d"): ("GovernorUnexpectedProposalState", (Parameter("proposal_id", "uint256"), Parameter("current", "uint8"), Parameter("expected_states", "bytes32"))),
     bytes.fromhex("cf479181"): ("InsufficientBalance", (Parameter("balance", "uint256"), Parameter("needed", "uint256"))),
     bytes.fromhex("752d88c0"): ("InvalidAccountNonce", (Parameter("account", "address"), Parameter("current_nonce", "uint256"))),
     bytes.fromhex("b3512b0c"): ("InvalidShortString", ()),
@@ -3362,5 +4820,11 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("6dfcc650"): ("SafeCastOverflowedUintDowncast", (Parameter("bits", "uint8"), Parameter("value", "uint256"))),
     bytes.fromhex("5274afe7"): ("SafeERC20FailedOperation", (Parameter("token", "address"),)),
     bytes.fromhex("305a27a9"): ("StringTooLong", (Parameter("str", "string"),)),
+    bytes.fromhex("54336609"): ("TimelockInsufficientDelay", (Parameter("delay", "uint256"), Parameter("min_delay", "uint256"))),
+    bytes.fromhex("ffb03211"): ("TimelockInvalidOperationLength", (Parameter("targets", "uint256"), Parameter("payloads", "uint256"), Parameter("values", "uint256"))),
+    bytes.fromhex("e2850c59"): ("TimelockUnauthorizedCaller", (Parameter("caller", "address"),)),
+    bytes.fromhex("90a9a618"): ("TimelockUnexecutedPredecessor", (Parameter("predecessor_id", "bytes32"),)),
+    bytes.fromhex("5ead8eb5"): ("TimelockUnexpectedOperationState", (Parameter("operation_id", "bytes32"), Parameter("expected_states", "bytes32"))),
+    bytes.fromhex("4683af0e"): ("VotesExpiredSignature", (Parameter("expiry", "uint256"),)),
 }
 """Every error that a contract can raise, by its first four bytes."""

@@ -24,8 +24,14 @@ TARGET = Path(__file__).parent / "bindings.py"
 
 DEPLOYED = (
     "AccessManager",
+    "Brake",
     "ComputationAllocator",
+    "ConsortiumSeats",
+    "Council",
+    "DisputeCourt",
     "EntanglementCoordinator",
+    "ExchangeGovernor",
+    "ExchangeTimelock",
     "OracleQuorum",
     "ProcessorRegistry",
     "ResourceCredit",
@@ -156,14 +162,15 @@ def _function(entry: dict[str, Any], name: str, docs: Mapping[str, Any], types: 
     if view:
         arguments += ["*", 'block: int | str = "latest"', "sender: str | None = None"]
     elif entry["stateMutability"] == "payable":
-        arguments += ["*", "value: int = 0"]
+        wei = "wei" if "value" in names else "value"
+        arguments += ["*", f"{wei}: int = 0"]
     lines = [f"    def {name}({', '.join(arguments)}) -> {returned if view else 'Call'}:"]
     lines += _doc(_described(signature, docs), "        ")
     values = "(" + ", ".join(names) + ("," if len(names) == 1 else "") + ")"
     prepared = (
         f'self._prepare("{entry["name"]}", "{selector_of(entry).hex()}", '
         f"{types.parameters(inputs)}, {types.parameters(outputs)}, {values}"
-        + (", value" if entry["stateMutability"] == "payable" else "")
+        + (f", {wei}" if entry["stateMutability"] == "payable" else "")
         + ")"
     )
     if view:

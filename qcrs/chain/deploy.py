@@ -2,16 +2,16 @@
 
 Four of them name each other as immutables, so their addresses are computed before they exist (CREATE:
 deployer and nonce) and checked after each step. One transaction then assigns every governed function to
-the role of its body; the deployer holds all roles until the bodies take over. The manifest records what
-was put where, from which sources.
+the role of its body; the deployer holds all roles until it hands them over (`qcrs.chain.handover`). The
+manifest records what was put where, from which sources.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,15 @@ __all__ = ["CREDIT", "GOVERNED", "ROLES", "DeployParameters", "Deployment", "dep
 CREDIT = 10**6
 """Base units in one credit (the token has six decimals)."""
 
-ROLES = {"ADMIN": 0, "ALLOCATION": 1, "CERTIFICATION": 2, "SECURITY": 3, "STANDARDS": 4, "DISPUTE": 5}
+ROLES = {
+    "ADMIN": 0,
+    "ALLOCATION": 1,
+    "CERTIFICATION": 2,
+    "SECURITY": 3,
+    "STANDARDS": 4,
+    "DISPUTE": 5,
+    "SUSPENSION": 6,
+}
 """Role numbers of contracts/libraries/Roles.sol, which no interface shows; a test compares them."""
 
 ORDER = (
@@ -54,13 +62,8 @@ GOVERNED: dict[str, dict[str, tuple[str, ...]]] = {
     "EntanglementCoordinator": {"SECURITY": ("quarantine", "setPaused"), "STANDARDS": ("setParameters",)},
     "OracleQuorum": {"CERTIFICATION": ("rotate", "setLeastBond"), "ADMIN": ("setTreasury",)},
     "ProcessorRegistry": {
-        "CERTIFICATION": (
-            "setCertificateLife",
-            "setClaimTolerance",
-            "setLeastBond",
-            "setSuspended",
-            "setUnbondDelay",
-        ),
+        "CERTIFICATION": ("setCertificateLife", "setClaimTolerance", "setLeastBond", "setUnbondDelay"),
+        "SUSPENSION": ("setSuspended",),
         "STANDARDS": ("setHalfLife",),
         "ADMIN": ("setTreasury",),
     },
@@ -147,13 +150,63 @@ def deploy(
     found: Mapping[str, Artifact] | None = None,
 ) -> Deployment:
     """Deploy and wire everything; `say` gets one line per transaction. The first failure is raised."""
-    return _Deployer(
+    return _Exchange(
         chain, account, say or (lambda _: None), parameters or DeployParameters(), found or artifacts()
     ).run()
 
 
-class _Deployer:
-    """The steps in order, and what they gave."""
+class Deployer:
+    """Creates contracts one after another at addresses that were computed before."""
+
+    def __init__(
+        self, chain: Chain, account: LocalAccount, say: Callable[[str], None], found: Mapping[str, Artifact]
+    ) -> None:
+        self.chain = chain
+        self.sender = Sender(chain, account)
+        self.say = say
+        self.artifacts = found
+        self.receipts: dict[str, Receipt] = {}
+
+    def computed(self, names: Iterable[str]) -> dict[str, str]:
+        """Where contracts will be when they are created next, in this order."""
+        return computed_addresses(self.sender.address, self.chain.nonce(self.sender.address, "latest"), names)
+
+    def create(self, name: str, call: Call, expected: str) -> None:
+        """Create one; `ChainError` where it came to another address."""
+        receipt = self.transact(replace(call, name=f"{name}.constructor"))
+        if receipt.contract != expected:
+            raise ChainError(
+                f"{name} came to another address than computed",
+                field="address",
+                value=receipt.contract,
+                solution="use the deployer's key nowhere else while deploying, and start again",
+            )
+        self.receipts[name] = receipt
+
+    def transact(self, call: Call) -> Receipt:
+        """Send a call and say what it cost."""
+        receipt = self.sender.transact(call)
+        status = "ok" if receipt.ok else "failed"
+        self.say(f"{call.name:<40} {status:<7} block {receipt.block:<8} gas {receipt.gas_used:>10,}")
+        return receipt
+
+    def entry(self, name: str, artifact: str, address: str) -> dict[str, Any]:
+        """What the manifest says of a contract that was created."""
+        one, receipt = self.artifacts[artifact], self.receipts[name]
+        return {
+            "address": address,
+            "transaction": "0x" + receipt.hash.hex(),
+            "block": receipt.block,
+            "gas": receipt.gas_used,
+            "compiler": one.compiler,
+            "source_hash": one.source_hash,
+            "bytecode_hash": "0x" + keccak(bytes.fromhex(one.bytecode[2:])).hex(),
+            "code_hash": "0x" + keccak(self.chain.code(address)).hex(),
+        }
+
+
+class _Exchange(Deployer):
+    """The exchange's own contracts, and what their creation gave."""
 
     def __init__(
         self,
@@ -163,26 +216,14 @@ class _Deployer:
         parameters: DeployParameters,
         found: Mapping[str, Artifact],
     ) -> None:
-        self.chain = chain
-        self.sender = Sender(chain, account)
-        self.say = say
+        super().__init__(chain, account, say, found)
         self.parameters = parameters
-        self.artifacts = found
-        self.receipts: dict[str, Receipt] = {}
 
     def run(self) -> Deployment:
-        at = computed_addresses(self.sender.address, self.chain.nonce(self.sender.address, "latest"))
+        at = self.computed(ORDER)
         arguments = constructor_arguments(self.sender.address, at, self.parameters)
         for name in ORDER:
-            receipt = self._transact(deployment_call(self.artifacts[name], arguments[name]))
-            if receipt.contract != at[name]:
-                raise ChainError(
-                    f"{name} came to another address than computed",
-                    field="address",
-                    value=receipt.contract,
-                    solution="use the deployer's key nowhere else while deploying, and start again",
-                )
-            self.receipts[name] = receipt
+            self.create(name, deployment_call(self.artifacts[name], arguments[name]), at[name])
         self._govern(at)
         return Deployment(at, self._manifest(at))
 
@@ -190,7 +231,9 @@ class _Deployer:
         """One transaction: every governed function to its role, every role to the deployer."""
         manager = AccessManager(self.chain, at["AccessManager"])
         calls = [
-            manager.set_target_function_role(at[name], tuple(self._selectors(name, functions)), ROLES[role])
+            manager.set_target_function_role(
+                at[name], tuple(function_selectors(self.artifacts[name], functions)), ROLES[role]
+            )
             for name, roles in GOVERNED.items()
             for role, functions in roles.items()
         ]
@@ -198,54 +241,33 @@ class _Deployer:
             if number:
                 calls.append(manager.label_role(number, role))
                 calls.append(manager.grant_role(number, self.sender.address, 0))
-        self._transact(manager.multicall(tuple(call.data for call in calls)))
-
-    def _selectors(self, name: str, functions: tuple[str, ...]) -> list[bytes]:
-        known = {
-            entry["name"]: selector_of(entry)
-            for entry in self.artifacts[name].abi
-            if entry["type"] == "function"
-        }
-        return [known[function] for function in functions]
-
-    def _transact(self, call: Call) -> Receipt:
-        receipt = self.sender.transact(call)
-        status = "ok" if receipt.ok else "failed"
-        self.say(f"{call.name:<40} {status:<7} block {receipt.block:<8} gas {receipt.gas_used:>10,}")
-        return receipt
+        self.transact(manager.multicall(tuple(call.data for call in calls)))
 
     def _manifest(self, at: Mapping[str, str]) -> dict[str, Any]:
-        contracts = {}
-        for name, receipt in self.receipts.items():
-            one = self.artifacts[name]
-            contracts[name] = {
-                "address": at[name],
-                "transaction": "0x" + receipt.hash.hex(),
-                "block": receipt.block,
-                "gas": receipt.gas_used,
-                "compiler": one.compiler,
-                "source_hash": one.source_hash,
-                "bytecode_hash": "0x" + keccak(bytes.fromhex(one.bytecode[2:])).hex(),
-                "code_hash": "0x" + keccak(self.chain.code(at[name])).hex(),
-            }
         return {
             "chain_id": self.chain.chain_id,
             "genesis": "0x" + (self.chain.block_hash(0) or b"").hex(),
             "deployer": self.sender.address,
             "commit": _commit(),
             "settings": self.artifacts["AccessManager"].settings,
-            "contracts": contracts,
+            "contracts": {name: self.entry(name, name, at[name]) for name in ORDER},
             "unit": self.parameters.unit,
             "roles": ROLES,
         }
 
 
-def computed_addresses(deployer: str, nonce: int) -> dict[str, str]:
-    """Where the contracts will be when the deployer's next transactions create them in `ORDER`."""
+def function_selectors(artifact: Artifact, functions: Iterable[str]) -> list[bytes]:
+    """The selectors of a contract's functions by their names."""
+    known = {entry["name"]: selector_of(entry) for entry in artifact.abi if entry["type"] == "function"}
+    return [known[function] for function in functions]
+
+
+def computed_addresses(deployer: str, nonce: int, names: Iterable[str] = ORDER) -> dict[str, str]:
+    """Where contracts will be when the deployer's next transactions create them in this order."""
     from qcrs.chain.render import contract_address
 
     raw = bytes.fromhex(deployer[2:])
-    return {name: contract_address(raw, nonce + index) for index, name in enumerate(ORDER)}
+    return {name: contract_address(raw, nonce + index) for index, name in enumerate(names)}
 
 
 def constructor_arguments(

@@ -19,6 +19,7 @@ from qcrs.chain.bindings_gen import DEPLOYED
 from qcrs.chain.compile import artifacts
 from qcrs.chain.deploy import CREDIT, GOVERNED, ORDER, ROLES, Deployment, DeployParameters, deploy
 from qcrs.chain.embedded import EmbeddedChain
+from qcrs.chain.handover import BODY_CONTRACTS, BODY_GOVERNED
 from qcrs.chain.networks import Chain, of_embedded
 from qcrs.chain.sender import Sender
 from qcrs.errors import ChainError, ConfigError, ContractError
@@ -55,7 +56,7 @@ def test_everything_is_wired_and_the_deployer_governs(chain: Chain, accounts: li
 def test_each_governed_function_has_the_role_that_its_interface_states() -> None:
     """'Restricted to STANDARDS.' in the NatSpec, the table of deployment, and nothing besides."""
     found = artifacts()
-    for name, roles in GOVERNED.items():
+    for name, roles in {**GOVERNED, **BODY_GOVERNED}.items():
         stated: dict[str, str] = {}
         for signature, entry in found[name].docs["user"]["methods"].items():
             match = re.search(
@@ -79,13 +80,16 @@ def test_every_restricted_function_in_the_sources_is_governed() -> None:
         )
     }
     governed = {
-        function for roles in GOVERNED.values() for functions in roles.values() for function in functions
+        function
+        for roles in (*GOVERNED.values(), *BODY_GOVERNED.values())
+        for functions in roles.values()
+        for function in functions
     }
     assert restricted == governed
 
 
 def test_what_is_deployed_has_bindings() -> None:
-    assert sorted(ORDER) == sorted(DEPLOYED) == sorted(bindings.CONTRACTS)
+    assert sorted({*ORDER, *BODY_CONTRACTS.values()}) == sorted(DEPLOYED) == sorted(bindings.CONTRACTS)
 
 
 def test_roles_are_those_of_the_contracts() -> None:

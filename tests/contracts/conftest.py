@@ -30,6 +30,7 @@ def artifacts() -> Mapping[str, Artifact]:
         "ResultVerifier",
     )
     names = [f"contracts/{name}.sol" for name in domains]
+    names += [f"contracts/governance/{name}.sol" for name in ("Council", "DisputeCourt")]
     names += ["contracts/identity/XmssVerifier.sol", "tests/contracts/fixtures/Parts.sol"]
     return compile_sources(ROOT, names, config.compiler, LIBRARY_CONTRACTS)
 

@@ -57,7 +57,7 @@ LEGAL = {
     *((start, end) for start in (COMMITTED, UNDECIDED) for end in (ACCEPTED, REJECTED, FRAUDULENT)),
 }
 """Transitions of an execution; from accepted to fraudulent is the Dispute Council's alone."""
-GRACE, MARGIN, VERDICT_WINDOW, CHALLENGE_WINDOW, RULING_WINDOW = 30, 60, 3600, 86_400, 3 * 86_400
+GRACE, MARGIN, VERDICT_WINDOW, CHALLENGE_WINDOW, RULING_WINDOW = 30, 60, 3600, 86_400, 12 * 86_400
 HALF_LIFE = 90 * 86_400 >> 8
 RATE = 1000
 FRAUD_MULTIPLE = 10
@@ -320,7 +320,7 @@ class Model:
         if overturned:
             self.balances[c.challenger] += c.bond
             if accepted:
-                self.slash(e.processor, c.bond, c.challenger)
+                self.slash(e.processor, min(c.bond, self.processors[e.processor].bond // 2), c.challenger)
                 self.record(e.processor, 4, False, now)
                 e.move(FRAUDULENT, now)
                 if job.open:

@@ -299,7 +299,7 @@ class Stage:
     def deploy(self, name: str, *args: Any) -> Contract:
         artifact = self.artifacts[name]
         inputs: list[Any] = next((e["inputs"] for e in artifact.abi if e["type"] == "constructor"), [])
-        data = artifact.bytecode + encode([item["type"] for item in inputs], args).hex()
+        data = artifact.bytecode + encode([_kind(item) for item in inputs], args).hex()
         digest = self.tester.send_transaction({"from": self.admin, "data": data, "gas": 25_000_000})
         receipt = self.tester.get_transaction_receipt(digest)
         assert receipt["status"] == 1, name

@@ -186,7 +186,7 @@ def test_unruled_challenge_lapses_and_returns_the_bond(stage: Stage) -> None:
     before = stage.balance(challenger)
     number = opened(stage, job, challenger)
     deadline = stage.verifier.read("challengeOf", number)["rulingDeadline"]
-    assert deadline == stage.time + 3 * 86_400
+    assert deadline == stage.time + 12 * 86_400
     stage.wait_until(deadline)
     with refuses("ResultVerifierRulingWindow", challenge=number):
         stage.verifier.send("lapse", number, by=stage.who.stranger)

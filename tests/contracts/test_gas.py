@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from council_stage import DELAY_S, council, signature, vote_digest
 from eth_utils.crypto import keccak
 from exchange_stage import ACCEPT, ALLOCATION, CREDIT, Stage, spent
 from key_owner import Owner, parts
@@ -37,6 +38,9 @@ LIMITS = {
     "attest a root with a key": 120_000,
     "rotate keys": 110_000,
     "verify a key's signature": 45_000,
+    "council decision, 4 of 7, four votes and execution": 190_000,
+    "council decision, 4 of 7, one transaction of four signatures": 150_000,
+    "council decision that waits, 4 of 7, four votes, scheduling and execution": 290_000,
 }
 """What each recorded step may cost at most, in gas of a receipt, the base fee of 21,000 included; of the
 verification alone, what a contract that asks for it pays."""
@@ -98,7 +102,37 @@ def measure(stage: Stage) -> dict[str, int]:
     gas["allocate among 32 flows"], _, _ = life(32)
     steps = ("submit", "allocate among 16 flows", "commit", "verdict 5 of 7, settlement and refund")
     gas["life cycle"] = sum(gas[step] for step in steps)
-    return gas
+    return gas | decisions(stage)
+
+
+def decisions(stage: Stage) -> dict[str, int]:
+    """One decision of a council each: at once, by signatures, and after a delay."""
+    body, target = council(stage), stage.allocator
+    stop, start = (body.data(target, "setPaused", flag) for flag in (True, False))
+    drain = body.data(target, "setQueueing", 900, 0)
+    votes = sum(body.vote(member, target, stop).gas for member in range(4))
+    assert target.read("paused")
+    deadline, salt = stage.now + 3600, bytes(32)
+    digest = vote_digest(stage, body.contract, (target.address, start, salt), 1, deadline)
+    chosen = body.members[:4]
+    signed = body.contract.send(
+        "voteBySig",
+        body.motion(target, start),
+        deadline,
+        [member.address for member in chosen],
+        [signature(member, digest) for member in chosen],
+        by=stage.who.stranger,
+    ).gas
+    assert not target.read("paused")
+    waited = sum(body.vote(member, target, drain).gas for member in range(4))
+    stage.wait(DELAY_S)
+    waited += body.execute(target, drain).gas
+    assert target.read("queueing") == (900, 0)
+    return {
+        "council decision, 4 of 7, four votes and execution": votes,
+        "council decision, 4 of 7, one transaction of four signatures": signed,
+        "council decision that waits, 4 of 7, four votes, scheduling and execution": waited,
+    }
 
 
 def measure_keys(stage: Stage, keys: tuple[XmssKey, XmssKey]) -> dict[str, int]:

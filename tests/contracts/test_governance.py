@@ -56,6 +56,10 @@ def test_treasuries_are_the_administrators(stage: Stage) -> None:
             contract.send("setTreasury", stage.who.stranger, by=stage.who.committee[1])
         contract.send("setTreasury", stage.who.stranger, by=stage.admin)
         assert contract.read("treasury") == stage.who.stranger
+    with refuses("ProcessorRegistryOutOfBounds"):
+        stage.registry.send("setTreasury", ZERO, by=stage.admin)
+    with refuses("OracleQuorumOutOfBounds"):
+        stage.quorum.send("setTreasury", ZERO, by=stage.admin)
 
 
 def test_no_body_has_a_function_that_moves_balances_or_escrow(stage: Stage) -> None:
@@ -91,6 +95,8 @@ BOUNDS: list[tuple[str, str, int, tuple[Any, ...], tuple[Any, ...]]] = [
     ("allocator", "setClass", 1, (1, 1, 1001), (1, 1, 1000)),
     ("allocator", "setQuota", 1, (0, 0, 1, 1), (0, 1, 1, 1)),
     ("allocator", "setQuota", 1, (0, 3, 1, 1), (0, 2, 1, 1)),
+    ("allocator", "setQuota", 1, (0, 1, 2**36 + 1, 1), (0, 1, 2**36, 1)),
+    ("allocator", "setQuota", 1, (0, 1, 1, 2**36 + 1), (0, 1, 1, 2**36)),
     ("allocator", "setQueueing", 1, (2**36 + 1, 0), (2**36, 0)),
     ("allocator", "setQueueing", 1, (0, 2**36 + 1), (0, 2**36)),
     ("allocator", "setTimes", 4, (0, 0, 60), (1, 0, 60)),
@@ -117,10 +123,12 @@ BOUNDS: list[tuple[str, str, int, tuple[Any, ...], tuple[Any, ...]]] = [
     ("registry", "setClaimTolerance", 2, (4096, 0), (4095, 0)),
     ("registry", "setClaimTolerance", 2, (64, 501), (64, 500)),
     ("verifier", "setWindows", 4, (59, 60), (60, 60)),
-    ("verifier", "setWindows", 4, (60, 604_801), (60, 604_800)),
+    ("verifier", "setWindows", 4, (60, 1_814_401), (604_800, 60)),
+    ("verifier", "setWindows", 4, (604_801, 60), (60, 604_800)),
     ("verifier", "setChallengeBond", 4, (0, 1), (1, 1)),
     ("verifier", "setChallengeBond", 4, (1, 0), (1, 1)),
-    ("verifier", "setChallengeBond", 4, (1, 11), (2**128 - 1, 10)),
+    ("verifier", "setChallengeBond", 4, (1, 11), (2**80, 10)),
+    ("verifier", "setChallengeBond", 4, (2**80 + 1, 1), (1, 10)),
 ]
 
 

@@ -335,12 +335,12 @@ def test_reputation_saturates(stage: Stage) -> None:
 
 def test_unbonding_outlasts_every_window(stage: Stage) -> None:
     certification, standards = stage.who.committee[CERTIFICATION], stage.who.committee[STANDARDS]
-    windows = 86_400 + 3 * 86_400 + 3600
+    windows = 86_400 + 12 * 86_400 + 3600
     with refuses("ProcessorRegistryOutOfBounds", value=windows, least=windows + 1):
         stage.registry.send("setUnbondDelay", windows, by=certification)
     stage.registry.send("setUnbondDelay", windows + 1, by=certification)
     with refuses("ResultVerifierOutOfBounds"):
-        stage.verifier.send("setWindows", 86_401, 3 * 86_400, by=standards)
+        stage.verifier.send("setWindows", 86_401, 12 * 86_400, by=standards)
     with refuses("ComputationAllocatorOutOfBounds"):
         stage.allocator.send("setTimes", 30, 60, 3601, by=standards)
     stage.verifier.send("setWindows", 60, 60, by=standards)

@@ -1,0 +1,109 @@
+"""A deployed and handed-over exchange, and the people in it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from qcrs.chain.abi import Binding, Call
+from qcrs.chain.accounts import development_accounts
+from qcrs.chain.bindings import (
+    AccessManager,
+    ComputationAllocator,
+    ConsortiumSeats,
+    Council,
+    DisputeCourt,
+    ExchangeGovernor,
+    ResourceCredit,
+)
+from qcrs.chain.deploy import CREDIT, Deployment, DeployParameters, deploy
+from qcrs.chain.handover import COUNCILS, Bodies, hand_over
+from qcrs.chain.networks import Chain, Receipt
+from qcrs.chain.sender import Sender
+
+TERMS = {
+    "council_delay_s": 600,
+    "timelock_delay_s": 900,
+    "voting_delay_s": 60,
+    "voting_period_s": 1200,
+    "late_extension_s": 300,
+    "quorum": 40,
+    "super_quorum": 67,
+}
+Bound = TypeVar("Bound", bound=Binding)
+
+
+def person(name: str) -> LocalAccount:
+    """A key that is a name's, so that every chain of a test has the same people."""
+    from eth_utils.crypto import keccak
+
+    found: LocalAccount = Account.from_key(keccak(text=name))
+    return found
+
+
+class Republic:
+    """The exchange after its hand-over. Its deployer is a fresh key, since anvil lives for many tests."""
+
+    def __init__(self, chain: Chain, *, supply: int = 5 * CREDIT, seats: int = 3) -> None:
+        self.chain = chain
+        self.purse = Sender(chain, development_accounts(1)[0])
+        self.deployer = Account.create()
+        self.members = {
+            body: [person(f"{body} {i}") for i in range(seats)] for body in (*COUNCILS, "consortia")
+        }
+        for account in (self.deployer, *(m for group in self.members.values() for m in group)):
+            if not chain.balance(account.address):
+                self.fund(account)
+        self.bodies = Bodies(
+            {body: tuple(m.address for m in self.members[body]) for body in COUNCILS},
+            tuple(m.address for m in self.members["consortia"]),
+            **TERMS,
+        )
+        self.before: Deployment = deploy(chain, self.deployer, parameters=DeployParameters(supply=supply))
+        self.deployment = hand_over(chain, self.deployer, self.before, self.bodies)
+        self.senders: dict[str, Sender] = {}
+
+    def fund(self, account: LocalAccount) -> None:
+        self.purse.transact(Call(account.address, b"", 10**18, "transfer"), gas=21_000)
+
+    def bind(self, kind: type[Bound], name: str | None = None) -> Bound:
+        return kind(self.chain, self.deployment.addresses[name or kind.NAME])
+
+    def council(self, body: str) -> Council:
+        return self.bind(Council, f"{body.capitalize()}Council")
+
+    @property
+    def manager(self) -> AccessManager:
+        return self.bind(AccessManager)
+
+    @property
+    def allocator(self) -> ComputationAllocator:
+        return self.bind(ComputationAllocator)
+
+    @property
+    def credit(self) -> ResourceCredit:
+        return self.bind(ResourceCredit)
+
+    @property
+    def governor(self) -> ExchangeGovernor:
+        return self.bind(ExchangeGovernor)
+
+    @property
+    def seats(self) -> ConsortiumSeats:
+        return self.bind(ConsortiumSeats)
+
+    @property
+    def court(self) -> DisputeCourt:
+        return self.bind(DisputeCourt)
+
+    def send(self, account: LocalAccount, call: Call) -> Receipt:
+        if account.address not in self.senders:
+            self.senders[account.address] = Sender(self.chain, account)
+        return self.senders[account.address].transact(call)
+
+    def later(self, seconds: int) -> None:
+        """The next block is at least that much later."""
+        self.chain.request("evm_increaseTime", seconds)
+        self.chain.request("evm_mine")
