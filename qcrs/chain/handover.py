@@ -64,6 +64,8 @@ AT_ONCE = {"SECURITY": "SecurityCouncil", "SUSPENSION": "CertificationCouncil", 
 """Roles that act at once: pause, suspension, and rulings, which had their own stages before."""
 
 DAY_S = 86_400
+DEVELOPMENT_SEATS = 18
+"""Accounts that sit in the bodies of a development chain."""
 
 
 @dataclass(frozen=True, slots=True)
