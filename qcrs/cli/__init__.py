@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["application", "main"]
 
-COMMANDS = ("network", "chain", "run", "job", "channel", "session", "bench", "qnp")
+COMMANDS = ("network", "chain", "run", "job", "channel", "session", "bench", "gov", "dispute", "qnp")
 """Modules of this package, each with a typer `app` (a group of its own) or a `register(root)`."""
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import AccountError, ConfigError, NetworkError
-from qcrs.network.plan import CREDIT, NodePlan, Plan
+from qcrs.network.plan import BODIES, CREDIT, NodePlan, Plan
 from qcrs.network.processes import Processes
 
 if TYPE_CHECKING:
@@ -32,6 +32,23 @@ __all__ = ["LocalNetwork"]
 
 CHAIN = "chain"
 ORACLE_BOND = 1_000 * CREDIT
+FAUCET = "faucet"
+FAUCET_UNITS = 100_000_000 * CREDIT
+"""What the faucet gets at the start; there is no other way to credit, since nobody mints without a vote."""
+SEATS = (*(f"{body}-{i}" for body in (*BODIES, "consortium") for i in range(1, 4)),)
+"""Accounts that sit in the bodies: three in each council, and three consortia."""
+TERMS = {
+    "council_delay_s": 5,
+    "timelock_delay_s": 5,
+    "voting_delay_s": 1,
+    "voting_period_s": 120,
+    "late_extension_s": 10,
+    "quorum": 40,
+    "super_quorum": 60,
+}
+"""Of decisions on a local network: seconds instead of days, and two of three consortia end a vote early."""
+RULING_WINDOW_S = 720
+"""Twelve minutes instead of twelve days for a dispute, its appeal included."""
 PURSE_WEI = 10**18
 """Of the chain's currency, for the gas of a new account."""
 
@@ -130,11 +147,12 @@ class LocalNetwork:
         from qcrs.chain import Sender, connect
         from qcrs.chain.accounts import development_accounts
         from qcrs.chain.deploy import deploy
+        from qcrs.chain.handover import development_bodies, hand_over
         from qcrs.client.wallet import Wallet
 
         started = time.monotonic()
         rpc = json.loads(self.home.path("chain", "rpc.json").read_text())["url"]
-        names = ["deployer", *plan.clients, *plan.oracle_names, *(n.name for n in plan.nodes)]
+        names = ["deployer", *plan.clients, *plan.oracle_names, *(n.name for n in plan.nodes), FAUCET, *SEATS]
         accounts = development_accounts(len(names))
         wallet = Wallet(self.home)
         for name, account in zip(names, accounts, strict=True):
@@ -142,6 +160,7 @@ class LocalNetwork:
                 wallet.create(name, account=account)
         with connect(rpc) as chain:
             deployment = deploy(chain, accounts[0])
+            deployer = Sender(chain, accounts[0])
             network = NetworkFile(
                 rpc=rpc,
                 chain_id=chain.chain_id,
@@ -150,23 +169,33 @@ class LocalNetwork:
                 beacon_blocks=plan.beacon_blocks,
                 handover_seconds=plan.handover_s,
             )
-            self._endow(chain, Sender(chain, accounts[0]), network, plan)
-            self._first_era(chain, network, plan)
+            self._endow(chain, deployer, network, plan)
+            self._first_era(chain, deployer, network, plan)
+            seats = tuple(wallet.address(name) for name in SEATS)
+            handed = hand_over(chain, accounts[0], deployment, development_bodies(seats, **TERMS))
+            network = replace(network, contracts=handed.addresses)
         plan.save(self.plan_file)
         self.home.save(network)
-        self._say(f"• contracts deployed, {len(names)} accounts endowed ({time.monotonic() - started:.1f} s)")
+        took = time.monotonic() - started
+        self._say(f"• contracts deployed and handed to their bodies, {len(names)} accounts ({took:.1f} s)")
 
     def _endow(self, chain: Chain, deployer: Sender, network: NetworkFile, plan: Plan) -> None:
         """Parameters for a fast local network, and credit for everybody."""
-        from qcrs.chain.bindings import ComputationAllocator, ResourceCredit
+        from qcrs.chain.abi import Call
+        from qcrs.chain.bindings import ComputationAllocator, ResourceCredit, ResultVerifier
         from qcrs.client.wallet import Wallet
 
         credit = ResourceCredit(chain, network.contracts["ResourceCredit"])
         allocator = ComputationAllocator(chain, network.contracts["ComputationAllocator"])
+        verifier = ResultVerifier(chain, network.contracts["ResultVerifier"])
         wallet = Wallet(self.home)
+        everybody = [wallet.address(name) for name in (*SEATS, FAUCET)]
         holders = [*plan.clients, *plan.oracle_names, *(n.name for n in plan.nodes)]
         calls = [
             allocator.set_times(plan.grace_s, 0, plan.verdict_s),
+            verifier.set_windows(verifier.windows()[0], RULING_WINDOW_S),
+            *(Call(who, b"", PURSE_WEI, "transfer") for who in everybody if not chain.balance(who)),
+            credit.mint(wallet.address(FAUCET), FAUCET_UNITS),
             credit.mint(deployer.address, plan.purse * len(holders)),
             credit.approve(allocator.address, plan.purse * len(holders)),
             *(allocator.deposit(wallet.address(name), plan.purse) for name in holders),
@@ -176,9 +205,9 @@ class LocalNetwork:
             deployer.transact(call)
 
     def fund(self, account: str, units: int) -> None:
-        """Gas and a balance in the ledger for another account of this network, from its deployer.
+        """Gas and a balance in the ledger for another account of this network, from its faucet.
 
-        `AccountError` where the deployer's key is not here, as on any network that was not made by `up`.
+        `AccountError` where the faucet's key is not here, as on any network that was not made by `up`.
         """
         from qcrs.chain import Sender, connect
         from qcrs.chain.abi import Call
@@ -187,7 +216,7 @@ class LocalNetwork:
 
         network, wallet = self.home.load(), Wallet(self.home)
         address = wallet.address(wallet.choose(account))
-        if "deployer" not in wallet.names() or self.plan() is None:
+        if FAUCET not in wallet.names() or self.plan() is None:
             raise AccountError(
                 "only a network that `qcrs up` made gives credit away",
                 field="home",
@@ -197,16 +226,15 @@ class LocalNetwork:
         with connect(network.rpc) as chain:
             credit = ResourceCredit(chain, network.contracts["ResourceCredit"])
             allocator = ComputationAllocator(chain, network.contracts["ComputationAllocator"])
-            deployer = Sender(chain, wallet.load("deployer"))
+            faucet = Sender(chain, wallet.load(FAUCET))
             for call in (
                 Call(address, b"", PURSE_WEI, "transfer"),
-                credit.mint(deployer.address, units),
                 credit.approve(allocator.address, units),
                 allocator.deposit(address, units),
             ):
-                deployer.transact(call)
+                faucet.transact(call)
 
-    def _first_era(self, chain: Chain, network: NetworkFile, plan: Plan) -> None:
+    def _first_era(self, chain: Chain, deployer: Sender, network: NetworkFile, plan: Plan) -> None:
         """Oracles bond; their keys are published; the era begins."""
         from qcrs.chain import Sender
         from qcrs.chain.bindings import OracleQuorum, ResourceCredit
@@ -226,7 +254,6 @@ class LocalNetwork:
             sender.transact(quorum.bond(ORACLE_BOND))
         document = write_identities([key.identity for key in keys])
         digest = cid_to_digest(ContentStore(network.store).put(document))
-        deployer = Sender(chain, wallet.load("deployer"))
         deployer.transact(quorum.rotate(tuple(key.account.address for key in keys), digest))
 
     # ----------------------------------------------------------------- looking

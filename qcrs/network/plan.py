@@ -14,6 +14,8 @@ from qcrs.errors import ConfigError
 
 __all__ = ["CREDIT", "UNION", "NodePlan", "Plan", "demo_plan", "local_plan", "union_of"]
 
+BODIES = ("allocation", "certification", "security", "standards", "dispute")
+"""The five councils; heavy modules below know them as `qcrs.chain.handover.COUNCILS`, and a test compares."""
 CREDIT = 1_000_000
 """Base units of one credit."""
 UNION = "together"

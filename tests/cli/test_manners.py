@@ -223,7 +223,7 @@ def test_a_new_account_gets_gas_and_a_balance_on_a_local_network(qcrs: Command, 
 
 
 def test_a_network_of_others_gives_no_credit_away(qcrs: Command, bare: Path) -> None:
-    (bare / "keys" / "deployer.json").unlink()
+    (bare / "keys" / "faucet.json").unlink()
     clear(qcrs("account", "fund", "client", home=bare), 2, "qcrs up", "0x")
 
 

@@ -1,0 +1,238 @@
+"""What a call changes: the values before it, read from the chain, and after it, read from its arguments.
+
+A voter sees this for every call, whoever wrote it and however it was described. A call that is not in the
+table is shown by its function and arguments alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qcrs.chain.abi import Call
+from qcrs.chain.bindings import (
+    ComputationAllocator,
+    ConsortiumSeats,
+    Council,
+    EntanglementCoordinator,
+    OracleQuorum,
+    ProcessorRegistry,
+    ResourceCredit,
+)
+from qcrs.governance.commons import Commons
+from qcrs.governance.parameters import SETTERS
+from qcrs.governance.quantities import shown
+
+__all__ = ["Change", "changes_of"]
+
+NOBODY = "0x" + "00" * 20
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value: what it is, and how it reads before and after."""
+
+    what: str
+    before: str
+    after: str
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes at all."""
+        return self.before != self.after
+
+
+Reader = Callable[[Commons, str, Sequence[Any]], list[Change]]
+"""From the exchange, the target's address and the arguments to what they change."""
+
+
+def changes_of(commons: Commons, call: Call) -> tuple[Change, ...]:
+    """What a call would change, were it made now."""
+    kind, function, arguments = commons.read_call(call.to, call.data)
+    for setter in SETTERS:
+        if (setter.contract.NAME, setter.function) == (kind, function):
+            before = setter.read(setter.contract(commons.chain, call.to))
+            after = setter.decode(arguments)
+            return tuple(
+                Change(field.name, shown(int(old), field.unit), shown(int(new), field.unit))
+                for field, old, new in zip(setter.fields, before, after, strict=True)
+                if old != new
+            )
+    reader = _READERS.get((kind, function))
+    if reader is None:
+        return (Change(commons.words_of(call), "–", "called"),)
+    return tuple(change for change in reader(commons, call.to, arguments) if change.moves)
+
+
+def _flag(what: str, read: Callable[[Commons, str], bool], words: tuple[str, str]) -> Reader:
+    def reader(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+        return [Change(what, words[read(commons, target)], words[bool(arguments[-1])])]
+
+    return reader
+
+
+def _class(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    number, rate, boost = arguments
+    old_rate, old_boost = ComputationAllocator(commons.chain, target).class_of(number)
+    unit = "units per qubit-second"
+    return [
+        Change(f"rate of class {number}", shown(old_rate, unit), shown(rate, unit)),
+        Change(f"boost of class {number}", shown(old_boost, "qubit-seconds"), shown(boost, "qubit-seconds")),
+    ]
+
+
+def _open_flow(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    owner, weight, is_open = arguments
+    number = ComputationAllocator(commons.chain, target).flow_count()
+    return [Change(f"flow {number}", "none", _flow_words(commons, owner, weight, is_open))]
+
+
+def _flow_words(commons: Commons, owner: str, weight: int, is_open: bool) -> str:
+    return f"of {commons.name(owner)}, weight {weight}, {'open to all' if is_open else 'for members'}"
+
+
+def _flow_weight(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    old = ComputationAllocator(commons.chain, target).flow(arguments[0])[1]
+    return [Change(f"weight of flow {arguments[0]}", str(old), str(arguments[1]))]
+
+
+def _flow_owner(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    number, owner, is_open = arguments
+    old = ComputationAllocator(commons.chain, target).flow(number)
+    return [
+        Change(
+            f"flow {number}",
+            _flow_words(commons, old[0], old[1], old[2]),
+            _flow_words(commons, owner, old[1], is_open),
+        )
+    ]
+
+
+def _quota(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    flow, number, capacity, per_day = arguments
+    old = ComputationAllocator(commons.chain, target).quota(flow, number)
+    what = f"quota of flow {flow} in class {number}"
+    return [
+        Change(what, shown(old[0], "qubit-seconds"), shown(capacity, "qubit-seconds")),
+        Change(what + " a day", shown(old[1], "qubit-seconds"), shown(per_day, "qubit-seconds")),
+    ]
+
+
+def _suspended(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    before = ProcessorRegistry(commons.chain, target).processor(arguments[0]).suspended
+    words = ("takes jobs", "suspended")
+    return [Change(f"processor {arguments[0]}", words[before], words[arguments[1]])]
+
+
+def _channel(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    state = EntanglementCoordinator(commons.chain, target).channel_of(arguments[0]).state
+    return [Change(f"channel {arguments[0]}", state.name.lower(), "quarantined")]
+
+
+def _rotation(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    quorum = OracleQuorum(commons.chain, target)
+    old, new = quorum.signers(), arguments[0]
+    found = [Change("oracle era", str(quorum.era()), str(quorum.era() + 1))]
+    found += [Change(f"oracle {commons.name(one)}", "signs", "leaves") for one in old if one not in new]
+    return found + [Change(f"oracle {commons.name(one)}", "–", "signs") for one in new if one not in old]
+
+
+def _treasury(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    registry = commons.code_name(target) == ProcessorRegistry.NAME
+    kind = ProcessorRegistry if registry else OracleQuorum
+    return [
+        Change("treasury", commons.name(kind(commons.chain, target).treasury()), commons.name(arguments[0]))
+    ]
+
+
+def _mint(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    credit = ResourceCredit(commons.chain, target)
+    supply, held = credit.total_supply(), credit.balance_of(arguments[0])
+    return [
+        Change("supply", shown(supply, "credits"), shown(supply + arguments[1], "credits")),
+        Change(
+            f"credit of {commons.name(arguments[0])}",
+            shown(held, "credits"),
+            shown(held + arguments[1], "credits"),
+        ),
+    ]
+
+
+def _transfer(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    credit = ResourceCredit(commons.chain, target)
+    names = ((commons.contracts["ExchangeTimelock"], -arguments[1]), (arguments[0], arguments[1]))
+    return [
+        Change(
+            f"credit of {commons.name(who)}",
+            shown(credit.balance_of(who), "credits"),
+            shown(credit.balance_of(who) + amount, "credits"),
+        )
+        for who, amount in names
+    ]
+
+
+def _reseat(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    council = Council(commons.chain, target)
+    found = []
+    for place, holder in zip(arguments[0], arguments[1], strict=True):
+        before = council.holder_of(place)
+        names = ["empty" if one == NOBODY else commons.name(one) for one in (before, holder)]
+        found.append(Change(f"seat {place} of {commons.name(target)}", *names))
+    threshold = council.seats()[1]
+    return [*found, Change(f"votes that decide in {commons.name(target)}", str(threshold), str(arguments[2]))]
+
+
+def _consortium(after: str) -> Reader:
+    def reader(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+        seated = ConsortiumSeats(commons.chain, target).is_seated(arguments[0])
+        return [Change(commons.name(arguments[0]), "seated" if seated else "no seat", after)]
+
+    return reader
+
+
+def _closed(commons: Commons, _target: str, arguments: Sequence[Any]) -> list[Change]:
+    words = ("open to the bodies", "closed to the bodies")
+    before = commons.manager.is_target_closed(arguments[0])
+    return [Change(commons.name(arguments[0]), words[before], words[arguments[1]])]
+
+
+def _cancel(commons: Commons, _target: str, arguments: Sequence[Any]) -> list[Change]:
+    call = Call(arguments[1], arguments[2])
+    return [Change(f"{commons.name(arguments[0])}: {commons.words_of(call)}", "waits", "cancelled")]
+
+
+def _ruling(_commons: Commons, _target: str, arguments: Sequence[Any]) -> list[Change]:
+    words = ("none", "open", "upheld", "overturned", "lapsed")
+    return [Change(f"challenge {arguments[0]}", "under appeal", words[int(arguments[1])])]
+
+
+_RUN = ("open", "paused")
+_READERS: dict[tuple[str, str], Reader] = {
+    ("ComputationAllocator", "setPaused"): _flag(
+        "new jobs", lambda commons, at: ComputationAllocator(commons.chain, at).paused(), _RUN
+    ),
+    ("EntanglementCoordinator", "setPaused"): _flag(
+        "new channels and sessions",
+        lambda commons, at: EntanglementCoordinator(commons.chain, at).current_parameters().paused,
+        _RUN,
+    ),
+    ("ComputationAllocator", "setClass"): _class,
+    ("ComputationAllocator", "openFlow"): _open_flow,
+    ("ComputationAllocator", "setFlowWeight"): _flow_weight,
+    ("ComputationAllocator", "setFlowOwner"): _flow_owner,
+    ("ComputationAllocator", "setQuota"): _quota,
+    ("ProcessorRegistry", "setSuspended"): _suspended,
+    ("ProcessorRegistry", "setTreasury"): _treasury,
+    ("OracleQuorum", "setTreasury"): _treasury,
+    ("OracleQuorum", "rotate"): _rotation,
+    ("EntanglementCoordinator", "quarantine"): _channel,
+    ("ResourceCredit", "mint"): _mint,
+    ("ResourceCredit", "transfer"): _transfer,
+    ("Council", "reseat"): _reseat,
+    ("ConsortiumSeats", "admit"): _consortium("seated"),
+    ("ConsortiumSeats", "expel"): _consortium("no seat"),
+    ("Brake", "setClosed"): _closed,
+    ("AccessManager", "cancel"): _cancel,
+    ("DisputeCourt", "decide"): _ruling,
+}

@@ -1,0 +1,160 @@
+"""One exchange as its bodies see it: contracts by name, people by name, the log of what was decided."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from eth_utils.address import is_address, to_checksum_address
+
+from qcrs.chain.abi import Binding, Call, decode_values, parameters_of, selector_of
+from qcrs.chain.bindings import CONTRACTS, AccessManager, Council, ExchangeGovernor
+from qcrs.chain.compile import artifacts
+from qcrs.chain.handover import BODY_CONTRACTS
+from qcrs.chain.index import EventIndex, EventRow
+from qcrs.errors import ChainError, InputError
+from qcrs.governance.bodies import BODIES
+
+if TYPE_CHECKING:
+    from qcrs.chain.networks import Chain
+
+__all__ = ["Commons"]
+
+Bound = TypeVar("Bound", bound=Binding)
+
+
+class Commons:
+    """A handed-over exchange. `people` maps names to addresses; `folder` keeps the events that were read."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        contracts: Mapping[str, str],
+        *,
+        people: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        confirmations: int = 0,
+    ) -> None:
+        missing = sorted(set(BODY_CONTRACTS) - set(contracts))
+        if missing:
+            raise ChainError(
+                f"this exchange has no bodies yet: {missing[0]} is missing",
+                field="contracts",
+                value=", ".join(missing),
+                solution="hand it over with `qcrs deploy --bodies FILE`, or start a new local network",
+            )
+        self.chain = chain
+        self.contracts = {name: to_checksum_address(address) for name, address in contracts.items()}
+        self.people = {name: to_checksum_address(address) for name, address in (people or {}).items()}
+        self._names = {address: name for name, address in (*self.people.items(), *self.contracts.items())}
+        self._functions: dict[tuple[str, bytes], dict[str, Any]] = {}
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="qcrs-governance-")
+        place = folder or Path(self._temporary.name if self._temporary else "")
+        watched = [body.contract for body in BODIES]
+        events = {
+            name: {kind.TOPIC: (kind.NAME, kind.FIELDS) for kind in _events(BODY_CONTRACTS[name])}
+            for name in watched
+        }
+        manager = self.contracts["AccessManager"].lower()
+        self._index = EventIndex(
+            place / f"bodies-{chain.chain_id}-{manager}.sqlite",
+            chain,
+            {name: self.contracts[name] for name in watched},
+            confirmations=confirmations,
+            interfaces=events,
+        )
+
+    def close(self) -> None:
+        """Release the events' file."""
+        self._index.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def bind(self, kind: type[Bound], name: str | None = None) -> Bound:
+        """A contract by the name of its deployment, its class's by default."""
+        return kind(self.chain, self.contracts[name or kind.NAME])
+
+    @property
+    def manager(self) -> AccessManager:
+        """Who may call what."""
+        return self.bind(AccessManager)
+
+    @property
+    def governor(self) -> ExchangeGovernor:
+        """The consortia's vote."""
+        return self.bind(ExchangeGovernor)
+
+    def council(self, key: str) -> Council:
+        """One of the five councils by its short name."""
+        return self.bind(Council, next(body.contract for body in BODIES if body.key == key))
+
+    def events(self, contract: str) -> list[EventRow]:
+        """Everything that a body's contract has logged."""
+        self._index.advance()
+        return self._index.events(contract=contract)
+
+    # ----------------------------------------------------------------- names
+
+    def address(self, text: str, field: str = "account") -> str:
+        """The address that is written or named; `InputError` where nobody has that name."""
+        if is_address(text):
+            return str(to_checksum_address(text))
+        found = self.people.get(text) or self.contracts.get(text)
+        if found is None:
+            raise InputError(
+                "nobody has this name here",
+                field=field,
+                value=text,
+                solution="give an address (0x and 40 hex digits) or the name of a key in the home folder",
+            )
+        return found
+
+    def name(self, address: str) -> str:
+        """The name of a contract or person; the address of others."""
+        return self._names.get(to_checksum_address(address), address)
+
+    def code_name(self, address: str) -> str:
+        """The class at an address: `Council` for each of the five; empty where no contract of ours is."""
+        name = self._names.get(to_checksum_address(address), "")
+        return BODY_CONTRACTS.get(name, name) if name in self.contracts else ""
+
+    # ----------------------------------------------------------------- calls
+
+    def read_call(self, target: str, data: bytes) -> tuple[str, str, tuple[Any, ...]]:
+        """Contract, function and arguments of a call; `InputError` where it is none of the exchange's."""
+        kind = self.code_name(target)
+        if not self._functions:
+            for name, one in artifacts().items():
+                if name in CONTRACTS:
+                    for entry in one.abi:
+                        if entry["type"] == "function":
+                            self._functions[name, selector_of(entry)] = entry
+        known = self._functions.get((kind, bytes(data[:4])))
+        if known is None:
+            raise InputError(
+                "the call is none of the exchange's functions",
+                field="call",
+                value=f"{target} 0x{data[:4].hex()}",
+                solution="do not vote for what cannot be read",
+            )
+        return kind, known["name"], tuple(decode_values(parameters_of(known["inputs"]), data[4:]))
+
+    def words_of(self, call: Call) -> str:
+        """`ComputationAllocator.setQueueing(900, 0)`."""
+        _, function, arguments = self.read_call(call.to, call.data)
+        return f"{self.name(call.to)}.{function}({', '.join(map(self._shown, arguments))})"
+
+    def _shown(self, value: Any) -> str:
+        if isinstance(value, bytes):
+            return "0x" + value.hex()
+        if isinstance(value, tuple):
+            return f"[{', '.join(map(self._shown, value))}]"
+        return self.name(value) if isinstance(value, str) and is_address(value) else str(value)
+
+
+def _events(artifact: str) -> list[Any]:
+    from qcrs.chain import bindings
+
+    return [kind for (contract, _), kind in bindings.EVENTS.items() if contract == artifact]
