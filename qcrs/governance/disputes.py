@@ -96,8 +96,8 @@ def gather(
 ) -> Evidence:
     """Judge an execution anew from chain and store alone, by default the last; `JobError` if it is open.
 
-    """Judge an execution anew from chain and store alone, the last by default; `JobError` if it is open.
-    agrees, else overturned.
+    The ruling is upheld where the recomputed outcome is the recorded one and every comparison of the
+    execution agrees, else overturned.
     """
     from qcrs.client.verify import verify_job
 

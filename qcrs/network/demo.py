@@ -12,12 +12,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcrs.config.home import Home
 from qcrs.errors import JobTimeoutError
+from qcrs.network.demo_vote import DemoVote
 from qcrs.network.local import LocalNetwork
 from qcrs.network.plan import UNION, Plan, demo_plan
 from qcrs.network.summing import summarise
@@ -198,12 +199,16 @@ def run_demo(
             network.await_certified({node.name for node in plan.nodes if not node.later})
             run = _Run(network, network.exchange("client"), plan, keep, say)
             run.submit(QUICK if quick else PROGRAMS)
+            vote = DemoVote(network, say)
+            vote.propose()
             run.follow(DEADLINE_S + 30)
+            voted = vote.finish(out)
             summary = summarise(
                 run.exchange, run.names, cheat=CHEAT, killed=(VICTIM, run.killed_job),
                 entangled=run.entangled_job, seconds=time.monotonic() - started, shots=SHOTS, say=say,
             )  # fmt: skip
             run.exchange.close()
+        summary = replace(summary, checks=(*summary.checks, voted))
         report = write(summary, out)
         done = True
     except KeyboardInterrupt:
