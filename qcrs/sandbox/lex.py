@@ -63,7 +63,14 @@ def look(data: bytes, name: str, max_qubits: int) -> str:
         return "QPY"
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if b"OPENQASM" in data.replace(b"\0", b""):
+            raise CircuitError(
+                f"{name} is not text in UTF-8",
+                field="byte",
+                value=error.start,
+                solution="save it as UTF-8: comments and names may hold any letters then",
+            ) from None
         text = "\0"
     if "\0" in text:
         raise _not_a_program(name)

@@ -21,6 +21,11 @@ from qcrs.types import canonical_json
 __all__ = ["parse_program", "warm_up"]
 
 _LONGEST_REASON = 300
+_DRAWING = re.compile(
+    r"\x1b\[[0-9;]*[A-Za-z]"  # colours of a terminal
+    r"|[\u2500-\u257f]+(?: Backtrace [\u2500-\u257f]+)?"  # the frame around a backtrace of a Rust library
+    r"|\bat crates/\S+"  # and its places
+)
 
 
 def warm_up() -> None:
@@ -54,11 +59,12 @@ def _load(data: bytes, version: str) -> list[QuantumCircuit]:
 
 
 def _words(error: BaseException) -> str:
-    """What a parser says, in one line: no file names of its own, no walls of text."""
+    """What a parser says, in one printable line: no file names of its own, no walls of text."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     text = getattr(error, "message", None) or str(error) or type(error).__name__
-    line = " ".join(str(text)[: 10 * _LONGEST_REASON].split())
+    text = _DRAWING.sub(" ", str(text)[: 10 * _LONGEST_REASON])
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if (
         len(line) > 1 and line[0] == line[-1] and line[0] in "'\""
     ):  # a text that was shown as Python shows texts

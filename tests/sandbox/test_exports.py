@@ -10,6 +10,7 @@ def test_exports() -> None:
         "GIB",
         "Isolation",
         "Limits",
+        "MAX_QUBITS",
         "Outcome",
         "Program",
         "Sandbox",

@@ -158,6 +158,8 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "cut qpy": (as_qpy(sample())[:10], "cut off"),
     "half qpy": (as_qpy(sample())[:200], "not valid QPY|crash"),
     "many in qpy": (as_qpy(sample())[:10] + b"\xff" * 8 + as_qpy(sample())[18:], "holds 184467440737095"),
+    "another encoding": (HEAD2.encode() + "// é".encode("latin-1"), "not text in UTF-8"),
+    "wide letters": ("OPENQASM 2.0; qreg q[1];".encode("utf-16"), "not text in UTF-8"),
     "opaque": (HEAD2.encode() + b"opaque m a; qreg q[1]; m q[0];", "basis|definition"),
 }  # fmt: skip
 
@@ -168,7 +170,9 @@ def test_what_is_bad_is_one_clear_line(reader: Sandbox, attack: str) -> None:
     with pytest.raises(CircuitError, match=reason) as caught:
         read_program(data, sandbox=reader, max_qubits=30, name="upload.qasm", limits=BRIEF)
     assert caught.value.solution
-    assert "\n" not in caught.value.reason
+    assert caught.value.reason.isprintable()
+    assert "crates/" not in caught.value.reason
+    assert "━" not in caught.value.reason
     assert len(caught.value.reason) < 500
     assert "upload.qasm" in caught.value.reason or "circuit" in caught.value.reason
     assert read_program(SOURCES["qasm2"], sandbox=reader)
