@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from qiskit.circuit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
+from qiskit.result import Result
 from qiskit.transpiler import Target
 
 from qcrs.client.views import ProcessorInfo
 from qcrs.errors import InputError
 from qcrs.provider.job import QCRSJob
-from qcrs.provider.runs import plan_run
+from qcrs.provider.plans import Plan
+from qcrs.provider.runs import plan_run, read_run
 from qcrs.provider.settings import backend_options, merged, to_job_options
 from qcrs.provider.target import any_target, processor_target
 
@@ -107,6 +110,18 @@ class QCRSBackend(BackendV2):  # type: ignore[misc]  # qiskit ships no types
             "free_qubits": one.free_qubits,
         }
 
+    def _unmeasured(self, plan: Plan) -> Result:
+        """The result of circuits that measure nothing, which needs no processor."""
+        return read_run(
+            plan.note,
+            [],
+            backend_name=self.name,
+            backend_version=self.backend_version,
+            job_id="0",
+            date=datetime.now(UTC),
+            certificate={},
+        )
+
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> QCRSJob:
         """Submit circuits as one job; options as in `ExchangeOptions`, with `shots` and `memory`.
 
@@ -125,6 +140,8 @@ class QCRSBackend(BackendV2):  # type: ignore[misc]  # qiskit ships no types
         plan = plan_run(
             circuits, int(chosen.shots), memory=bool(chosen.memory), physical=bool(chosen.physical)
         )
+        if not plan.units:  # nothing is measured
+            return QCRSJob(self.exchange, 0, self, finished=self._unmeasured(plan))
         number = self.exchange.submit(
             plan.units, to_job_options(chosen, self.processor_id), note=json.dumps(plan.note)
         )

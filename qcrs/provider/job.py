@@ -40,22 +40,35 @@ class RemoteJob:
 
     _exchange: Exchange
     _number: int
+    _finished: Any = None
+    """The result of a call that measures nothing: it needed no processor, and there is no job on chain."""
 
     @property
     def info(self) -> JobInfo:
-        """Everything the chain says of the job now."""
+        """Everything the chain says of the job now; `JobError` where the call needed none."""
+        if self._finished is not None:
+            raise ProviderJobError(
+                "nothing was measured, so there is no job on chain",
+                solution="read its result, or add measurements to the circuits",
+            )
         return self._exchange.job(self._number)
 
     def status(self) -> JobStatus:
         """Qiskit's status word; VALIDATING while the oracles judge a committed result."""
+        if self._finished is not None:
+            return JobStatus.DONE
         return JobStatus[self._exchange.job(self._number, gas=False).status.name]
 
     def queue_position(self) -> int | None:
         """1 for the next job; None when it does not wait."""
+        if self._finished is not None:
+            return None
         return self._exchange.job(self._number, gas=False).queue_position
 
     def cancel(self) -> bool:
         """Take the job back while it waits; False when it runs or is over already."""
+        if self._finished is not None:
+            return False
         info = self._exchange.job(self._number, gas=False)
         if info.status is not Status.QUEUED:
             return False
@@ -69,6 +82,8 @@ class RemoteJob:
 
     def error_message(self) -> str | None:
         """Why there is no result and what to do, None while all is well."""
+        if self._finished is not None:
+            return None
         info = self._exchange.job(self._number, gas=False)
         return None if info.error is None else f"{info.error}; {info.solution}"
 
@@ -78,6 +93,8 @@ class RemoteJob:
 
     def usage(self) -> float:
         """Seconds of processor time that were paid for, from allocation to commitment."""
+        if self._finished is not None:
+            return 0.0
         runs = self._exchange.job(self._number, gas=False).executions
         return float(
             sum(run.committed_at - run.allocated_at for run in runs if run.paid and run.committed_at)
@@ -112,6 +129,8 @@ class RemoteJob:
 
         None before one did. Content ids are among them, so the calibration stays bound to the job.
         """
+        if self._finished is not None:
+            return None
         info = self._exchange.job(self._number, gas=False)
         runs = info.accepted or info.executions
         if not runs:
@@ -142,6 +161,8 @@ class RemoteJob:
         Without `wait` the pause grows from 0.2 s by half each time, to 5 s. `JobTimeoutError` after
         `timeout` seconds.
         """
+        if self._finished is not None:
+            return
         until = None if timeout is None else time.monotonic() + timeout
         pause = _FIRST_WAIT_S
         while True:
@@ -196,10 +217,19 @@ def note_of(found: JobResult, kinds: tuple[str, ...]) -> Mapping[str, Any]:
 class QCRSJob(RemoteJob, JobV1):  # type: ignore[misc]  # both define status(); ours is the one
     """A job of `backend.run`."""
 
-    def __init__(self, exchange: Exchange, number: int, backend: QCRSBackend | None = None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        number: int,
+        backend: QCRSBackend | None = None,
+        *,
+        finished: Result | None = None,
+    ) -> None:
+        """`finished` is the result of a call that needed no processor at all."""
         JobV1.__init__(self, backend, str(number))
         self._exchange = exchange
         self._number = number
+        self._finished = finished
 
     def submit(self) -> None:
         """Jobs are submitted when they are made."""
@@ -216,6 +246,8 @@ class QCRSJob(RemoteJob, JobV1):  # type: ignore[misc]  # both define status(); 
         Only what the oracles accepted, unless `verified` is false. `JobError` and `JobTimeoutError` carry
         the reason and what to do.
         """
+        if self._finished is not None:
+            return self._finished
         found = self._fetch(timeout, verified)
         note = note_of(found, ("run",))
         run = found.job.executions[found.execution]
@@ -255,10 +287,6 @@ class QCRSPrimitiveJob(RemoteJob, BasePrimitiveJob[PrimitiveResult[Any], JobStat
         note = note_of(found, ("sampler", "estimator"))
         read = read_sampler if note["kind"] == "sampler" else read_estimator
         return read(note, found.outcomes, {"qcrs": self._carried(found)})
-
-    def status(self) -> JobStatus:
-        """Qiskit's status word."""
-        return JobStatus.DONE if self._finished is not None else RemoteJob.status(self)
 
     def done(self) -> bool:
         """Whether the job has a result."""

@@ -106,6 +106,27 @@ def test_options_are_checked_as_qiskit_checks_them(provider: QCRSProvider) -> No
 # --------------------------------------------------------------------------- jobs
 
 
+def test_circuits_that_measure_nothing_need_no_processor(provider: QCRSProvider) -> None:
+    backend = provider.backend("bob")
+    bare, unread = QuantumCircuit(2), QuantumCircuit(2, 3)
+    for circuit in (bare, unread):
+        circuit.h(0)
+    before = len(provider.jobs(limit=None))
+    job = backend.run([bare, unread], shots=20)
+    job.wait_for_final_state(timeout=1)
+    assert (job.status(), job.cancel(), job.queue_position(), job.usage()) == (JobStatus.DONE, False, None, 0)
+    assert (job.error_message(), job.properties()) == (None, None)
+    assert [row.header["name"] for row in job.result().results] == [bare.name, unread.name]
+    with pytest.raises(QiskitJobError, match="nothing was measured"):
+        job.certificate()
+    expected = StatevectorSampler().run([unread], shots=20).result()[0].data.c
+    for sampler in (BackendSamplerV2(backend=backend), Sampler(backend)):
+        sampled = sampler.run([unread], shots=20)
+        assert sampled.result()[0].data.c == expected
+        assert sampled.done()
+    assert len(provider.jobs(limit=None)) == before
+
+
 def test_run_gives_counts_memory_and_a_certificate(provider: QCRSProvider) -> None:
     backend = provider.backend("bob")
     plain = QuantumCircuit(1, name="quiet")
