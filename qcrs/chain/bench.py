@@ -27,7 +27,6 @@ from qcrs.chain.accounts import development_accounts
 from qcrs.chain.anvil import Anvil, anvil_binary
 from qcrs.chain.compile import artifacts
 from qcrs.chain.deploy import (
-    CREDIT,
     ORDER,
     DeployParameters,
     computed_addresses,
@@ -38,6 +37,7 @@ from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.networks import of_embedded
 from qcrs.chain.sender import Sender, deployment_call
 from qcrs.errors import ChainError
+from qcrs.types import CREDIT
 
 __all__ = ["ChainRates", "bench", "log_search_seconds"]
 

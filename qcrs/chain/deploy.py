@@ -25,11 +25,9 @@ from qcrs.chain.networks import Chain, Receipt
 from qcrs.chain.sender import Sender, deployment_call
 from qcrs.config import Config
 from qcrs.errors import ChainError, ConfigError
+from qcrs.types import CREDIT
 
-__all__ = ["CREDIT", "GOVERNED", "ROLES", "DeployParameters", "Deployment", "deploy", "manifest_path"]
-
-CREDIT = 10**6
-"""Base units in one credit (the token has six decimals)."""
+__all__ = ["GOVERNED", "ROLES", "DeployParameters", "Deployment", "deploy", "manifest_path"]
 
 ROLES = {
     "ADMIN": 0,

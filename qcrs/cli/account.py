@@ -85,10 +85,10 @@ def new(
 def list_accounts(home: HomeOption = None, as_json: Json = False) -> None:
     """Accounts of this home folder, with their balances where the network can be reached."""
     from qcrs.client.reader import Reader
-    from qcrs.client.views import credits_text
     from qcrs.client.wallet import Wallet
     from qcrs.config.home import Home
     from qcrs.errors import QCRSError
+    from qcrs.types import credits_text
 
     found = Home.find(home)
     wallet = Wallet(found)
@@ -121,7 +121,7 @@ def list_accounts(home: HomeOption = None, as_json: Json = False) -> None:
 
 
 def _money(exchange: Exchange) -> tuple[dict[str, object], str]:
-    from qcrs.client.views import credits_text
+    from qcrs.types import credits_text
 
     free, held = exchange.balance(), exchange.credit()
     escrow = sum(info.escrow for info in exchange.jobs(client=exchange.address, pending=True))
@@ -165,8 +165,8 @@ def amount_of(text: str) -> int:
     """Credits as base units, exactly."""
     from decimal import Decimal, InvalidOperation
 
-    from qcrs.client.views import CREDIT
     from qcrs.errors import InputError
+    from qcrs.types import CREDIT
 
     try:
         value = Decimal(text) * CREDIT

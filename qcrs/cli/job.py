@@ -134,7 +134,7 @@ def _units(exchange: Exchange, file: Path, shots: int, limit: int | None) -> tup
     from qcrs.client.documents import MAX_SHOTS
     from qcrs.client.program import Unit, compact
     from qcrs.errors import InputError
-    from qcrs.sandbox import program_sandbox, read_programs
+    from qcrs.sandbox import MAX_QUBITS, program_sandbox, read_programs
 
     if not 1 <= shots <= MAX_SHOTS:
         raise InputError(
@@ -143,11 +143,13 @@ def _units(exchange: Exchange, file: Path, shots: int, limit: int | None) -> tup
             value=shots,
             solution=f"ask for 1 to {MAX_SHOTS:,} shots",
         )
-    widest = limit or max((one.qubits for one in exchange.processors() if one.operational), default=0)
+    widest = limit or max(
+        (one.qubits for one in exchange.processors() if one.operational), default=MAX_QUBITS
+    )
     name = "standard input" if file == STDIN else file.name
     data = _read_bytes(file)
     with program_sandbox() as sandbox:
-        programs = read_programs(data, sandbox=sandbox, max_qubits=max(widest, 1), name=name)
+        programs = read_programs(data, sandbox=sandbox, max_qubits=widest, name=name)
     for program in programs:
         for note in program.notes:
             say(f"· {note}")
@@ -234,7 +236,7 @@ def quote(
     as_json: Json = False,
 ) -> None:
     """What a program would cost, exactly, and how much waits before it. Nothing is sent."""
-    from qcrs.client.views import credits_text
+    from qcrs.types import credits_text
 
     exchange = _exchange(home, account)
     units, _names = _units(exchange, file, shots, qubits_limit)
@@ -334,14 +336,14 @@ def _watch(exchange: Exchange, job: int | str) -> None:
 
 def list_jobs(
     everybody: Annotated[bool, typer.Option("--all", help="Jobs of every account.")] = False,
-    limit: Annotated[int, typer.Option("--limit", help="Newest this many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Newest this many.")] = 20,
     pending: Annotated[bool, typer.Option("--pending", help="Only jobs that are not over.")] = False,
     home: HomeOption = None,
     account: AccountOption = None,
     as_json: Json = False,
 ) -> None:
     """Jobs of this account, newest first."""
-    from qcrs.client.views import credits_text
+    from qcrs.types import credits_text
 
     exchange = _exchange(home, account)
     client = None if everybody else exchange.address
@@ -403,7 +405,7 @@ def cancel(
     job: JobArgument, home: HomeOption = None, account: AccountOption = None, as_json: Json = False
 ) -> None:
     """Take back a job that still waits, or expire one whose deadline has passed."""
-    from qcrs.client.views import credits_text
+    from qcrs.types import credits_text
 
     exchange = _exchange(home, account)
     info = exchange.job(job, gas=False)

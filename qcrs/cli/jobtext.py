@@ -14,7 +14,7 @@ __all__ = ["describe", "print_result"]
 
 def describe(info: JobInfo) -> str:
     """A job in lines."""
-    from qcrs.client.views import credits_text
+    from qcrs.types import credits_text
 
     place = f", number {info.queue_position} in line" if info.queue_position else ""
     lines = [
@@ -88,7 +88,7 @@ def _top(name: str, counts: dict[str, int], most: int = 10) -> str:
 
 
 def _certificate_text(found: JobResult) -> str:
-    from qcrs.client.views import credits_text
+    from qcrs.types import credits_text
 
     info = found.job
     run = info.executions[found.execution]

@@ -34,6 +34,7 @@ def demo(
 ) -> None:
     """The whole exchange on real circuits: honest processors, a cheat, a node that is killed."""
     from qcrs.network.demo import run_demo
+    from qcrs.types import credits_text
 
     summary, report = run_demo(home, out, quick=quick, keep=keep, say=say)
     rows = [
@@ -41,7 +42,7 @@ def demo(
             job.name, job.qubits, job.status, job.verdict,
             "–" if job.score_ppm is None else f"{job.score_ppm / 1e6:.3f}",
             ", ".join(f"{e.processor_name}: {e.outcome}" for e in job.executions),
-            job.fee_paid, job.fee_refunded, job.gas,
+            credits_text(job.fee_paid), credits_text(job.fee_refunded), job.gas,
         )
         for job in summary.jobs
     ]  # fmt: skip
@@ -57,6 +58,10 @@ def up(
         int | None,
         typer.Option("--port", min=1, max=65535, help="The chain's port. Default: as before, or a free one."),
     ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait/--no-wait", help="Until the oracles have certified the processors."),
+    ] = True,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -66,8 +71,12 @@ def up(
     from qcrs.network.plan import local_plan
 
     network = LocalNetwork(Home.find(home), say=say)
+    plan = network.plan() or local_plan()
     with network.processes.exclusive():
-        network.up(network.plan() or local_plan(), port=port)
+        network.up(plan, port=port)
+    if wait:
+        say("• processors are measured before they take jobs")
+        network.await_certified({node.name for node in plan.nodes})
     rows = network.status()
     hint = "\n\nsubmit a circuit:  qcrs submit examples/circuits/ghz_8.qasm"
     human = table([tuple(r.values()) for r in rows], list(rows[0])) + hint
@@ -81,9 +90,9 @@ def status(home: HomeOption = None, as_json: Json = False) -> None:
     from qcrs.network.local import LocalNetwork
 
     found = Home.find(home)
-    found.load()
     rows = LocalNetwork(found, say=say).status()
     if not rows:
+        found.load()  # says so where there is no network at all
         raise NetworkError(
             "no process of this network runs here",
             field="home",

@@ -85,7 +85,7 @@ class AuditReport:
 
     def text(self) -> str:
         """For people."""
-        from qcrs.client.views import credits_text
+        from qcrs.types import credits_text
 
         held = f"{credits_text(self.balances)} in balances + {credits_text(self.escrows)} in escrow"
         lines = [

@@ -31,12 +31,11 @@ from qcrs.client.views import (
     ProcessorInfo,
     Quote,
     Status,
-    credits_text,
 )
 from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import AccountError, ChainError, InputError, JobError, JobTimeoutError
 from qcrs.store import ContentStore
-from qcrs.types import digest_to_cid
+from qcrs.types import credits_text, digest_to_cid
 from qcrs.verification.audit import majority, slashable, value_cap
 
 if TYPE_CHECKING:
@@ -186,6 +185,14 @@ class Exchange(Ledger):
                 )
         else:
             chosen = [one for one in known if one.certified and one.quality >= options.quality]
+            best = max((one.quality for one in known if one.certified), default=options.quality)
+            if best < options.quality:
+                raise InputError(
+                    f"no processor has the quality asked for: the best certified one is {best}",
+                    field="quality",
+                    value=options.quality,
+                    solution="ask for less, or look at `qcrs processor list`",
+                )
         fit = [one for one in chosen if one.qubits >= qubits]
         if not fit:
             widest = max((one.qubits for one in chosen), default=0)

@@ -13,11 +13,11 @@ from eth_utils.address import is_address, to_checksum_address
 
 from qcrs.client.keys import sign_permit
 from qcrs.client.reader import Reader
-from qcrs.client.views import credits_text
 from qcrs.client.wallet import Wallet
 from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import AccountError, ChainError, InputError
 from qcrs.store import ContentStore
+from qcrs.types import credits_text
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -148,7 +148,9 @@ class Ledger(Reader):
         return self._post(key, call)
 
     def has_account(self) -> bool:
-        """Whether an account can be chosen without asking."""
+        """Whether an account is named, be it there or not, or can be chosen without asking."""
+        if self._account is not None:
+            return True
         try:
             return bool(self.address)
         except AccountError:

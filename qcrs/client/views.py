@@ -13,7 +13,8 @@ from typing import Any
 
 from qcrs.chain.bindings import Capability
 from qcrs.client.program import Outcome
-from qcrs.types import Json
+from qcrs.errors import InputError
+from qcrs.types import Json, credits_text
 
 __all__ = [
     "ExecutionInfo",
@@ -25,21 +26,7 @@ __all__ = [
     "Quote",
     "Status",
     "VerdictInfo",
-    "credits_text",
 ]
-
-DECIMALS = 6
-"""Decimals of the credit token, as `ResourceCredit.decimals` says; a test compares them."""
-
-CREDIT = 10**DECIMALS
-"""Base units of one credit."""
-
-
-def credits_text(amount: int) -> str:
-    """Base units as credits, without rounding: 1500000 is `1.5`."""
-    whole, rest = divmod(abs(amount), CREDIT)
-    text = f"{whole}.{rest:0{DECIMALS}d}".rstrip("0").rstrip(".")
-    return f"-{text}" if amount < 0 else text
 
 
 class Status(Enum):
@@ -56,6 +43,17 @@ class Status(Enum):
     def final(self) -> bool:
         """Whether it is the last word."""
         return self in (Status.DONE, Status.CANCELLED, Status.ERROR)
+
+
+WORDS = {
+    "target": 2**32 - 1,
+    "flow": 2**16 - 1,
+    "quality": 2**16 - 1,
+    "class_": 2**8 - 1,
+    "trust": 2**8 - 1,
+    "deadline_seconds": 2**31 - 1,
+}
+"""The largest number that each of these options can be in a request on chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,19 @@ class JobOptions:
     physical: bool = False
     simulator_seed: int | None = None
     value: int = 0
+
+    def __post_init__(self) -> None:
+        """`InputError` for what no request on chain can say; its bounds are the contract's to judge."""
+        for name, most in WORDS.items():
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= most:
+                label = name.rstrip("_").removesuffix("_seconds")
+                raise InputError(
+                    f"{label} is out of range",
+                    field=label,
+                    value=value,
+                    solution=f"give a number from 0 to {most:,}",
+                )
 
 
 @dataclass(frozen=True, slots=True)

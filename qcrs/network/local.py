@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 
 from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import AccountError, ConfigError, NetworkError
-from qcrs.network.plan import BODIES, CREDIT, NodePlan, Plan
+from qcrs.network.plan import BODIES, NodePlan, Plan
 from qcrs.network.processes import Processes
+from qcrs.types import CREDIT, credits_text
 
 if TYPE_CHECKING:
     from qcrs.chain import Chain, Sender
@@ -227,6 +228,14 @@ class LocalNetwork:
             credit = ResourceCredit(chain, network.contracts["ResourceCredit"])
             allocator = ComputationAllocator(chain, network.contracts["ComputationAllocator"])
             faucet = Sender(chain, wallet.load(FAUCET))
+            held = credit.balance_of(faucet.address)
+            if units > held:
+                raise AccountError(
+                    f"the network gives away {credits_text(held)} credits at most",
+                    field="amount",
+                    value=credits_text(units),
+                    solution="ask for less",
+                )
             for call in (
                 Call(address, b"", PURSE_WEI, "transfer"),
                 credit.approve(allocator.address, units),
@@ -264,14 +273,17 @@ class LocalNetwork:
 
         return Exchange.connect(self.home, account=account)
 
-    def await_certified(self, names: set[str], seconds: float = 180.0) -> None:
-        """Wait until these processors hold a certificate; says each as it comes."""
+    def await_certified(self, names: set[str], seconds: float = 300.0) -> None:
+        """Wait until these processors hold a certificate, but for those taken off; says each as it comes."""
         exchange = self.exchange()
         end = time.monotonic() + seconds
         missing = set(names)
         while missing:
             for processor in exchange.processors():
-                if processor.certified and processor.capability and processor.name in missing:
+                if processor.name in missing and not processor.operational:
+                    missing.discard(processor.name)
+                    self._say(f"• {processor.name} is {'retired' if processor.retired else 'suspended'}")
+                elif processor.name in missing and processor.certified and processor.capability:
                     missing.discard(processor.name)
                     found = processor.capability
                     layered, readout = found.error_per_layered_gate * 1e-9, found.readout_error * 1e-9
@@ -284,7 +296,8 @@ class LocalNetwork:
             if time.monotonic() > end:
                 raise NetworkError(
                     f"not certified after {seconds:.0f} s: {', '.join(sorted(missing))}",
-                    solution=f"read the logs in {self.processes.log('x').parent}",
+                    solution="look again with `qcrs processor list`, the oracles go on; or read the logs in "
+                    f"{self.processes.log('x').parent}",
                 )
             time.sleep(0.2)
         exchange.close()

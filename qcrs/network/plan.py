@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from qcrs.errors import ConfigError
+from qcrs.types import CREDIT
 
-__all__ = ["CREDIT", "UNION", "NodePlan", "Plan", "demo_plan", "local_plan", "union_of"]
+__all__ = ["UNION", "NodePlan", "Plan", "demo_plan", "local_plan", "union_of"]
 
 BODIES = ("allocation", "certification", "security", "standards", "dispute")
 """The five councils; heavy modules below know them as `qcrs.chain.handover.COUNCILS`, and a test compares."""
-CREDIT = 1_000_000
-"""Base units of one credit."""
 UNION = "together"
 """Name of the demonstration's union of two processors."""
 

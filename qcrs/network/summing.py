@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from qcrs.report import Entangled, Execution, Flow, Job, Processor, Summary
+from qcrs.types import credits_text
 
 if TYPE_CHECKING:
     from qcrs.client.exchange import Exchange
@@ -80,7 +81,6 @@ def _processor(info: ProcessorInfo, slashed: int, earned: int) -> Processor:
         bond=info.bond,
         slashed=slashed,
         earned=earned,
-        note=f"slashed {slashed:,}" if slashed else "",
     )
 
 
@@ -131,14 +131,14 @@ def _checks(
         (
             "paid and refunded to the unit",
             len(exact) == len(jobs),
-            f"{sum(j.fee_paid for j in jobs):,} units paid",
+            f"{credits_text(sum(j.fee_paid for j in jobs))} credits paid",
         ),
         (
             f"what {cheat} invented was rejected unpaid, and its bond slashed",
             bool(frauds)
             and all(run.fee_paid == 0 for run in fakes if run.outcome != "accepted")
             and slashes.get(cheat, 0) > 0,
-            f"{len(frauds)} executions, {slashes.get(cheat, 0):,} units; "
+            f"{len(frauds)} executions, {credits_text(slashes.get(cheat, 0))} credits; "
             f"{sum(run.outcome == 'accepted' for run in fakes)} Clifford circuits run honestly",
         ),
         (

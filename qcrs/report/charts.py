@@ -10,6 +10,7 @@ import math
 
 from qcrs.report.summary import Execution, Job, Summary
 from qcrs.report.svg import COLOURS, FAINT, GREY, INK, Drawing, Scale
+from qcrs.types import credits_text
 
 __all__ = ["money", "processors", "timeline", "verdicts"]
 
@@ -23,6 +24,7 @@ OUTCOME_COLOUR = {
 LEFT = 210.0
 WAITED = "#c9ced6"
 WIDTH = 960.0
+SCORE = "score of the deciding test (dot) with its interval (bar): good at or right of the threshold (tick)"
 
 
 def processors(run: Summary) -> str:
@@ -43,13 +45,13 @@ def processors(run: Summary) -> str:
         anchor="middle",
     )
     draw.text(600, 12, "reputation", size=11, fill=GREY)
-    draw.text(745, 12, "bond kept | slashed", size=11, fill=GREY)
+    draw.text(745, 12, "bond kept | slashed, in credits", size=11, fill=GREY)
     largest = max([p.bond + p.slashed for p in run.processors], default=1) or 1
     for i, p in enumerate(run.processors):
         y = 34 + i * row
         draw.text(8, y, p.name, bold=True)
         detail = f"{p.qubits} qubits, QV 2^{p.log2_quantum_volume}, GHZ {p.ghz_width}"
-        draw.text(8, y + 15, p.note or detail, size=10, fill=COLOURS["red"] if p.note else GREY)
+        draw.text(8, y + 15, detail, size=10, fill=GREY)
         if p.error_per_layered_gate_nano:
             value = p.error_per_layered_gate_nano * 1e-9
             draw.dot(errors(math.log10(value)), y, COLOURS["blue"], tip=f"error per layered gate {value:.2e}")
@@ -75,19 +77,20 @@ def processors(run: Summary) -> str:
             tip=f"{p.reputation_ppm / 1e4:.1f} %",
         )
         draw.text(655, y + 3, f"{p.reputation_ppm / 1e4:.0f} %", size=10, anchor="middle")
+        held, lost = credits_text(p.bond), credits_text(p.slashed)
         kept = 200 * p.bond / largest
-        draw.rect(745, y - 8, kept, 14, COLOURS["green"], tip=f"bond {p.bond:,}")
+        draw.rect(745, y - 8, kept, 14, COLOURS["green"], tip=f"bond {held}")
+        draw.text(745, y + 18, held, size=10, fill=GREY)
         if p.slashed:
-            draw.rect(
-                745 + kept, y - 8, 200 * p.slashed / largest, 14, COLOURS["red"], tip=f"slashed {p.slashed:,}"
-            )
+            draw.rect(745 + kept, y - 8, 200 * p.slashed / largest, 14, COLOURS["red"], tip=f"slashed {lost}")
+            draw.text(945, y + 18, lost, size=10, fill=COLOURS["red"], anchor="end")
     return draw.svg()
 
 
-def _segments(job: Job, execution: Execution, previous_end: int) -> list[tuple[int, int, str, str]]:
-    """(from, to, colour, what) for one execution: waiting, running, being judged."""
+def _segments(job: Job, execution: Execution, since: int) -> list[tuple[int, int, str, str]]:
+    """(from, to, colour, what) for one execution: waiting since then, running, being judged."""
     ended = execution.judged_at or job.ended_at
-    waited = (previous_end, execution.allocated_at, WAITED, "waited in line")
+    waited = (min(since, execution.allocated_at), execution.allocated_at, WAITED, "waited in line")
     if not execution.committed_at:
         return [
             waited,
@@ -106,8 +109,24 @@ def _segments(job: Job, execution: Execution, previous_end: int) -> list[tuple[i
     ]
 
 
+def _lanes(job: Job) -> list[list[tuple[int, int, str, str]]]:
+    """What a job's bar shows, a lane for each execution: the next may start while one is still judged.
+
+    A job without an accepted result waited on from its last step until its end.
+    """
+    lanes = []
+    since = job.submitted_at
+    for execution in job.executions:
+        lanes.append(_segments(job, execution, since))
+        since = execution.judged_at or execution.committed_at or since
+    if job.verdict != "accepted" and since < job.ended_at:
+        lanes = lanes or [[]]
+        lanes[-1].append((since, job.ended_at, WAITED, "waited for another processor"))
+    return lanes
+
+
 def timeline(run: Summary) -> str:
-    """Every job from submission to its end: waiting, running, judged, once per execution."""
+    """Every job from submission to its end: waiting, running, judged, in a lane for each execution."""
     row = 24.0
     jobs = sorted(run.jobs, key=lambda j: (j.submitted_at, j.id))
     draw = Drawing(WIDTH, 84 + row * len(jobs), "Queue and timeline of every job")
@@ -131,26 +150,18 @@ def timeline(run: Summary) -> str:
     for i, job in enumerate(jobs):
         y = 30 + i * row
         draw.text(8, y + 15, f"{job.name} ({job.qubits}q)", size=11)
-        before = job.submitted_at
-        for execution in job.executions:
-            for first, last, colour, words in _segments(job, execution, before):
-                tip = f"{job.name}: {words}, {last - first} s"
-                draw.rect(
-                    scale(first - start),
-                    y + 4,
-                    scale(last - start) - scale(first - start),
-                    14,
-                    colour,
-                    tip=tip,
-                )
-            before = execution.judged_at or execution.committed_at or before
-        draw.text(
-            WIDTH - 122,
-            y + 15,
-            job.status,
-            size=11,
-            fill=INK if job.verdict == "accepted" else COLOURS["red"],
-        )
+        lanes = _lanes(job)
+        height = 18 / max(1, len(lanes))
+        for place, lane in enumerate(lanes):
+            top = y + 2 + place * height
+            for first, last, colour, words in lane:
+                left, right = scale(first - start), scale(last - start)
+                if last > first:
+                    tip = f"{job.name}: {words}, {last - first} s"
+                    draw.rect(left, top, right - left, height - 1, colour, tip=tip, radius=1.0)
+        good = job.verdict == "accepted"
+        words = job.status if good else f"{job.verdict} ({job.status})"
+        draw.text(WIDTH - 122, y + 15, words, size=11, fill=INK if good else COLOURS["red"])
     return draw.svg()
 
 
@@ -164,7 +175,7 @@ def verdicts(run: Summary) -> str:
     high = max([1_100_000, *bounds]) / 1e6
     scale = Scale(max(low, -0.5), min(high, 1.6), LEFT, WIDTH - 170)
     bottom = 30 + height * len(rows)
-    draw.axis(scale, bottom, 24, "score of the deciding test (dot), its interval (bar), the threshold (tick)")
+    draw.axis(scale, bottom, 24, SCORE)
     draw.legend(LEFT, 14, [(k, OUTCOME_COLOUR[k]) for k in ("accepted", "undecided", "rejected")])
     for i, (job, e) in enumerate(rows):
         y = 40 + i * height
@@ -194,6 +205,7 @@ def money(run: Summary) -> str:
     draw = Drawing(WIDTH, height, "Money: what escrow and bonds became")
     colour = {"fee": COLOURS["green"], "refund": COLOURS["sky"], "slash": COLOURS["red"]}
     draw.legend(LEFT, 14, [("fee", colour["fee"]), ("refund", colour["refund"]), ("slash", colour["slash"])])
+    draw.text(WIDTH - 8, 14, "all amounts in credits", size=11, fill=GREY, anchor="end")
     cursor: dict[tuple[str, str], float] = {}
     for side, x in (("left", LEFT), ("right", WIDTH - LEFT - 40)):
         y = 36.0
@@ -201,15 +213,14 @@ def money(run: Summary) -> str:
             amount = sum(f.amount for f in flows if (f.source if side == "left" else f.target) == name)
             draw.rect(x, y, 14, max(2.0, amount * unit), INK)
             where = (x - 8, "end") if side == "left" else (x + 22, "start")
-            draw.text(
-                where[0], y + max(2.0, amount * unit) / 2 + 4, f"{name} {amount:,}", size=11, anchor=where[1]
-            )
+            words = f"{name} {credits_text(amount)}"
+            draw.text(where[0], y + max(2.0, amount * unit) / 2 + 4, words, size=11, anchor=where[1])
             cursor[side, name] = y
             y += max(2.0, amount * unit) + 22
     for f in sorted(flows, key=lambda f: (names["left"].index(f.source), names["right"].index(f.target))):
         thickness = max(1.0, f.amount * unit)
         left, right = ("left", f.source), ("right", f.target)
-        tip = f"{f.kind}: {f.source} → {f.target}, {f.amount:,}"
+        tip = f"{f.kind}: {f.source} → {f.target}, {credits_text(f.amount)} credits"
         fill = colour.get(f.kind, GREY)
         draw.ribbon(LEFT + 14, cursor[left], WIDTH - LEFT - 40, cursor[right], thickness, fill, tip)
         cursor[left] += thickness

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qcrs.report import charts
 from qcrs.report.summary import Summary
+from qcrs.types import credits_text
 
 __all__ = ["STYLE", "as_table", "page", "table", "write"]
 
@@ -66,7 +67,7 @@ def page(run: Summary) -> str:
             "GHZ",
             "layers/s",
             "reputation",
-            "bond",
+            "bond (credits)",
             "slashed",
             "earned",
             "note",
@@ -83,9 +84,9 @@ def page(run: Summary) -> str:
                 p.ghz_width,
                 p.layers_per_second,
                 f"{p.reputation_ppm / 1e4:.1f} %",
-                p.bond,
-                p.slashed,
-                p.earned,
+                credits_text(p.bond),
+                credits_text(p.slashed),
+                credits_text(p.earned),
                 p.note,
             )
             for p in run.processors
@@ -101,7 +102,7 @@ def page(run: Summary) -> str:
             "verdict",
             "score",
             "executions",
-            "fee paid",
+            "fee paid (credits)",
             "refunded",
             "gas",
         ],
@@ -115,8 +116,8 @@ def page(run: Summary) -> str:
                 j.verdict,
                 _ppm(j.score_ppm),
                 ", ".join(f"{e.processor_name}: {e.outcome}" for e in j.executions),
-                j.fee_paid,
-                j.fee_refunded,
+                credits_text(j.fee_paid),
+                credits_text(j.fee_refunded),
                 j.gas,
             )
             for j in run.jobs
@@ -140,7 +141,8 @@ def page(run: Summary) -> str:
         ],
     )
     money = table(
-        ["from", "to", "why", "amount"], [(f.source, f.target, f.kind, f.amount) for f in run.flows]
+        ["from", "to", "why", "credits"],
+        [(f.source, f.target, f.kind, credits_text(f.amount)) for f in run.flows],
     )
     trails = table(
         ["job", "trail", "job document", "evidence"],

@@ -17,12 +17,13 @@ from qcrs.chain.accounts import create_keystore
 from qcrs.chain.anvil import Anvil
 from qcrs.chain.bindings_gen import DEPLOYED
 from qcrs.chain.compile import artifacts
-from qcrs.chain.deploy import CREDIT, GOVERNED, ORDER, ROLES, Deployment, DeployParameters, deploy
+from qcrs.chain.deploy import GOVERNED, ORDER, ROLES, Deployment, DeployParameters, deploy
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.handover import BODY_CONTRACTS, BODY_GOVERNED
 from qcrs.chain.networks import Chain, of_embedded
 from qcrs.chain.sender import Sender
 from qcrs.errors import ChainError, ConfigError, ContractError
+from qcrs.types import CREDIT
 
 ROOT = Path(__file__).parents[2]
 

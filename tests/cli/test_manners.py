@@ -20,6 +20,7 @@ import pytest
 
 from qcrs.chain.networks import connect
 from qcrs.cli import application
+from qcrs.cli.job import _units as program_units
 from qcrs.client.wallet import Wallet
 from qcrs.config.home import Home
 
@@ -93,6 +94,11 @@ BAD = {
     "more than is held": Bad(("account", "deposit", "1e15"), 2, ("deposited at most",)),
     "withdrawal to nobody": Bad(("account", "withdraw", "1", "--to", "0x" + "0" * 40), 2, ("address",)),
     "password without a terminal": Bad(("account", "new", "fresh"), 2, ("QCRS_PASSWORD",)),
+    "more credit than there may be": Bad(("account", "fund", "client", "--credits", "1e30"), 2, ("at most",)),
+    "trust past all bounds": Bad(("submit", "bell.qasm", "--trust", "300", *HERE), 2, ("trust", "255")),
+    "a flow below zero": Bad(("submit", "bell.qasm", "--flow", "-1", *HERE), 2, ("flow", "65,535")),
+    "no jobs at all": Bad(("job", "list", "--limit", "0"), 2, ("--limit",)),
+    "a quote for nobody": Bad(("quote", "bell.qasm", *HERE, "--account", "nobody"), 2, ("nobody", "client")),
     "credit from nobody": Bad(("account", "fund", "nobody"), 2, ("nobody", "client")),
     "withdrawal to no address": Bad(("account", "withdraw", "1", "--to", "0x12"), 2, ("0x12",)),
     "backend of nobody": Bad(
@@ -180,6 +186,13 @@ def test_bad_input_is_one_clear_message_for_people_and_scripts(refused: dict[str
 
 def test_bad_input_leaves_nothing_half_done(refused: dict[str, Any]) -> None:
     assert refused["after"] == refused["before"]
+
+
+def test_a_program_is_read_before_any_processor_is_there(folder: Path) -> None:
+    """What follows says that none is there; "more qubits than allowed" would be another reason."""
+    exchange: Any = SimpleNamespace(processors=list)
+    (unit,), names = program_units(exchange, folder / "wide.qasm", 100, None)
+    assert (unit.circuit.qubits, names) == (6, ["wide"])
 
 
 def test_without_json_standard_output_stays_empty(qcrs: Command, home: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ from qcrs.circuits import lower
 from qcrs.client.auditing import rate_at
 from qcrs.client.program import Unit
 from qcrs.client.verify import verify_job
-from qcrs.client.views import DECIMALS, JobOptions, Status, credits_text
+from qcrs.client.views import JobOptions, Status
 from qcrs.config.home import Home
 from qcrs.errors import (
     AccountError,
@@ -23,7 +23,7 @@ from qcrs.errors import (
     JobTimeoutError,
     VerificationError,
 )
-from qcrs.types import cid_to_digest
+from qcrs.types import DECIMALS, cid_to_digest
 from qcrs.verification.audit import slashable, value_cap
 
 
@@ -121,6 +121,30 @@ def test_cancel_gives_the_escrow_back_once(exchange: Any) -> None:
     assert exchange.balance() == before
     with pytest.raises(JobError, match="cancelled"):
         exchange.result(number)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("flow", -1), ("trust", 300), ("class_", -1), ("quality", 70_000), ("deadline_seconds", 10**21)],
+)
+def test_options_that_no_request_can_say_are_named(name: str, value: int) -> None:
+    label = name.rstrip("_").removesuffix("_seconds")
+    with pytest.raises(InputError, match=label) as failure:
+        JobOptions(**{name: value})  # type: ignore[arg-type]  # any of them
+    assert (failure.value.field, failure.value.value) == (label, value)
+    assert "from 0 to" in str(failure.value.solution)
+
+
+def test_a_quality_that_nobody_has_is_the_reason_named(exchange: Any) -> None:
+    best = max(one.quality for one in exchange.processors())
+    with pytest.raises(InputError, match=f"best certified one is {best}") as failure:
+        exchange.quote(ghz(), JobOptions(quality=best + 1))
+    assert failure.value.field == "quality"
+
+
+def test_a_quote_names_an_account_that_is_not_there(network: Any) -> None:
+    with pytest.raises(AccountError, match="no such account"):
+        network.exchange("nobody").quote(ghz())
 
 
 def test_a_finished_job_cannot_be_cancelled(desk: Any, exchange: Any) -> None:
@@ -302,8 +326,6 @@ def test_unknown_jobs(exchange: Any, number: Any) -> None:
 
 def test_credits_have_the_tokens_decimals(network: Any) -> None:
     assert network.contracts.credit.decimals() == DECIMALS
-    assert credits_text(1_500_000) == "1.5"
-    assert credits_text(-1) == "-0.000001"
 
 
 def test_processors_show_certificate_reputation_and_description(network: Any, exchange: Any) -> None:

@@ -265,6 +265,8 @@ def test_down_and_up_again_keeps_everything(running: Any, results: Any, files: d
     assert started.code == 0, started.err
     assert {row["name"] for row in started.value} == names
     assert {row["state"] for row in started.value} == {"running"}
+    for node in running.plan.nodes:
+        assert f"{node.name} certified" in started.err
     assert running.qcrs("job", "list", "--json").value == listed
     again = running.qcrs("submit", files["new"], "--shots", str(SHOTS), "--json")
     assert again.code == 0, again.err

@@ -45,6 +45,50 @@ def test_picture_is_wellformed_and_inside_its_frame(run: Summary, name: str) -> 
         assert float(shape.attrib["x"]) + float(shape.attrib["width"]) <= width + 1
 
 
+def words(picture: str) -> list[str]:
+    """The texts of a picture, without tool tips."""
+    return [
+        text.text or "" for text in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")
+    ]
+
+
+def bars(picture: str) -> dict[str, tuple[float, float, float]]:
+    """(left, right, top) of each bar of a timeline, by its tool tip."""
+    found = {}
+    for shape in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}rect"):
+        tip = shape.find("{http://www.w3.org/2000/svg}title")
+        left, width, top = (float(shape.attrib[name]) for name in ("x", "width", "y"))
+        if tip is not None and tip.text:
+            found[tip.text] = (left, left + width, top)
+    return found
+
+
+def test_executions_that_overlap_are_drawn_in_lanes(run: Summary) -> None:
+    """A fraud may be proven long after the next execution has ended."""
+    late, accepted = run.jobs[0].executions
+    job = replace(run.jobs[0], executions=(replace(late, judged_at=130), accepted), ended_at=130)
+    found = bars(charts.timeline(replace(run, jobs=(job,))))
+    proven, ran = found["qft_8: judged: fraud, 26 s"], found["qft_8: ran on alice <a>, 4 s"]
+    assert proven[0] < ran[0] < ran[1] < proven[1]
+    assert proven[2] < ran[2]
+
+
+def test_a_job_without_a_result_is_shown_to_its_end(run: Summary) -> None:
+    failed = replace(
+        run.jobs[0], executions=run.jobs[0].executions[:1], ended_at=178, verdict="failed", status="queued"
+    )
+    picture = charts.timeline(replace(run, jobs=(failed,)))
+    assert "qft_8: waited for another processor, 70 s" in bars(picture)
+    assert "failed (queued)" in words(picture)
+
+
+def test_amounts_are_in_credits_and_a_slash_hides_nothing(run: Summary) -> None:
+    slashed = words(charts.processors(run))
+    assert slashed.count("20 qubits, QV 2^6, GHZ 12") == 2
+    assert {"0.0003", "0.0002", "bond kept | slashed, in credits"} <= set(slashed)
+    assert {"alice <a> 0.0001", "client 0.0002", "all amounts in credits"} <= set(words(charts.money(run)))
+
+
 def test_page_shows_every_number_as_text_and_escapes_names(run: Summary) -> None:
     text = page(run)
     for needle in ("alice &lt;a&gt;", "0xabc", "bafz", "0.990", "400,000", "V3.shape", "✓"):
