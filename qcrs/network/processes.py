@@ -68,12 +68,19 @@ class Processes:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def all(self) -> dict[str, Process]:
-        """Every process on record, alive or not."""
+        """Every process on record, alive or not; `ConfigError` where the record cannot be read."""
         try:
             rows = json.loads(self._file.read_text())
+            return {r["name"]: Process(r["name"], r["pid"], r["started"], tuple(r["command"])) for r in rows}
         except FileNotFoundError:
             return {}
-        return {r["name"]: Process(r["name"], r["pid"], r["started"], tuple(r["command"])) for r in rows}
+        except (ValueError, TypeError, KeyError) as error:
+            raise ConfigError(
+                f"the record of the network's processes cannot be read: {error}",
+                field="file",
+                value=str(self._file),
+                solution="undo its last change, or delete it and end the processes that it named yourself",
+            ) from error
 
     def _save(self, processes: dict[str, Process]) -> None:
         part = self._file.with_suffix(".part")

@@ -23,6 +23,7 @@ from qcrs.cli import application
 from qcrs.cli.job import _units as program_units
 from qcrs.client.wallet import Wallet
 from qcrs.config.home import Home
+from qcrs.network.processes import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -492,3 +493,17 @@ def test_a_reader_that_goes_away_is_no_error(caller: dict[str, str], tmp_path: P
     )
     os.close(write_end)
     assert done.stderr == ""
+
+
+def test_status_shows_what_an_interrupted_start_has_left(qcrs: Command, tmp_path: Path) -> None:
+    """The chain is up, but no network has been made of it yet."""
+    processes = Processes(tmp_path)
+    started = processes.start("chain", ["http.server", "0", "--bind", "127.0.0.1"])
+    try:
+        output = qcrs("status", "--json", home=tmp_path)
+    finally:
+        processes.stop()
+    assert output.code == 0, output.err
+    assert [(row["name"], row["state"], row["pid"]) for row in output.value] == [
+        ("chain", "running", started.pid)
+    ]

@@ -287,7 +287,7 @@ def test_an_unfunded_account_is_told_before_anything_is_written(network: Any, tm
     [
         (ghz(9), JobOptions(), "needs 9 qubits; the widest processor has 8"),
         (ghz(), JobOptions(target=77), "does not take jobs"),
-        (ghz(), JobOptions(quality=4000), "no certified processor"),
+        (ghz(), JobOptions(quality=4000), "no processor has the quality"),
         (ghz(), JobOptions(redundancy=6), "cannot hold 6"),
         (ghz(), JobOptions(target=1, redundancy=2, max_executions=2), "one execution"),
         ([], JobOptions(), "1 to 1000 circuits"),

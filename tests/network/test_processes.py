@@ -81,3 +81,14 @@ def test_one_command_at_a_time(tmp_path: Path) -> None:
         Processes(tmp_path).exclusive(),
     ):
         raise AssertionError("two commands at once")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1}', "[3]", '[{"name": "chain"}]'])
+def test_a_record_that_is_none_is_said_and_left_alone(tmp_path: Path, text: str) -> None:
+    record = tmp_path / "processes.json"
+    record.write_text(text)
+    for act in (Processes(tmp_path).all, Processes(tmp_path).stop):
+        with pytest.raises(ConfigError, match="cannot be read") as failure:
+            act()
+        assert failure.value.value == str(record)
+    assert record.read_text() == text
