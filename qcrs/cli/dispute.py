@@ -68,8 +68,8 @@ def open_dispute(
 ) -> None:
     """Challenge a verdict, with evidence made anew as grounds; the bond comes from the account's balance."""
     from qcrs.chain.bindings import ResultVerifier
-    from qcrs.client.views import credits_text
     from qcrs.governance.disputes import challenge_call
+    from qcrs.types import credits_text
 
     found, commons = _evidence(home, job, execution), _commons(home)
     receipt = _send(commons, home, account, challenge_call(commons, found.job, found.execution, found.cid))
@@ -138,7 +138,7 @@ def finalise(
 def withdraw(account: AccountOption = None, home: HomeOption = None, as_json: Json = False) -> None:
     """Take what the court holds for the account."""
     from qcrs.chain.bindings import DisputeCourt
-    from qcrs.client.views import credits_text
+    from qcrs.types import credits_text
 
     commons, address = _commons(home), _address(home, account)
     amount = commons.bind(DisputeCourt).credits_of(address)
@@ -154,8 +154,8 @@ def list_disputes(
     """Challenges and where they stand."""
     from dataclasses import asdict
 
-    from qcrs.client.views import credits_text
     from qcrs.governance.disputes import disputes
+    from qcrs.types import credits_text
 
     commons = _commons(home)
     found, now = disputes(commons, everything=everything), commons.chain.now()

@@ -18,10 +18,11 @@ from qcrs.chain.bindings import (
     ExchangeGovernor,
     ResourceCredit,
 )
-from qcrs.chain.deploy import CREDIT, Deployment, DeployParameters, deploy
+from qcrs.chain.deploy import Deployment, DeployParameters, deploy
 from qcrs.chain.handover import COUNCILS, Bodies, hand_over
 from qcrs.chain.networks import Chain, Receipt
 from qcrs.chain.sender import Sender
+from qcrs.types import CREDIT
 
 TERMS = {
     "council_delay_s": 600,

@@ -20,10 +20,11 @@ from qcrs.chain.bindings import (
     ResultVerifier,
 )
 from qcrs.chain.compile import artifacts
-from qcrs.chain.deploy import CREDIT, GOVERNED, ROLES, Deployment
+from qcrs.chain.deploy import GOVERNED, ROLES, Deployment
 from qcrs.chain.handover import BODY_CONTRACTS, BODY_GOVERNED, COUNCILS, Bodies
 from qcrs.chain.networks import Chain
 from qcrs.errors import ConfigError, ContractError
+from qcrs.types import CREDIT
 
 PUBLIC_ROLE = 2**64 - 1
 NUMBERS = (1, 0, 4)
