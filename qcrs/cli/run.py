@@ -32,11 +32,17 @@ NameOption = Annotated[
     str | None, typer.Option("--name", help="The processor's name. Default: the account's name.")
 ]
 BondOption = Annotated[
-    int, typer.Option("--bond", help="Bond of a new processor, in base units (1,000,000 are a credit).")
+    int,
+    typer.Option("--bond", min=1, help="Bond of a new processor, in base units (1,000,000 are a credit)."),
 ]
 QualityOption = Annotated[
     int,
-    typer.Option("--claim-quality", help="Claimed quality: 2551 is an error of 1e-3, 256 less is twice it."),
+    typer.Option(
+        "--claim-quality",
+        min=0,
+        max=65535,
+        help="Claimed quality: 2551 is an error of 1e-3, 256 less is twice it.",
+    ),
 ]
 NumberArgument = Annotated[int, typer.Argument(metavar="PROCESSOR", help="The processor's number.")]
 

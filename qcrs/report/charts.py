@@ -50,7 +50,9 @@ def processors(run: Summary) -> str:
     for i, p in enumerate(run.processors):
         y = 34 + i * row
         draw.text(8, y, p.name, bold=True)
-        detail = f"{p.qubits} qubits, QV 2^{p.log2_quantum_volume}, GHZ {p.ghz_width}"
+        measured = bool(p.ghz_width or p.error_per_layered_gate_nano)
+        found = f"QV 2^{p.log2_quantum_volume}, GHZ {p.ghz_width}" if measured else "no certificate"
+        detail = f"{p.qubits} qubits, {found}"
         draw.text(8, y + 15, detail, size=10, fill=GREY)
         if p.error_per_layered_gate_nano:
             value = p.error_per_layered_gate_nano * 1e-9
@@ -160,7 +162,7 @@ def timeline(run: Summary) -> str:
                     tip = f"{job.name}: {words}, {last - first} s"
                     draw.rect(left, top, right - left, height - 1, colour, tip=tip, radius=1.0)
         good = job.verdict == "accepted"
-        words = job.status if good else f"{job.verdict} ({job.status})"
+        words = job.status if good or job.status == job.verdict else f"{job.verdict} ({job.status})"
         draw.text(WIDTH - 122, y + 15, words, size=11, fill=INK if good else COLOURS["red"])
     return draw.svg()
 

@@ -98,6 +98,10 @@ BAD = {
     "more credit than there may be": Bad(("account", "fund", "client", "--credits", "1e30"), 2, ("at most",)),
     "trust past all bounds": Bad(("submit", "bell.qasm", "--trust", "300", *HERE), 2, ("trust", "255")),
     "a flow below zero": Bad(("submit", "bell.qasm", "--flow", "-1", *HERE), 2, ("flow", "65,535")),
+    "a bond below nothing": Bad(("node", "run", "--backend", "aer:ideal", "--bond", "-1"), 2, ("--bond",)),
+    "a claim past all bounds": Bad(
+        ("node", "run", "--backend", "aer:ideal", "--claim-quality", "999999"), 2, ("--claim-quality",)
+    ),
     "no jobs at all": Bad(("job", "list", "--limit", "0"), 2, ("--limit",)),
     "a quote for nobody": Bad(("quote", "bell.qasm", *HERE, "--account", "nobody"), 2, ("nobody", "client")),
     "credit from nobody": Bad(("account", "fund", "nobody"), 2, ("nobody", "client")),

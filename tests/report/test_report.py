@@ -80,11 +80,15 @@ def test_a_job_without_a_result_is_shown_to_its_end(run: Summary) -> None:
     picture = charts.timeline(replace(run, jobs=(failed,)))
     assert "qft_8: waited for another processor, 70 s" in bars(picture)
     assert "failed (queued)" in words(picture)
+    over = replace(failed, status="failed")
+    assert "failed" in words(charts.timeline(replace(run, jobs=(over,))))
 
 
 def test_amounts_are_in_credits_and_a_slash_hides_nothing(run: Summary) -> None:
     slashed = words(charts.processors(run))
     assert slashed.count("20 qubits, QV 2^6, GHZ 12") == 2
+    new = replace(run.processors[0], error_per_layered_gate_nano=0, log2_quantum_volume=0, ghz_width=0)
+    assert "20 qubits, no certificate" in words(charts.processors(replace(run, processors=(new,))))
     assert {"0.0003", "0.0002", "bond kept | slashed, in credits"} <= set(slashed)
     assert {"alice <a> 0.0001", "client 0.0002", "all amounts in credits"} <= set(words(charts.money(run)))
 
