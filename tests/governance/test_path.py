@@ -1,0 +1,205 @@
+"""From words to their effect, on the embedded chain and on anvil: councils, consortia, the security group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from eth_account.signers.local import LocalAccount
+from republic import TERMS, Republic, person
+
+from qcrs.chain.bindings import EntanglementCoordinator, ExchangeTimelock, ResultVerifier
+from qcrs.chain.deploy import CREDIT
+from qcrs.chain.sender import Sender
+from qcrs.errors import AccountError, ContractError, InputError
+from qcrs.governance import Act, Commons, ballots, draft, execute, matter, proposals, propose, queue, vote
+from qcrs.governance.overview import overview
+from qcrs.report.republic import republic as drawn
+
+
+@pytest.fixture
+def commons(republic: Republic) -> Iterator[Commons]:
+    people = {f"{body}-{i}": m.address for body, g in republic.members.items() for i, m in enumerate(g)}
+    people["lab"] = person("lab").address
+    found = Commons(republic.chain, republic.deployment.addresses, people=people)
+    yield found
+    found.close()
+
+
+def sender(republic: Republic, account: LocalAccount) -> Sender:
+    return republic.senders.setdefault(account.address, Sender(republic.chain, account))
+
+
+def decided(republic: Republic, commons: Commons, words: str, voters: tuple[int, ...] = (0, 1)) -> Act:
+    """A sentence with as many votes of its body as are named."""
+    found = draft(commons, words)
+    for member in voters:
+        act = propose(commons, found, sender(republic, republic.members[found.body.key][member]))
+    return act
+
+
+def passed(republic: Republic, commons: Commons, words: str, voters: tuple[int, ...] = (0, 1)) -> Act:
+    """A proposal of the consortia that two of three of them support, queued and executed."""
+    consortia = [sender(republic, member) for member in republic.members["consortia"]]
+    act = propose(commons, draft(commons, words), consortia[0])
+    republic.later(TERMS["voting_delay_s"] + 1)
+    for member in voters:
+        act = vote(commons, act.id, consortia[member])
+    assert act.state == "succeeded", "the super quorum ends a vote early"
+    act = queue(commons, act.id, consortia[0])
+    republic.later(TERMS["timelock_delay_s"] + 1)
+    return execute(commons, act.id, sender(republic, republic.members["dispute"][0]))
+
+
+def test_a_council_s_words_become_a_value(republic: Republic, commons: Commons) -> None:
+    found = draft(commons, "set Δ to 900 qubit-seconds")
+    assert [(c.what, c.before, c.after) for c in found.changes] == [
+        ("drain threshold", "2,000 qubit-seconds", "900 qubit-seconds")
+    ]
+    act = decided(republic, commons, "set Δ to 900 qubit-seconds", voters=(0,))
+    assert act.state == "open"
+    with pytest.raises(ContractError) as caught:
+        decided(republic, commons, "Set  the drain threshold to 900 qubit-seconds.", voters=(0,))
+    assert caught.value.name == "CouncilAlreadyVoted"
+    act = vote(commons, act.id[:8], sender(republic, republic.members["allocation"][2]))
+    assert act.state == "waiting"
+    with pytest.raises(ContractError) as caught:
+        execute(commons, act.id, sender(republic, republic.members["standards"][0]))
+    assert caught.value.name == "AccessManagerNotReady"
+    assert republic.allocator.queueing()[0] == 2000
+    republic.later(TERMS["council_delay_s"] + 1)
+    act = execute(commons, act.id, sender(republic, republic.members["standards"][0]))
+    assert act.state == "executed"
+    assert republic.allocator.queueing() == (900, 0)
+    assert draft(commons, "set Δ to 900").changes == ()
+
+
+def test_pause_and_suspension_act_at_once(republic: Republic, commons: Commons) -> None:
+    assert decided(republic, commons, "pause the exchange").state == "executed"
+    assert republic.allocator.paused()
+    assert decided(republic, commons, "pause the channels").state == "executed"
+    assert republic.bind(EntanglementCoordinator).current_parameters().paused
+    assert decided(republic, commons, "resume the exchange").state == "executed"
+    assert not republic.allocator.paused()
+
+
+def test_the_security_group_cancels_and_closes(republic: Republic, commons: Commons) -> None:
+    waiting = decided(republic, commons, "set verdict window to 2 hours")
+    assert decided(republic, commons, f"cancel ballot {waiting.id[:10]}").state == "executed"
+    assert matter(commons, waiting.id).state == "cancelled"
+    republic.later(TERMS["council_delay_s"] + 1)
+    with pytest.raises(ContractError) as caught:
+        execute(commons, waiting.id, sender(republic, republic.members["standards"][0]))
+    assert caught.value.name == "AccessManagerNotScheduled"
+    assert decided(republic, commons, "close ResultVerifier").state == "executed"
+    manager, verifier = republic.manager, republic.bind(ResultVerifier)
+    assert manager.is_target_closed(verifier.address)
+    assert decided(republic, commons, "reopen ResultVerifier").state == "executed"
+    assert not manager.is_target_closed(verifier.address)
+
+
+def test_consortia_elect_and_remove(republic: Republic, commons: Commons) -> None:
+    council = republic.council("security")
+    act = passed(republic, commons, "elect lab to the security council")
+    assert act.state == "executed"
+    assert council.seat_of(person("lab").address)[:2] == (8, 3)
+    passed(republic, commons, "remove security-0 from the security council")
+    assert council.seats()[:2] == (0b1110, 3)
+    passed(republic, commons, "let 2 decide in the security council")
+    assert council.seats()[1] == 2
+
+
+def test_consortia_admit_mint_and_pay(republic: Republic, commons: Commons) -> None:
+    lab = person("lab").address
+    passed(republic, commons, "admit lab")
+    assert republic.seats.get_votes(lab) == 1
+    passed(republic, commons, "mint 7.5 credits to lab")
+    passed(republic, commons, "pay 2 credits to lab")
+    assert republic.credit.balance_of(lab) == 9_500_000
+    assert republic.credit.balance_of(republic.deployment.addresses["ExchangeTimelock"]) == 3 * CREDIT
+    passed(republic, commons, "set timelock delay to 2 hours")
+    assert republic.bind(ExchangeTimelock).get_min_delay() == 7200
+
+
+def test_a_timelock_is_never_shorter_than_at_deployment(republic: Republic, commons: Commons) -> None:
+    with pytest.raises(ContractError) as caught:
+        passed(republic, commons, f"set timelock delay to {TERMS['timelock_delay_s'] - 1} s")
+    assert caught.value.name == "ExchangeTimelockOutOfBounds"
+    with pytest.raises(ContractError) as caught:
+        passed(republic, commons, "set super quorum to 59 %")
+    assert caught.value.name == "ExchangeGovernorOutOfBounds"
+
+
+def test_the_guardian_cancels_except_what_the_super_quorum_supports(
+    republic: Republic, commons: Commons
+) -> None:
+    consortia = [sender(republic, member) for member in republic.members["consortia"]]
+    weak = propose(commons, draft(commons, "admit lab"), consortia[0])
+    assert decided(republic, commons, f"cancel proposal {weak.id[:10]}").state == "executed"
+    assert matter(commons, weak.id).state == "canceled"
+    strong = propose(commons, draft(commons, "admit lab"), consortia[0])
+    assert strong.id != weak.id, "the same words are numbered"
+    republic.later(TERMS["voting_delay_s"] + 1)
+    for one in consortia[:2]:
+        vote(commons, strong.id, one)
+    with pytest.raises(ContractError) as caught:
+        decided(republic, commons, f"cancel proposal {strong.id[:10]}")
+    assert caught.value.name == "GovernorUnableToCancel"
+    assert not any(one.open and one.number == int(weak.id, 16) for one in proposals(commons))
+
+
+def test_what_a_minority_supports_is_defeated(republic: Republic, commons: Commons) -> None:
+    consortia = [sender(republic, member) for member in republic.members["consortia"]]
+    act = propose(commons, draft(commons, "admit lab"), consortia[0])
+    republic.later(TERMS["voting_delay_s"] + 1)
+    vote(commons, act.id, consortia[0])
+    vote(commons, act.id, consortia[1], "against")
+    republic.later(TERMS["voting_period_s"] + TERMS["late_extension_s"] + 2)
+    assert matter(commons, act.id).state == "defeated"
+    with pytest.raises(ContractError) as caught:
+        queue(commons, act.id, consortia[0])
+    assert caught.value.name == "GovernorUnexpectedProposalState"
+
+
+def test_only_members_and_known_words(republic: Republic, commons: Commons) -> None:
+    stranger = sender(republic, republic.members["dispute"][0])
+    with pytest.raises(AccountError, match="only a member"):
+        propose(commons, draft(commons, "set Δ to 900"), stranger)
+    for words, reason in (
+        ("set the moon to 900", "no such parameter"),
+        ("set Δ to many", "is not a value"),
+        ("set Δ to 900 seconds", "is not a value"),
+        ("hello", "none that is understood"),
+        ("elect nobody-known to the security council", "nobody has this name"),
+        ("elect lab to the consortia council", "have no council"),
+        ("elect lab to the lunar council", "no such body"),
+        ("cancel ballot ff", "no such ballot"),
+    ):
+        with pytest.raises(InputError, match=reason) as caught:
+            draft(commons, words)
+        assert caught.value.solution
+    found = draft(commons, "set fraud multiple to 11")
+    for member in republic.members["standards"][:2]:
+        act = propose(commons, found, sender(republic, member))
+    republic.later(TERMS["council_delay_s"] + 1)
+    with pytest.raises(ContractError, match="OutOfBounds"):
+        execute(commons, act.id, stranger)
+
+
+def test_everything_is_listed_and_drawn(republic: Republic, commons: Commons) -> None:
+    decided(republic, commons, "set Δ to 900 qubit-seconds")
+    propose(commons, draft(commons, "admit lab"), sender(republic, republic.members["consortia"][0]))
+    found = overview(commons)
+    assert [body.key for body in found.bodies][-1] == "consortia"
+    assert [(m.kind, m.body, m.votes) for m in found.matters] == [
+        ("ballot", "allocation", 2),
+        ("proposal", "consortia", 0),
+    ]
+    assert len(ballots(commons)) == 1
+    picture = drawn(found)
+    for words in (
+        "Quantum Security Working Group",
+        "2,000 qubit-seconds → 900 qubit-seconds",
+        "2 of 3 decide",
+    ):
+        assert words in picture
