@@ -132,7 +132,7 @@ contract DisputeCourt is IDisputeCourt, AccessManaged {
         uint256 amount = creditsOf[msg.sender];
         if (amount == 0) revert DisputeCourtNothing(msg.sender);
         creditsOf[msg.sender] = 0;
-        emit Withdrawn(msg.sender, amount);
+        emit CreditsWithdrawn(msg.sender, amount);
         CREDIT.safeTransfer(msg.sender, amount);
     }
 

@@ -54,7 +54,7 @@ interface IDisputeCourt {
     /// @notice An account's share of the bonds of appeals grew.
     event Credited(address indexed account, uint256 amount);
     /// @notice An account took its share.
-    event Withdrawn(address indexed account, uint256 amount);
+    event CreditsWithdrawn(address indexed account, uint256 amount);
 
     /// @notice The challenge is not open, or closed here.
     error DisputeCourtNotOpen(uint256 challenge);

@@ -1877,6 +1877,18 @@ class DisputeCourt(Binding):
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
 
     @dataclass(frozen=True, slots=True)
+    class CreditsWithdrawn(Event):
+        """An account took its share."""
+
+        account: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "DisputeCourt"
+        NAME: ClassVar[str] = "CreditsWithdrawn"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("bf02738f72225271246afb262c204871c038924a9baf1e506bbb624688a1e84f")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
     class RulingCommitted(Event):
         """A member committed to a ruling."""
 
@@ -1902,18 +1914,6 @@ class DisputeCourt(Binding):
         NAME: ClassVar[str] = "RulingRevealed"
         TOPIC: ClassVar[bytes] = bytes.fromhex("7de63087936f00c3081f4b821031671f518f79af1fc7ca5205078eda8f40a406")
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("challenge", "uint256", indexed=True), Parameter("member", "address", indexed=True), Parameter("ruling", "uint8", ChallengeState), Parameter("evidence", "bytes32"))
-
-    @dataclass(frozen=True, slots=True)
-    class Withdrawn(Event):
-        """An account took its share."""
-
-        account: str
-        amount: int
-
-        CONTRACT: ClassVar[str] = "DisputeCourt"
-        NAME: ClassVar[str] = "Withdrawn"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("7084f5476618d8e60b11ef0d7d3f06914655adb8793e28ff7f018d4c76d505d5")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("account", "address", indexed=True), Parameter("amount", "uint256"))
 
     def allocator(self, *, block: int | str = "latest", sender: str | None = None) -> str:
         """The exchange's allocator."""
@@ -4529,9 +4529,9 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("DisputeCourt", DisputeCourt.AuthorityUpdated.TOPIC): DisputeCourt.AuthorityUpdated,
     ("DisputeCourt", DisputeCourt.CaseClosed.TOPIC): DisputeCourt.CaseClosed,
     ("DisputeCourt", DisputeCourt.Credited.TOPIC): DisputeCourt.Credited,
+    ("DisputeCourt", DisputeCourt.CreditsWithdrawn.TOPIC): DisputeCourt.CreditsWithdrawn,
     ("DisputeCourt", DisputeCourt.RulingCommitted.TOPIC): DisputeCourt.RulingCommitted,
     ("DisputeCourt", DisputeCourt.RulingRevealed.TOPIC): DisputeCourt.RulingRevealed,
-    ("DisputeCourt", DisputeCourt.Withdrawn.TOPIC): DisputeCourt.Withdrawn,
     ("EntanglementCoordinator", EntanglementCoordinator.AuthorityUpdated.TOPIC): EntanglementCoordinator.AuthorityUpdated,
     ("EntanglementCoordinator", EntanglementCoordinator.BarrierPassed.TOPIC): EntanglementCoordinator.BarrierPassed,
     ("EntanglementCoordinator", EntanglementCoordinator.ChannelAccepted.TOPIC): EntanglementCoordinator.ChannelAccepted,

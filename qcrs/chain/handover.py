@@ -31,7 +31,15 @@ from qcrs.chain.networks import Chain
 from qcrs.chain.sender import deployment_call
 from qcrs.errors import ChainError, ConfigError
 
-__all__ = ["BODY_CONTRACTS", "BODY_GOVERNED", "COUNCILS", "Bodies", "development_bodies", "hand_over"]
+__all__ = [
+    "BODY_CONTRACTS",
+    "BODY_GOVERNED",
+    "COUNCILS",
+    "Bodies",
+    "bodies_for",
+    "development_bodies",
+    "hand_over",
+]
 
 COUNCILS = ("allocation", "certification", "security", "standards", "dispute")
 """The five bodies; the council of `allocation` is the contract `AllocationCouncil` of a deployment."""
@@ -154,6 +162,21 @@ def development_bodies(addresses: tuple[str, ...], **terms: Any) -> Bodies:
     """Bodies of a development chain: three seats a council and three consortia from 18 addresses."""
     thirds = [tuple(addresses[i : i + 3]) for i in range(0, 18, 3)]
     return Bodies(dict(zip(COUNCILS, thirds, strict=False)), thirds[5], **terms)
+
+
+def bodies_for(chain: Chain, path: Path | None) -> Bodies:
+    """The bodies in a file; without one, those of a development chain, whose keys everybody knows."""
+    if path is not None:
+        return Bodies.load(path)
+    if not chain.network.development:
+        raise ConfigError(
+            "a live network needs bodies to be handed to",
+            field="bodies",
+            solution="list their seats in a YAML file (docs/governance.md) and name it with --bodies",
+        )
+    from qcrs.chain.accounts import development_accounts
+
+    return development_bodies(tuple(one.address for one in development_accounts(DEVELOPMENT_SEATS + 1)[1:]))
 
 
 def hand_over(

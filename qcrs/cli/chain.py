@@ -22,13 +22,17 @@ def deploy(
     account: Annotated[
         str | None, typer.Option("--account", help="A key file's name in the home folder; development: none.")
     ] = None,
+    bodies: Annotated[
+        Path | None, typer.Option("--bodies", help="Who sits in the bodies (YAML); development: known keys.")
+    ] = None,
     home: Annotated[Path | None, typer.Option("--home", help="The folder whose keys are used.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
 ) -> None:
-    """Deploy and wire the contracts, record where they are, and say what each transaction cost."""
+    """Deploy the contracts and hand them to their bodies; the deployer keeps nothing."""
     from qcrs.chain.accounts import development_accounts
     from qcrs.chain.deploy import deploy as put
     from qcrs.chain.deploy import manifest_path
+    from qcrs.chain.handover import bodies_for, hand_over
     from qcrs.chain.networks import connect
     from qcrs.client.wallet import Wallet
     from qcrs.config import load_config
@@ -48,7 +52,8 @@ def deploy(
                     solution="make one with `qcrs account new NAME`, fund it, and name it with --account",
                 )
             key = development_accounts(1)[0]
-        deployment = put(chain, key, say=say)
+        seats = bodies_for(chain, bodies)
+        deployment = hand_over(chain, key, put(chain, key, say=say), seats, say=say)
         path = manifest_path(config, chain)
         deployment.save(path)
     human = "\n".join(f"{name:24} {address}" for name, address in deployment.addresses.items())
