@@ -199,6 +199,8 @@ class _Noisy:
             self._phase(float(operation.params[0]), *qubits)
         elif operation.name == "h":
             self._turn((np.pi / 2, 0.0, np.pi), qubits[0])
+        elif operation.name == "x":  # a copy follows its qubit through a flip
+            self._turn((np.pi, 0.0, np.pi), qubits[0])
         elif operation.name == "cx":
             self._cx(*qubits)
         elif operation.name == "swap":

@@ -44,6 +44,21 @@ def test_without_noise_the_distribution_is_the_monolithic_one(program: str, size
         assert np.abs(found - ideal).max() < 1e-9
 
 
+def test_a_copy_follows_its_qubit_through_flips() -> None:
+    """What frames do to a program: Paulis between the gates of one control, while its copy is open."""
+    circuit = QuantumCircuit(8)
+    circuit.h(range(8))
+    for far in range(4, 8):
+        circuit.cp(0.3 + far, 0, far)
+        circuit.x(0)
+    circuit.h(range(8))
+    ideal = Statevector(circuit).probabilities()
+    made = union(2, PERFECT).plan([measured(circuit)], 1).plans[0][0]
+    assert any(type(act).__name__ == "Follow" for act in made.schedule.acts)
+    for found in exact(made, seeds=(1, 2)):
+        assert np.abs(found - ideal).max() < 1e-9
+
+
 @pytest.mark.parametrize(("program", "size", "shots"), [
     ("qft", 2, 1500), ("ghz", 2, 1500), ("ghz", 4, 1000), ("adder", 2, 400), ("qaoa", 2, 600),
 ])  # fmt: skip
