@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit, qasm3, transpile
 from qiskit.primitives import BackendSamplerV2
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from together_world import PROGRAMS, ghz, measured
 
+from qcrs.circuits import lower
+from qcrs.circuits.convert import to_qiskit
+from qcrs.circuits.frames import frame
 from qcrs.distributed import Effort
 from qcrs.distributed.noise import BellDiagonal, predicted
+from qcrs.distributed.schedule import Follow
 from qcrs.errors import BackendError
 from qcrs.together.joint import NOISELESS, PERFECT, MemberNoise, exact, joint_run
 from qcrs.together.virtual import Link, Member, VirtualProcessor
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "circuits"
 QUICK = Effort(tries=4, kept=1, moves=2000)
 WERNER = BellDiagonal.werner(0.9)
 
@@ -44,19 +50,20 @@ def test_without_noise_the_distribution_is_the_monolithic_one(program: str, size
         assert np.abs(found - ideal).max() < 1e-9
 
 
-def test_a_copy_follows_its_qubit_through_flips() -> None:
-    """What frames do to a program: Paulis between the gates of one control, while its copy is open."""
-    circuit = QuantumCircuit(8)
-    circuit.h(range(8))
-    for far in range(4, 8):
-        circuit.cp(0.3 + far, 0, far)
-        circuit.x(0)
-    circuit.h(range(8))
-    ideal = Statevector(circuit).probabilities()
-    made = union(2, PERFECT).plan([measured(circuit)], 1).plans[0][0]
-    assert any(type(act).__name__ == "Follow" for act in made.schedule.acts)
-    for found in exact(made, seeds=(1, 2)):
-        assert np.abs(found - ideal).max() < 1e-9
+def test_frames_of_a_program_run_together_flips_of_kept_copies_included() -> None:
+    """Paulis between the gates of one control, while its copy at the other member is open."""
+    document = lower(qasm3.load(str(EXAMPLES / "qft_6.qasm"))).document
+    members = [Member("a", 3, 0, NOISELESS), Member("b", 3, 2, NOISELESS)]
+    backend = VirtualProcessor(members, {(0, 1): Link(PERFECT, 100.0)}, effort=QUICK)
+    flips = 0
+    for number in range(3):
+        circuit = to_qiskit(frame(document, bytes(32), 0, number).circuit)
+        made = backend.plan([circuit], 1).plans[0][0]
+        flips += sum(isinstance(act, Follow) and act.gate is None for act in made.schedule.acts)
+        ideal = Statevector(circuit.remove_final_measurements(inplace=False)).probabilities()
+        for found in exact(made, seeds=(1, 2)):
+            assert np.abs(found - ideal).max() < 1e-9
+    assert flips > 0
 
 
 @pytest.mark.parametrize(("program", "size", "shots"), [
