@@ -128,6 +128,7 @@ def test_a_full_disk_stops_neither_node_nor_oracle(
             thread.start()
         while said.count("the journal cannot be written") < 2:
             assert all(thread.is_alive() for thread in threads)
+            stage.deployer.transact(stage.allocator.set_times(60, 0, 3600))  # both have an event to keep
             said += capsys.readouterr().err
     worker.stop.set()
     oracle.stop()
