@@ -5,8 +5,8 @@ python3 scripts/deploy.py --network NAME --bodies FILE [--account KEYFILE] [--pa
     [--data FOLDER]
 
 The deployer ends with nothing: every role goes to the bodies whose seats FILE (YAML) lists. Development
-networks need no account and no file; known keys sit in their bodies. The manifest goes to deployments/<chain id>.json, of development
-chains to deployments/dev.
+networks need no account and no file; known keys sit in their bodies. The manifest goes to
+deployments/<chain id>.json, of development chains to deployments/dev.
 """
 
 from __future__ import annotations

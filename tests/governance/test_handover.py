@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.grammar import parse
 from eth_account import Account
 from republic import TERMS, Republic, person
 
@@ -39,7 +40,7 @@ def sample(kind: str, account: str, number: int) -> Any:
     if kind.endswith("]"):
         return [sample(kind[: kind.rindex("[")], account, number)]
     if kind.startswith("("):
-        return tuple(sample(part, account, number) for part in _parts(kind[1:-1]))
+        return tuple(sample(part.to_type_str(), account, number) for part in parse(kind).components)
     if kind.startswith(("uint", "int")):
         return number
     if kind == "bytes":
@@ -53,16 +54,6 @@ def called(entry: dict[str, Any], account: str, number: int) -> bytes:
     """The data of a call with such values."""
     values = [sample(canonical_type(item), account, number) for item in entry["inputs"]]
     return selector_of(entry) + encode_values(parameters_of(entry["inputs"]), values)
-
-
-def _parts(text: str) -> list[str]:
-    out, depth, last = [], 0, 0
-    for place, letter in enumerate(text + ","):
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            out.append(text[last:place])
-            last = place + 1
-    return out
 
 
 def outcome(chain: Chain, call: Call, sender: str, *, whole: bool) -> str:
