@@ -201,6 +201,8 @@ class FairQueue(Lines):
                 Outcome.UNDECIDED: ExecutionState.UNDECIDED,
                 Outcome.FRAUD: ExecutionState.FRAUDULENT,
             }[outcome]
+            if before == after:  # a second look that tells no more is the last
+                after = ExecutionState.ENDED
         elif before == ExecutionState.REJECTED and outcome == Outcome.FRAUD:
             after = ExecutionState.FRAUDULENT
         if after is None:

@@ -75,8 +75,8 @@ def judged_again_and_again(pair: Exchange, a: str, _: str) -> None:
     pair.commit(2, 1)
     pair.judge(2, 1, REJECT)
     pair.judge(2, 1, FRAUD, 1)
-    pair.judge(2, 0, UNDECIDE, 1)
-    pair.judge(2, 0, REJECT, 2)
+    pair.judge(2, 0, REJECT, 1)
+    pair.judge(2, 0, FRAUD, 2)
     pair.judge(2, 0, FRAUD, 3)
     pair.submit(a)
     pair.allocate(2)
@@ -145,11 +145,11 @@ def challenged(pair: Exchange, a: str, b: str) -> None:
 def money_and_bonds(pair: Exchange, a: str, _: str) -> None:
     pair.withdraw(a, 10**6)
     pair.withdraw(a, 10**12)
-    pair.unbond(4, 0)
-    pair.withdraw_bond(4)
-    pair.unbond(4, CREDIT)
+    pair.unbond(1, 0)
+    pair.withdraw_bond(1)
+    pair.unbond(1, CREDIT)
     pair.wait(15 * 86_400)
-    pair.withdraw_bond(4)
+    pair.withdraw_bond(1)
     pair.rotate()
 
 
