@@ -16,6 +16,9 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     bytes32 private constant REPORT_TYPEHASH = keccak256(
         "Report(uint64 job,uint8 execution,uint8 round,uint8 outcome,uint8 flags,int64 score,int64 threshold,bytes32 evidence,uint32 era)"
     );
+    bytes32 private constant BATCH_TYPEHASH = keccak256(
+        "Batch(Report[] reports)Report(uint64 job,uint8 execution,uint8 round,uint8 outcome,uint8 flags,int64 score,int64 threshold,bytes32 evidence,uint32 era)"
+    );
     uint8 private constant STEP_CHALLENGED = 8;
     uint8 private constant STEP_RULED = 9;
     uint256 private constant MOST_CHALLENGE_WINDOW = 7 days;
@@ -65,27 +68,41 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
 
     /// @inheritdoc IResultVerifier
     function reportVerdict(Report calldata report, uint256 bitmap, bytes calldata signatures) external {
-        uint256 outcome;
-        uint256 era_;
-        // Words as they lie in calldata: the hash that was signed covers them, stray bits included.
-        assembly ("memory-safe") {
-            outcome := calldataload(add(report, 96))
-            era_ := calldataload(add(report, 256))
-        }
-        // Zero wraps around and is too much.
-        unchecked {
-            if (outcome - 1 >= uint256(Outcome.Fraud)) revert ResultVerifierBadOutcome(report.outcome);
-        }
         bytes32 hash = reportHash(report);
+        _enter(report, hash, bitmap, _checkQuorum(report, hash, bitmap, signatures));
+    }
+
+    /// @inheritdoc IResultVerifier
+    function settleBatch(Report[] calldata reports, uint256 bitmap, bytes calldata signatures)
+        external
+        returns (uint256 settled)
+    {
+        uint256 count = reports.length;
+        if (count == 0) revert ResultVerifierNothingSettled(0);
+        bytes32[] memory hashes = _hashesOf(reports);
+        uint32 current = era();
+        for (uint256 i; i < count; ++i) {
+            if (reports[i].era != current) revert ResultVerifierStaleEra(reports[i].era, current);
+        }
+        _checkQuorum(reports[0], _batchHash(hashes), bitmap, signatures);
+        for (uint256 i; i < count; ++i) {
+            (bool done, bytes memory reason) = _tryEntry(reports[i], hashes[i], bitmap);
+            if (done) ++settled;
+            else emit BatchEntrySkipped(reports[i].job, reports[i].execution, reports[i].round, reason);
+        }
+        if (settled == 0) revert ResultVerifierNothingSettled(count);
+    }
+
+    /// @inheritdoc IResultVerifier
+    function settleEntry(Report calldata report, bytes32 hash, uint256 bitmap) external {
+        if (msg.sender != address(this)) revert ResultVerifierUnauthorized(msg.sender);
         uint256 word = _era;
-        uint256 current = word >> 160 & type(uint32).max;
-        if (era_ != current || current == 0) revert ResultVerifierStaleEra(report.era, uint32(current));
-        bytes memory signers = Quorum.check(
-            _hashTypedDataV4(hash), address(uint160(word)), word >> 192 & 0xFF, word >> 200, bitmap, signatures
-        );
-        if (outcome == uint256(Outcome.Fraud)) _checkWindow(report.job, report.execution);
-        _emitVerdict(report, bitmap);
-        _refuse(signers, bitmap, _settle(report, hash));
+        _enter(report, hash, bitmap, Quorum.load(address(uint160(word)), word >> 192 & 0xFF));
+    }
+
+    /// @inheritdoc IResultVerifier
+    function batchDigest(Report[] calldata reports) external view returns (bytes32) {
+        return _hashTypedDataV4(_batchHash(_hashesOf(reports)));
     }
 
     /// @inheritdoc IResultVerifier
@@ -252,7 +269,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     }
 
     /// @inheritdoc IResultVerifier
-    function era() external view returns (uint32) {
+    function era() public view returns (uint32) {
         return uint32(_era >> 160);
     }
 
@@ -262,6 +279,75 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     }
 
     /* ------------------------------ internals ------------------------------ */
+
+    /// @dev The signers of the adopted era, the report's, of whom a quorum signed `hash`.
+    function _checkQuorum(Report calldata report, bytes32 hash, uint256 bitmap, bytes calldata signatures)
+        private
+        view
+        returns (bytes memory)
+    {
+        uint256 era_;
+        // The word as it lies in calldata: the hash that was signed covers it, stray bits included.
+        assembly ("memory-safe") {
+            era_ := calldataload(add(report, 256))
+        }
+        uint256 word = _era;
+        uint256 current = word >> 160 & type(uint32).max;
+        if (era_ != current || current == 0) revert ResultVerifierStaleEra(report.era, uint32(current));
+        return Quorum.check(
+            _hashTypedDataV4(hash), address(uint160(word)), word >> 192 & 0xFF, word >> 200, bitmap, signatures
+        );
+    }
+
+    /// @dev Takes a report that a quorum signed.
+    function _enter(Report calldata report, bytes32 hash, uint256 bitmap, bytes memory signers) private {
+        uint256 outcome;
+        assembly ("memory-safe") {
+            outcome := calldataload(add(report, 96))
+        }
+        // Zero wraps around and is too much.
+        unchecked {
+            if (outcome - 1 >= uint256(Outcome.Fraud)) revert ResultVerifierBadOutcome(report.outcome);
+        }
+        if (outcome == uint256(Outcome.Fraud)) _checkWindow(report.job, report.execution);
+        _emitVerdict(report, bitmap);
+        _refuse(signers, bitmap, _settle(report, hash));
+    }
+
+    function _hashesOf(Report[] calldata reports) private pure returns (bytes32[] memory hashes) {
+        hashes = new bytes32[](reports.length);
+        for (uint256 i; i < reports.length; ++i) {
+            hashes[i] = reportHash(reports[i]);
+        }
+    }
+
+    /// @dev The EIP-712 struct hash of a batch, from those of its reports.
+    function _batchHash(bytes32[] memory hashes) private pure returns (bytes32) {
+        return keccak256(abi.encode(BATCH_TYPEHASH, keccak256(abi.encodePacked(hashes))));
+    }
+
+    /// @dev `this.settleEntry(report, hash, bitmap)`: a call, so that what it refuses leaves nothing behind.
+    function _tryEntry(Report calldata report, bytes32 hash, uint256 bitmap)
+        private
+        returns (bool done, bytes memory reason)
+    {
+        bytes4 selector = IResultVerifier.settleEntry.selector;
+        assembly ("memory-safe") {
+            let buffer := mload(0x40)
+            mstore(buffer, selector)
+            calldatacopy(add(buffer, 4), report, 288)
+            mstore(add(buffer, 292), hash)
+            mstore(add(buffer, 324), bitmap)
+            done := call(gas(), address(), 0, buffer, 356, 0, 0)
+            reason := 0x60
+            if iszero(done) {
+                reason := buffer
+                mstore(reason, returndatasize())
+                returndatacopy(add(reason, 32), 0, returndatasize())
+                mstore(0x40, add(reason, and(add(returndatasize(), 63), not(31))))
+            }
+        }
+    }
 
     /// @dev `ALLOCATOR.settle(job, execution, round, outcome, weak, hash)`; the first four are the report's first words, and the
     /// allocator's decoder checks them.
@@ -314,9 +400,21 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         }
     }
 
+    /// @dev Who signed a report: by itself (64 bytes), or in a batch (then the struct hashes of its reports follow).
     function _signerOf(Report calldata report, bytes calldata signature) private view returns (address signer) {
-        if (signature.length != 64) revert ResultVerifierBadSignature();
-        signer = Quorum.recover(_hashTypedDataV4(reportHash(report)), signature, 0);
+        uint256 length = signature.length;
+        if (length < 64 || length % 32 != 0) revert ResultVerifierBadSignature();
+        bytes32 hash = reportHash(report);
+        if (length > 64) {
+            bytes calldata hashes = signature[64:];
+            bool found;
+            for (uint256 i; i < hashes.length; i += 32) {
+                found = found || bytes32(hashes[i:i + 32]) == hash;
+            }
+            if (!found) revert ResultVerifierBadSignature();
+            hash = keccak256(abi.encode(BATCH_TYPEHASH, keccak256(hashes)));
+        }
+        signer = Quorum.recover(_hashTypedDataV4(hash), signature, 0);
         if (signer == address(0)) revert ResultVerifierBadSignature();
     }
 

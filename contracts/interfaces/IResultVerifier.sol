@@ -17,6 +17,11 @@ import {JobId, Report} from "../libraries/Types.sol";
 ///
 /// An oracle is never the provider of the execution that it signs for. Two outcomes signed by one oracle for the same job, execution, round and era are an equivocation.
 ///
+/// Many reports may come in one batch: `Batch(Report[] reports)` under the same domain, signed once. Each of its reports does what
+/// `reportVerdict` does with it, events and trail included, and none depends on another: one that the ledger refuses (late, judged
+/// before, named twice, signed by its own provider) is skipped, leaves nothing behind, and may come again; a batch of which nothing
+/// is left is refused. What the signers can tell by themselves is not skipped: a report of another era refuses the whole batch.
+///
 /// A challenge is open to anyone while the window after an Accepted, Rejected or Fraudulent verdict runs. Its bond comes from the
 /// challenger's balance in the allocator and equals `max(leastBond, fee * bondMultiple)`. The ruling comes from the DisputeCourt
 /// (the Dispute Council, and the consortia on appeal) before the ruling window ends; otherwise anyone may close the challenge,
@@ -76,6 +81,8 @@ interface IResultVerifier {
     );
     /// @notice It was ruled on (Upheld or Overturned), or its time ran out (Lapsed).
     event ChallengeRuled(uint256 indexed challenge, ChallengeState ruling, uint256 slashed);
+    /// @notice A report of a batch was refused with the error `reason` (empty where the gas ran out); the others go on.
+    event BatchEntrySkipped(JobId indexed job, uint8 execution, uint8 round, bytes reason);
     /// @notice The signer set of a new era took effect.
     event EraAdopted(uint32 indexed era, address pointer);
     /// @notice An admin parameter changed.
@@ -87,6 +94,8 @@ interface IResultVerifier {
     error ResultVerifierStaleEra(uint32 era, uint32 current);
     /// @notice A signer is the provider of the execution it judges.
     error ResultVerifierConflict(address oracle);
+    /// @notice No report of the batch could be taken.
+    error ResultVerifierNothingSettled(uint256 reports);
     /// @notice Not an equivocation: both reports must agree in job, execution, round and era and differ in outcome.
     error ResultVerifierNoEquivocation();
     /// @notice A signature is malformed (length, high s) or not by the same oracle.
@@ -113,6 +122,20 @@ interface IResultVerifier {
     /// @notice Takes a report signed by 2f + 1 oracles of the current era; settles in the same transaction. By anyone.
     function reportVerdict(Report calldata report, uint256 bitmap, bytes calldata signatures) external;
 
+    /// @notice Takes many reports that 2f + 1 oracles of the current era signed together; settles each in the same transaction. By
+    /// anyone.
+    /// @param signatures over `batchDigest(reports)`
+    /// @return settled how many were taken; the others are named by BatchEntrySkipped
+    function settleBatch(Report[] calldata reports, uint256 bitmap, bytes calldata signatures)
+        external
+        returns (uint256 settled);
+
+    /// @notice One report of a batch. By this contract only.
+    function settleEntry(Report calldata report, bytes32 hash, uint256 bitmap) external;
+
+    /// @notice The digest that oracles sign for a batch of `reports`, in this order.
+    function batchDigest(Report[] calldata reports) external view returns (bytes32);
+
     /// @notice The digest that oracles sign for `report`.
     function reportDigest(Report calldata report) external view returns (bytes32);
 
@@ -120,7 +143,7 @@ interface IResultVerifier {
     function reportHash(Report calldata report) external pure returns (bytes32);
 
     /// @notice Slashes an oracle that signed both reports. By anyone; the caller gets the reward.
-    /// @param signatureA, signatureB compact 64-byte signatures
+    /// @param signatureA, signatureB compact 64-byte signatures; of a batch, followed by the struct hashes of its reports in order
     function proveEquivocation(
         Report calldata reportA,
         bytes calldata signatureA,

@@ -4224,6 +4224,20 @@ class ResultVerifier(Binding):
         FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("authority", "address"),)
 
     @dataclass(frozen=True, slots=True)
+    class BatchEntrySkipped(Event):
+        """A report of a batch was refused with the error `reason` (empty where the gas ran out); the others go on."""
+
+        job: int
+        execution: int
+        round: int
+        reason: bytes
+
+        CONTRACT: ClassVar[str] = "ResultVerifier"
+        NAME: ClassVar[str] = "BatchEntrySkipped"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("4ce2e41745806b13960ff1456eef8108bebd2b237ac3598e6f44fb2c75c22402")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("execution", "uint8"), Parameter("round", "uint8"), Parameter("reason", "bytes"))
+
+    @dataclass(frozen=True, slots=True)
     class ChallengeOpened(Event):
         """A verdict is challenged. `grounds` is the content id of the argument."""
 
@@ -4347,6 +4361,12 @@ class ResultVerifier(Binding):
         result: str = self.chain.call(call, sender=sender, block=block)
         return result
 
+    def batch_digest(self, reports: tuple[Report, ...], *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """The digest that oracles sign for a batch of `reports`, in this order."""
+        call = self._prepare("batchDigest", "3a10730c", (Parameter("reports", "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)[]", Report),), (Parameter("value0", "bytes32"),), (reports,))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
     def bond_terms(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
         """Least challenge bond, and its multiple of the fee."""
         call = self._prepare("bondTerms", "de6efb31", (), (Parameter("least_bond", "uint256"), Parameter("bond_multiple", "uint8")), ())
@@ -4414,7 +4434,7 @@ class ResultVerifier(Binding):
         return result
 
     def prove_equivocation(self, report_a: Report, signature_a: bytes, report_b: Report, signature_b: bytes) -> Call:
-        """Slashes an oracle that signed both reports. By anyone; the caller gets the reward. `signature_a`: , signatureB compact 64-byte signatures."""
+        """Slashes an oracle that signed both reports. By anyone; the caller gets the reward. `signature_a`: , signatureB compact 64-byte signatures; of a batch, followed by the struct hashes of its reports in order."""
         return self._prepare("proveEquivocation", "cb9c5cc1", (Parameter("report_a", "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)", Report), Parameter("signature_a", "bytes"), Parameter("report_b", "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)", Report), Parameter("signature_b", "bytes")), (Parameter("oracle", "address"),), (report_a, signature_a, report_b, signature_b))
 
     def report_digest(self, report: Report, *, block: int | str = "latest", sender: str | None = None) -> bytes:
@@ -4448,6 +4468,14 @@ class ResultVerifier(Binding):
     def set_windows(self, challenge_window: int, ruling_window: int) -> Call:
         """Challenge window (60..604,800 s) and ruling window (60..1,814,400 s); with the verdict window they stay below the registry's unbonding delay. Restricted to STANDARDS."""
         return self._prepare("setWindows", "7738e219", (Parameter("challenge_window", "uint24"), Parameter("ruling_window", "uint24")), (), (challenge_window, ruling_window))
+
+    def settle_batch(self, reports: tuple[Report, ...], bitmap: int, signatures: bytes) -> Call:
+        """Takes many reports that 2f + 1 oracles of the current era signed together; settles each in the same transaction. By anyone. `signatures`: over `batchDigest(reports)`. Returns `settled`: how many were taken; the others are named by BatchEntrySkipped."""
+        return self._prepare("settleBatch", "98fc18dd", (Parameter("reports", "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)[]", Report), Parameter("bitmap", "uint256"), Parameter("signatures", "bytes")), (Parameter("settled", "uint256"),), (reports, bitmap, signatures))
+
+    def settle_entry(self, report: Report, hash: bytes, bitmap: int) -> Call:
+        """One report of a batch. By this contract only."""
+        return self._prepare("settleEntry", "86f4047d", (Parameter("report", "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)", Report), Parameter("hash", "bytes32"), Parameter("bitmap", "uint256")), (), (report, hash, bitmap))
 
     def trail(self, job: int, *, block: int | str = "latest", sender: str | None = None) -> bytes:
         """The job's trail."""
@@ -4608,6 +4636,7 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("ResourceCredit", ResourceCredit.EIP712DomainChanged.TOPIC): ResourceCredit.EIP712DomainChanged,
     ("ResourceCredit", ResourceCredit.Transfer.TOPIC): ResourceCredit.Transfer,
     ("ResultVerifier", ResultVerifier.AuthorityUpdated.TOPIC): ResultVerifier.AuthorityUpdated,
+    ("ResultVerifier", ResultVerifier.BatchEntrySkipped.TOPIC): ResultVerifier.BatchEntrySkipped,
     ("ResultVerifier", ResultVerifier.ChallengeOpened.TOPIC): ResultVerifier.ChallengeOpened,
     ("ResultVerifier", ResultVerifier.ChallengeRuled.TOPIC): ResultVerifier.ChallengeRuled,
     ("ResultVerifier", ResultVerifier.EIP712DomainChanged.TOPIC): ResultVerifier.EIP712DomainChanged,
@@ -4812,6 +4841,7 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("2186e00f"): ("ResultVerifierNotChallengeable", (Parameter("job", "uint64"), Parameter("execution", "uint8"))),
     bytes.fromhex("daaa97d9"): ("ResultVerifierNotOpen", (Parameter("challenge", "uint256"),)),
     bytes.fromhex("c2ffd94f"): ("ResultVerifierNotOracle", (Parameter("account", "address"), Parameter("era", "uint32"))),
+    bytes.fromhex("faba957e"): ("ResultVerifierNothingSettled", (Parameter("reports", "uint256"),)),
     bytes.fromhex("a045dc6d"): ("ResultVerifierOutOfBounds", (Parameter("name", "bytes32"), Parameter("value", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("1c2827fa"): ("ResultVerifierProofUsed", (Parameter("proof", "bytes32"),)),
     bytes.fromhex("0d49ce06"): ("ResultVerifierRulingWindow", (Parameter("challenge", "uint256"), Parameter("deadline", "uint40"))),

@@ -7,13 +7,15 @@ challenges lapse, and the trails are what the log says.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from exchange_model import (
     ALLOCATED,
     EXPIRED,
     GRACE,
     MARGIN,
+    Entry,
     Job,
     Machine,
     Model,
@@ -145,6 +147,28 @@ class Exchange:
             lambda now: self.model.judge(number, index, outcome, weak, round_, now),
             number,
         )
+
+    def judge_batch(self, entries: Sequence[Entry]) -> None:
+        """Entries are job, execution, outcome, round, weak. What was skipped agrees too, in order."""
+        reports = [
+            self.stage.report(number, index, outcome, round=round_, flags=int(weak))
+            for number, index, outcome, round_, weak in entries
+        ]
+        told = len(self.stage.history)
+        skipped: list[str] = []
+        self.both(
+            lambda: self.stage.settle(reports),
+            lambda now: skipped.extend(self.model.judge_batch(entries, now)),
+        )
+        seen = [self.stage.decoder.decode(v["reason"]).name for v in self.skips(told)]
+        assert seen == skipped
+        self.reached.update(f"skipped {name}" for name in seen)
+        for number in {number for number, *_ in entries}:
+            self.compare_job(number)
+
+    def skips(self, since: int) -> list[dict[str, Any]]:
+        """Entries of batches that the contract passed over."""
+        return [v for name, v, _ in self.stage.history[since:] if name == "BatchEntrySkipped"]
 
     def expire_execution(self, number: int, index: int) -> None:
         self.both(

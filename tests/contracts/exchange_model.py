@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 ONE = 256
@@ -42,6 +43,9 @@ def log2_odds(a: int, b: int) -> int:
 class Refused(Exception):  # noqa: N818 - it says what happens, not that the model erred
     """What the contract must refuse, by the name of its error."""
 
+
+Entry = tuple[int, int, int, int, bool]
+"""A report of a batch: job, execution, outcome, round, weak."""
 
 NONE, QUEUED, ACTIVE, SETTLED, FAILED, CANCELLED, EXPIRED = range(7)
 ALLOCATED, COMMITTED, UNDECIDED, ACCEPTED, REJECTED, FRAUDULENT, ENDED = range(1, 8)
@@ -232,6 +236,18 @@ class Model:
             self.slash(e.processor, FRAUD_MULTIPLE * job.fee, self.treasury)
         if job.open:
             self.advance(job, now)
+
+    def judge_batch(self, entries: Sequence[Entry], now: int) -> list[str]:
+        """Why entries were skipped, in order; refused where nothing is left."""
+        skipped = []
+        for number, index, outcome, round_, weak in entries:
+            try:
+                self.judge(number, index, outcome, weak, round_, now)
+            except Refused as refusal:
+                skipped.append(str(refusal))
+        if len(skipped) == len(entries):
+            raise Refused("ResultVerifierNothingSettled")
+        return skipped
 
     def record(self, processor: int, outcome: int, weak: bool, now: int) -> None:
         p = self.processors[processor]

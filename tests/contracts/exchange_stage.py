@@ -59,6 +59,7 @@ REPORT = (
     "Report(uint64 job,uint8 execution,uint8 round,uint8 outcome,uint8 flags,int64 score,int64 threshold,"
     "bytes32 evidence,uint32 era)"
 )
+BATCH = "Batch(Report[] reports)" + REPORT
 CAPABILITY = (
     "Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,"
     "uint32 layersPerSecond,uint32 readoutError,"
@@ -397,6 +398,11 @@ class Stage:
         domain = self.domain(self.verifier, "QCRS ResultVerifier")
         return keccak(b"\x19\x01" + domain + self.report_hash(report))
 
+    def batch_digest(self, reports: Sequence[tuple[Any, ...]]) -> bytes:
+        hashes = keccak(b"".join(self.report_hash(report) for report in reports))
+        struct = keccak(keccak(text=BATCH) + hashes)
+        return keccak(b"\x19\x01" + self.domain(self.verifier, "QCRS ResultVerifier") + struct)
+
     def certification_digest(self, c: tuple[Any, ...]) -> bytes:
         capability = keccak(encode(["bytes32"] + ["uint256"] * 9, [keccak(text=CAPABILITY), *c[4]]))
         kinds = ["bytes32", "uint32", "uint32", "uint32", "uint40", "bytes32", "bytes32"]
@@ -486,6 +492,11 @@ class Stage:
         report = self.report(job, execution, outcome, **changes)
         bitmap, signatures = self.sign(self.report_digest(report))
         return self.verifier.send("reportVerdict", report, bitmap, signatures, by=self.who.stranger)
+
+    def settle(self, reports: Sequence[tuple[Any, ...]]) -> Done:
+        """A batch, signed by a quorum and relayed by a stranger."""
+        bitmap, signatures = self.sign(self.batch_digest(reports))
+        return self.verifier.send("settleBatch", list(reports), bitmap, signatures, by=self.who.stranger)
 
     # -- sums -------------------------------------------------------------------------------------
 

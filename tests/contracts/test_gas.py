@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from council_stage import DELAY_S, council, signature, vote_digest
 from eth_utils.crypto import keccak
-from exchange_stage import ACCEPT, ALLOCATION, CREDIT, Stage, spent
+from exchange_stage import ACCEPT, ALLOCATION, CREDIT, Processor, Stage, spent
 from key_owner import Owner, parts
 
 from qcrs.identity import XmssKey
@@ -32,6 +32,7 @@ LIMITS = {
     "commit": 42_000,
     "verdict 5 of 7 and settlement": 98_000,
     "verdict 5 of 7, settlement and refund": 98_000,
+    "batch of 64, each": 30_000,
     "life cycle": 330_000,
     "register with a key": 165_000,
     "unbond with a key": 125_000,
@@ -60,6 +61,7 @@ def measure(stage: Stage) -> dict[str, int]:
     p = stage.register(2)
     gas["certify 5 of 7, first"] = stage.certify(p.id).gas
     gas["certify 5 of 7, repeat"] = stage.certify(p.id, epoch=2).gas
+    gas["batch of 64, each"] = batch(stage, p, 64)
 
     def fill(flows: int) -> None:
         for flow in range(flows):
@@ -103,6 +105,21 @@ def measure(stage: Stage) -> dict[str, int]:
     steps = ("submit", "allocate among 16 flows", "commit", "verdict 5 of 7, settlement and refund")
     gas["life cycle"] = sum(gas[step] for step in steps)
     return gas | decisions(stage)
+
+
+def batch(stage: Stage, p: Processor, size: int) -> int:
+    """One of many jobs of one processor that a batch settles, each with a refund; nothing of it stays."""
+    snapshot, known = stage.tester.take_snapshot(), len(stage.history)
+    stage.allocator.send("submitMany", [stage.request()] * size, by=stage.who.clients[0])
+    jobs = []
+    while len(jobs) < size:
+        jobs.append(stage.allocate(p).one("JobAllocated")["job"])
+        stage.commit(p, jobs[-1])
+    done = stage.settle([stage.report(job, 0, ACCEPT) for job in jobs])
+    assert len(done.of("JobClosed")) == size
+    stage.tester.revert_to_snapshot(snapshot)
+    del stage.history[known:]
+    return -(-done.gas // size)
 
 
 def decisions(stage: Stage) -> dict[str, int]:

@@ -21,6 +21,7 @@ from exchange_model import (
     QUEUED,
     REJECTED,
     UNDECIDED,
+    Entry,
 )
 from exchange_stage import CREDIT, Stage
 from hypothesis import HealthCheck, settings
@@ -31,7 +32,8 @@ WEIGHTS = {
     "submit": 5,
     "allocate": 8,
     "commit": 7,
-    "judge": 8,
+    "judge": 6,
+    "judge_batch": 3,
     "expire_execution": 2,
     "expire": 1,
     "cancel": 1,
@@ -113,12 +115,24 @@ class Drawn(RuleBasedStateMachine):
         if found := self.any_execution(rng, ALLOCATED):
             self.pair.commit(*found)
 
-    def draw_judge(self, rng: random.Random) -> None:
+    def any_report(self, rng: random.Random) -> Entry | None:
         if found := self.any_execution(rng, COMMITTED, UNDECIDED, REJECTED):
             number, index = found
             runs = self.pair.model.jobs[number].executions[index : index + 1]
             round_ = (runs[0].reports if runs else 0) + (rng.random() < 0.1)
-            self.pair.judge(number, index, rng.choice((1, 1, 1, 2, 2, 3, 4)), round_, weak=rng.random() < 0.5)
+            return number, index, rng.choice((1, 1, 1, 2, 2, 3, 4)), round_, rng.random() < 0.5
+        return None
+
+    def draw_judge(self, rng: random.Random) -> None:
+        if report := self.any_report(rng):
+            number, index, outcome, round_, weak = report
+            self.pair.judge(number, index, outcome, round_, weak=weak)
+
+    def draw_judge_batch(self, rng: random.Random) -> None:
+        """Some of the reports meet an execution that another of the batch has just judged."""
+        found = [report for _ in range(rng.randint(1, 4)) if (report := self.any_report(rng))]
+        if found:
+            self.pair.judge_batch(found)
 
     def draw_expire_execution(self, rng: random.Random) -> None:
         if found := self.any_execution(rng, ALLOCATED, COMMITTED):
