@@ -62,7 +62,7 @@ _VERIFIER: dict[str, str] = {
     "Conflict": "an oracle must not judge its own processor; leave its signature out",
     "NothingSettled": "the batch is empty, or all of its reports are late or taken already; look at the jobs",
     "NoEquivocation": "give two reports on one execution, round and era with different outcomes",
-    "BadSignature": "give compact signatures with a low s, both by one oracle; a batch's hashes follow its signature",
+    "BadSignature": "give compact signatures with a low s, both by one oracle; a batch's hashes follow",
     "NotOracle": "the signer was no oracle of the report's era",
     "ProofUsed": "this misconduct was already punished",
     "NotChallengeable": "challenge a verdict inside its window, and an execution that has one",
