@@ -18,7 +18,7 @@ from typing import Any
 
 from qcrs.chain import bindings
 from qcrs.chain.abi import Event, Parameter, Struct, decode_log
-from qcrs.chain.networks import Chain, Log
+from qcrs.chain.networks import Block, Chain, Log
 from qcrs.errors import ChainError
 
 __all__ = ["EventIndex", "EventRow"]
@@ -149,19 +149,20 @@ class EventIndex:
             head = self.chain.block()
             if head.hash == self._seen:
                 return 0  # one request while nothing happens
-            self._rewind()
+            if head.parent != self._seen:
+                self._rewind()  # a child of the last head undoes nothing
             added = 0
             while (first := self.cursor + 1) <= head.number - self.confirmations:
-                read = self._read(first, min(head.number - self.confirmations, first + self._span - 1))
+                read = self._read(first, min(head.number - self.confirmations, first + self._span - 1), head)
                 if read is None:
                     return added  # blocks changed meanwhile; the next call finds out which
                 added += read
             self._seen = head.hash
             return added
 
-    def _read(self, first: int, last: int) -> int | None:
+    def _read(self, first: int, last: int, head: Block) -> int | None:
         """Store the events of some blocks and move the cursor, all or nothing (`None`)."""
-        hash_ = self.chain.block_hash(last)
+        hash_ = head.hash if last == head.number else self.chain.block_hash(last)
         try:
             logs = self.chain.logs(first, last, self.contracts.values())
         except ChainError:

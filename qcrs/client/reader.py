@@ -199,6 +199,15 @@ class Reader:
         now = self.chain.now()
         return [self._processor(history, entry, now) for entry in history.processors.values()]
 
+    def name_of(self, entry: Processor) -> str:
+        """What a processor calls itself in its document."""
+        return str(self.document(entry.metadata).get("name") or f"processor-{entry.id}")
+
+    def number_of(self, name: str) -> int | None:
+        """The number of the first processor of this name, None while none has registered."""
+        processors = list(self.history().processors.values())
+        return next((entry.id for entry in processors if self.name_of(entry) == name), None)
+
     def processor(self, number: int) -> ProcessorInfo:
         """One processor; `BackendError` when there is none of this number."""
         history = self.history()
@@ -220,7 +229,7 @@ class Reader:
         )
         return ProcessorInfo(
             id=entry.id,
-            name=str(metadata.get("name") or f"processor-{entry.id}"),
+            name=self.name_of(entry),
             provider=view.provider,
             operator=view.operator,
             qubits=view.qubits,

@@ -23,7 +23,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qcrs.chain.embedded import DEFAULT_ACCOUNTS, DEFAULT_CHAIN_ID, DEVELOPMENT_MNEMONIC, EmbeddedChain
 from qcrs.chain.jsonrpc import RpcMethods, handle
@@ -39,9 +41,11 @@ _PARSE_ERROR = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
-def application(chain: EmbeddedChain, executor: ThreadPoolExecutor) -> FastAPI:
-    """The web application: one path that takes JSON-RPC requests and batches of them."""
-    app = FastAPI(title="QCRS embedded chain", openapi_url=None)
+def application(chain: EmbeddedChain, executor: ThreadPoolExecutor) -> ASGIApp:
+    """The web application: one path that takes JSON-RPC requests and batches of them.
+
+    Without a router: a network asks thousands of small questions, and each would pass through its layers.
+    """
     # Accounts that everybody knows may sign here, as on every development node; a private chain's may not.
     methods = RpcMethods(chain, signing=chain.mnemonic == DEVELOPMENT_MNEMONIC)
 
@@ -56,8 +60,7 @@ def application(chain: EmbeddedChain, executor: ThreadPoolExecutor) -> FastAPI:
         result = handle(methods, request)
         return b"" if result is None else json.dumps(result, separators=(",", ":")).encode()
 
-    @app.post("/")
-    async def rpc(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         refusal = _refusal(request)
         if refusal is not None:
             return refusal
@@ -67,11 +70,22 @@ def application(chain: EmbeddedChain, executor: ThreadPoolExecutor) -> FastAPI:
         answered = await asyncio.get_running_loop().run_in_executor(executor, answer, body)
         return Response(answered, media_type="application/json")
 
-    return app
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return application
 
 
 def _refusal(request: Request) -> Response | None:
-    """Why a request is not answered: it came from a web page or under a name that is not this machine's."""
+    """Why a request is not answered.
+
+    It is no call, or it came from a web page or under a name that is not this machine's.
+    """
+    if request.url.path != "/":
+        return Response("JSON-RPC is at /", status_code=404)
+    if request.method != "POST":
+        return Response("JSON-RPC comes by POST", status_code=405, headers={"Allow": "POST"})
     host = request.headers.get("host", "").rsplit(":", 1)[0]
     if host not in _LOOPBACK:
         return Response("this chain answers on the loopback interface only", status_code=403)

@@ -74,6 +74,19 @@ def examples() -> Path:
     return Path(__file__).resolve().parents[2] / "examples" / "circuits"
 
 
+def read_examples(names: tuple[str, ...]) -> dict[str, Unit]:
+    """Programs of the folder, read in the limited child."""
+    from qcrs.client.program import Unit
+    from qcrs.sandbox import program_sandbox, read_program
+
+    with program_sandbox() as sandbox:
+        texts = {name: (examples() / f"{name}.qasm").read_bytes() for name in names}
+        return {
+            name: Unit(read_program(data, sandbox=sandbox, name=name)[0], SHOTS)
+            for name, data in texts.items()
+        }
+
+
 @dataclass(slots=True)
 class _Run:
     """One demonstration in progress."""
@@ -83,34 +96,19 @@ class _Run:
     plan: Plan
     keep: bool
     say: Callable[[str], None]
+    shared: Unit
     entangled_job: int = 0
-    shared: list[Unit] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
     killed_job: int = 0
     told: set[tuple[int, str]] = field(default_factory=set)
     over: threading.Event = field(default_factory=threading.Event)
 
-    def submit(self, programs: tuple[str, ...]) -> None:
-        """Read every program in the limited child and submit each as a job of its own.
-
-        Then the union's node starts, beside the rest.
-        """
-        from qcrs.client.program import Unit
+    def submit(self, programs: dict[str, Unit]) -> None:
+        """Submit each program as a job of its own; then the union's node starts, beside the rest."""
         from qcrs.client.views import JobOptions
-        from qcrs.sandbox import program_sandbox, read_program
 
-        with program_sandbox() as sandbox:
-            jobs = []
-            for name in programs:
-                data = (examples() / f"{name}.qasm").read_bytes()
-                circuit = read_program(data, sandbox=sandbox, name=name)[0]
-                options = JobOptions(
-                    declared_seconds=DECLARED_S, deadline_seconds=DEADLINE_S, max_executions=3
-                )
-                jobs.append(([Unit(circuit, SHOTS)], options, name))
-            data = (examples() / f"{ENTANGLED}.qasm").read_bytes()
-            self.shared = [Unit(read_program(data, sandbox=sandbox, name=ENTANGLED)[0], ENTANGLED_SHOTS)]
-        ids = self.exchange.submit_many(jobs)
+        options = JobOptions(declared_seconds=DECLARED_S, deadline_seconds=DEADLINE_S, max_executions=3)
+        ids = self.exchange.submit_many([([unit], options, name) for name, unit in programs.items()])
         self.names = dict(zip(ids, programs, strict=True))
         self.say(f"• {len(ids)} jobs submitted, {SHOTS} shots each, fees in escrow")
         self.network.start_node(next(one for one in self.plan.nodes if one.name == UNION))
@@ -119,13 +117,13 @@ class _Run:
         """Give the union its job as soon as it is registered; the oracles' questions come after it."""
         if self.entangled_job:
             return
-        union = next((one.id for one in self.exchange.processors() if one.name == UNION), None)
+        union = self.exchange.number_of(UNION)
         if union is None:
             return
         from qcrs.client.views import JobOptions
 
         options = JobOptions(declared_seconds=ENTANGLED_S, deadline_seconds=DEADLINE_S, target=union)
-        self.entangled_job = self.exchange.submit(self.shared, options, note=ENTANGLED)
+        self.entangled_job = self.exchange.submit([self.shared], options, note=ENTANGLED)
         self.names[self.entangled_job] = f"{ENTANGLED} shared"
         self.say(f"• {ENTANGLED} submitted to alice and bob together, {ENTANGLED_SHOTS} shots")
 
@@ -133,7 +131,7 @@ class _Run:
         """Kill the victim as soon as it runs a job; in a thread of its own, since a run takes a second."""
         from qcrs.chain.bindings import ExecutionState
 
-        victim = next(one.id for one in self.exchange.processors() if one.name == VICTIM)
+        victim = self.exchange.number_of(VICTIM)
         while not self.over.wait(STRIKE_S):
             jobs = self.exchange.history().jobs
             for number, name in list(self.names.items()):
@@ -147,7 +145,8 @@ class _Run:
     def look(self) -> list[JobInfo]:
         """All jobs; says what is new of them."""
         self.share()
-        infos = [self.exchange.job(job, gas=False) for job in self.names]
+        ours = {info.id: info for info in self.exchange.jobs(client=self.exchange.address)}
+        infos = [ours[job] for job in self.names]
         for info in infos:
             if info.id == self.entangled_job and info.status.final and not self.keep:
                 self.network.processes.stop([UNION])  # its part is done; the rest has the machine
@@ -209,11 +208,13 @@ def run_demo(
         with network.processes.exclusive():
             network.up(plan)
             say(f"• {plan.oracles} oracles and {len(plan.nodes)} nodes start; processors are measured")
+            programs = read_examples(QUICK if quick else PROGRAMS)
             network.await_certified({node.name for node in plan.nodes if not node.later})
-            run = _Run(network, network.exchange("client"), plan, keep, say)
+            shared = replace(programs[ENTANGLED], shots=ENTANGLED_SHOTS)
+            run = _Run(network, network.exchange("client"), plan, keep, say, shared)
             striker = threading.Thread(target=run.strike, name="striker", daemon=True)
             striker.start()
-            run.submit(QUICK if quick else PROGRAMS)
+            run.submit(programs)
             vote = DemoVote(network, say)
             vote.propose()
             run.follow(DEADLINE_S + 30)

@@ -279,16 +279,19 @@ class LocalNetwork:
         end = time.monotonic() + seconds
         missing = set(names)
         while missing:
-            for processor in exchange.processors():
-                if processor.name in missing and not processor.operational:
-                    missing.discard(processor.name)
-                    self._say(f"• {processor.name} is {'retired' if processor.retired else 'suspended'}")
-                elif processor.name in missing and processor.certified and processor.capability:
-                    missing.discard(processor.name)
-                    found = processor.capability
+            for entry in list(exchange.history().processors.values()):
+                name = exchange.name_of(entry)
+                if name not in missing:
+                    continue
+                if entry.retired or entry.suspended:
+                    missing.discard(name)
+                    self._say(f"• {name} is {'retired' if entry.retired else 'suspended'}")
+                elif entry.capability and exchange.processor(entry.id).certified:
+                    missing.discard(name)
+                    found = entry.capability
                     layered, readout = found.error_per_layered_gate * 1e-9, found.readout_error * 1e-9
                     self._say(
-                        f"• {processor.name} certified: {processor.qubits} qubits, "
+                        f"• {name} certified: {entry.qubits} qubits, "
                         f"error per layered gate {layered:.2e}, readout {readout:.2e}, "
                         f"QV 2^{found.log2_quantum_volume}, GHZ {found.ghz_width}"
                     )

@@ -189,8 +189,8 @@ def reported(network: Any, desk: Any, change: Callable[[dict[str, Any]], None]) 
     put = network.store.put
 
     def lying(data: bytes) -> str:
-        value = json.loads(data) if data.startswith(b"{") else {}
-        if value.get("qcrs") == "evidence/1":
+        if b'"qcrs":"evidence/1"' in data:  # all else is sealed: any bytes at all
+            value = json.loads(data)
             change(value)
             data = canonical_json(value)
         return str(put(data))

@@ -64,6 +64,7 @@ class Republic:
         )
         self.before: Deployment = deploy(chain, self.deployer, parameters=DeployParameters(supply=supply))
         self.deployment = hand_over(chain, self.deployer, self.before, self.bodies)
+        self.later(2)  # votes count from the second after they were given
         self.senders: dict[str, Sender] = {}
 
     def fund(self, account: LocalAccount) -> None:

@@ -6,7 +6,6 @@ from itertools import combinations
 from math import sqrt
 from typing import Any
 
-import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 
@@ -97,14 +96,11 @@ def test_a_proof_is_of_one_block_one_job_and_one_key() -> None:
 
 @pytest.fixture
 def unit() -> Unit:
-    """Four qubits in layers of random rotations."""
-    rng = np.random.default_rng(4)
+    """A GHZ state, whose honest result leaves no test undecided."""
     circuit = QuantumCircuit(4, 4)
-    for layer in range(4):
-        for q in range(4):
-            circuit.u(*rng.uniform(0, 2 * np.pi, 3), q)
-        for q in range(3 if layer < 3 else 0):
-            circuit.cz(q, q + 1)
+    circuit.h(0)
+    for q in range(3):
+        circuit.cx(q, q + 1)
     circuit.measure(range(4), range(4))
     return Unit(lower(circuit).document, 4000)
 
