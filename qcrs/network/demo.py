@@ -21,7 +21,7 @@ from qcrs.config.home import Home
 from qcrs.errors import JobTimeoutError
 from qcrs.network.demo_vote import DemoVote
 from qcrs.network.local import LocalNetwork
-from qcrs.network.plan import UNION, Plan, demo_plan
+from qcrs.network.plan import MEMBERS, UNION, Plan, demo_plan
 from qcrs.network.summing import summarise
 from qcrs.report import Summary, write
 
@@ -97,6 +97,7 @@ class _Run:
     keep: bool
     say: Callable[[str], None]
     shared: Unit
+    united: bool = False
     entangled_job: int = 0
     names: dict[int, str] = field(default_factory=dict)
     killed_job: int = 0
@@ -104,28 +105,32 @@ class _Run:
     over: threading.Event = field(default_factory=threading.Event)
 
     def submit(self, programs: dict[str, Unit]) -> None:
-        """Submit each program as a job of its own; then the union's node starts, beside the rest."""
+        """Submit each program as a job of its own."""
         from qcrs.client.views import JobOptions
 
-        options = JobOptions(declared_seconds=DECLARED_S, deadline_seconds=DEADLINE_S, max_executions=3)
+        options = JobOptions(declared_seconds=DECLARED_S, deadline_seconds=DEADLINE_S, max_executions=4)
         ids = self.exchange.submit_many([([unit], options, name) for name, unit in programs.items()])
-        self.names = dict(zip(ids, programs, strict=True))
+        self.names |= zip(ids, programs, strict=True)
         self.say(f"• {len(ids)} jobs submitted, {SHOTS} shots each, fees in escrow")
-        self.network.start_node(next(one for one in self.plan.nodes if one.name == UNION))
 
     def share(self) -> None:
-        """Give the union its job as soon as it is registered; the oracles' questions come after it."""
-        if self.entangled_job:
-            return
+        """Start the union's node once its members are registered, and give it its job once it is itself.
+
+        The oracles' questions to it come after that.
+        """
+        if not self.united:
+            self.united = all(self.exchange.number_of(name) for name in MEMBERS)
+            if self.united:
+                self.network.start_node(next(one for one in self.plan.nodes if one.name == UNION))
         union = self.exchange.number_of(UNION)
-        if union is None:
+        if union is None or self.entangled_job:
             return
         from qcrs.client.views import JobOptions
 
         options = JobOptions(declared_seconds=ENTANGLED_S, deadline_seconds=DEADLINE_S, target=union)
         self.entangled_job = self.exchange.submit([self.shared], options, note=ENTANGLED)
         self.names[self.entangled_job] = f"{ENTANGLED} shared"
-        self.say(f"• {ENTANGLED} submitted to alice and bob together, {ENTANGLED_SHOTS} shots")
+        self.say(f"• {ENTANGLED} submitted to {' and '.join(MEMBERS)} together, {ENTANGLED_SHOTS} shots")
 
     def strike(self) -> None:
         """Kill the victim as soon as it runs a job; in a thread of its own, since a run takes a second."""
@@ -209,9 +214,9 @@ def run_demo(
             network.up(plan)
             say(f"• {plan.oracles} oracles and {len(plan.nodes)} nodes start; processors are measured")
             programs = read_examples(QUICK if quick else PROGRAMS)
-            network.await_certified({node.name for node in plan.nodes if not node.later})
             shared = replace(programs[ENTANGLED], shots=ENTANGLED_SHOTS)
             run = _Run(network, network.exchange("client"), plan, keep, say, shared)
+            network.await_certified({node.name for node in plan.nodes if not node.later}, meanwhile=run.share)
             striker = threading.Thread(target=run.strike, name="striker", daemon=True)
             striker.start()
             run.submit(programs)

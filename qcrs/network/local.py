@@ -273,7 +273,9 @@ class LocalNetwork:
 
         return Exchange.connect(self.home, account=account)
 
-    def await_certified(self, names: set[str], seconds: float = 300.0) -> None:
+    def await_certified(
+        self, names: set[str], seconds: float = 300.0, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         """Wait until these processors hold a certificate, but for those taken off; says each as it comes."""
         exchange = self.exchange()
         end = time.monotonic() + seconds
@@ -295,6 +297,7 @@ class LocalNetwork:
                         f"error per layered gate {layered:.2e}, readout {readout:.2e}, "
                         f"QV 2^{found.log2_quantum_volume}, GHZ {found.ghz_width}"
                     )
+            meanwhile()
             self.check_alive()
             if time.monotonic() > end:
                 raise NetworkError(

@@ -13,12 +13,13 @@ from pathlib import Path
 from qcrs.errors import ConfigError
 from qcrs.types import CREDIT
 
-__all__ = ["UNION", "NodePlan", "Plan", "demo_plan", "local_plan", "union_of"]
+__all__ = ["MEMBERS", "UNION", "NodePlan", "Plan", "demo_plan", "local_plan", "union_of"]
 
 BODIES = ("allocation", "certification", "security", "standards", "dispute")
 """The five councils; heavy modules below know them as `qcrs.chain.handover.COUNCILS`, and a test compares."""
+MEMBERS = ("alice", "bob")
 UNION = "together"
-"""Name of the demonstration's union of two processors."""
+"""The demonstration's union of two processors, and who they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def demo_plan() -> Plan:
             NodePlan("carol", "fake:FakeNairobiV2", 1300),
             NodePlan("mallory", "qcrs.attackers:attack?kind=test_aware&qubits=14", 2400),
             NodePlan("dave", "aer:noisy-a?qubits=14", 2400),
-            NodePlan(UNION, union_of("alice:3,bob:3:2"), 1300, parallel=1, later=True),
+            NodePlan(UNION, union_of(f"{MEMBERS[0]}:3,{MEMBERS[1]}:3:2"), 1300, parallel=1, later=True),
         ),
         grace_s=4,
         handover_s=10,
