@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from qcrs.config.home import Home
 from qcrs.errors import JobTimeoutError
 from qcrs.network.demo_vote import DemoVote
-from qcrs.network.local import LocalNetwork
+from qcrs.network.local import CHAIN, LocalNetwork
 from qcrs.network.plan import MEMBERS, UNION, Plan, demo_plan
 from qcrs.network.summing import summarise
 from qcrs.report import Summary, write
@@ -226,6 +226,8 @@ def run_demo(
             run.over.set()
             striker.join()
             voted = vote.finish(out)
+            if not keep:  # what follows needs the chain and the store alone
+                network.processes.stop([name for name in network.processes.all() if name != CHAIN])
             summary = summarise(
                 run.exchange, run.names, cheat=CHEAT, killed=(VICTIM, run.killed_job),
                 entangled=run.entangled_job, seconds=time.monotonic() - started, shots=SHOTS, say=say,
