@@ -13,13 +13,23 @@ import re
 from itertools import accumulate
 
 from qcrs.errors import InputError
-from qcrs.types.canonical import Json, canonical_json
+from qcrs.types.canonical import Json, spelled
 
 __all__ = ["MAX_DEPTH", "json_depth", "parse_canonical"]
 
 MAX_DEPTH = 200
 """Deepest nesting of lists and objects in a document."""
 
+def _no_float(text: str) -> None:
+    raise InputError(
+        "canonical documents hold no floats",
+        field="document",
+        value=text,
+        solution="store an integer and put its unit into the key, as in error_nano",
+    )
+
+
+_DECODER = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # possessive and always matching: linear time
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = [1 if code in b"[{" else -1 for code in range(256)]
@@ -40,8 +50,8 @@ def parse_canonical(data: bytes, *, max_depth: int = MAX_DEPTH) -> Json:
             solution="it was not written by this software, or its control flow is nested too deeply",
         )
     try:
-        value: Json = json.loads(data)
-        same = canonical_json(value) == data
+        value: Json = _DECODER.decode(data.decode())
+        same = spelled(value) == data
     except (ValueError, RecursionError) as error:  # UnicodeError and InputError are ValueErrors
         raise InputError(f"a document is not canonical JSON: {error}", field="document") from error
     if not same:
