@@ -1,4 +1,4 @@
-"""Checking what a quorum signed: the signatures of a report, read from the transaction that brought it.
+"""Checking what a quorum signed: a report's signatures, alone or in a batch, read from its transaction.
 
 Source: NatSpec of `IResultVerifier` and `IOracleQuorum`; EIP-712; ERC-2098.
 """
@@ -11,46 +11,79 @@ from dataclasses import dataclass
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from qcrs.client.trail import report_struct_hash
+from qcrs.client.trail import batch_struct_hash, report_struct_hash
 from qcrs.sealing import keccak256
 
-__all__ = ["SignedReport", "read_report_call", "recover", "report_digest", "signature_problems"]
+__all__ = [
+    "ReportFields",
+    "SignedReports",
+    "batch_digest",
+    "read_report_call",
+    "recover",
+    "report_digest",
+    "signature_problems",
+]
 
 _DOMAIN = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _REPORT = "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)"
-_SELECTOR = keccak256(f"reportVerdict({_REPORT},uint256,bytes)".encode())[:4]
+_ALONE = keccak256(f"reportVerdict({_REPORT},uint256,bytes)".encode())[:4]
+_BATCH = keccak256(f"settleBatch({_REPORT}[],uint256,bytes)".encode())[:4]
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+
+ReportFields = tuple[int | bytes, ...]
+"""A report's nine fields in the contract's order."""
 
 
 @dataclass(frozen=True, slots=True)
-class SignedReport:
-    """A report as it was relayed: its nine fields in the contract's order, and who signed."""
+class SignedReports:
+    """Reports as they were relayed, and who signed them: one alone, or a batch signed once."""
 
-    fields: tuple[int | bytes, ...]
+    reports: tuple[ReportFields, ...]
+    batch: bool
     bitmap: int
     signatures: bytes
 
+    def digest(self, *, chain_id: int, verifier: str) -> bytes:
+        """What the signatures are over."""
+        if self.batch:
+            return batch_digest(self.reports, chain_id=chain_id, verifier=verifier)
+        return report_digest(self.reports[0], chain_id=chain_id, verifier=verifier)
 
-def read_report_call(data: bytes) -> SignedReport | None:
-    """The report in a transaction's input; None where it is another call."""
-    if data[:4] != _SELECTOR:
+
+def read_report_call(data: bytes) -> SignedReports | None:
+    """The reports in a transaction's input; None where it is another call."""
+    batch = data[:4] == _BATCH
+    if not batch and data[:4] != _ALONE:
         return None
     try:
-        fields, bitmap, signatures = decode([_REPORT, "uint256", "bytes"], data[4:])
+        found, bitmap, signatures = decode([_REPORT + "[]" * batch, "uint256", "bytes"], data[4:])
     except DecodingError:
         return None
-    return SignedReport(tuple(fields), bitmap, signatures)
+    reports = tuple(tuple(fields) for fields in (found if batch else (found,)))
+    return SignedReports(reports, batch, bitmap, signatures)
 
 
-def report_digest(fields: Sequence[int | bytes], *, chain_id: int, verifier: str) -> bytes:
-    """What oracles sign for a report."""
+def _struct_hash(fields: Sequence[int | bytes]) -> bytes:
     names = ("job", "execution", "report_round", "outcome", "flags", "score", "threshold", "evidence", "era")
-    struct = report_struct_hash(**dict(zip(names, fields, strict=True)))  # type: ignore[arg-type]  # by position
+    return report_struct_hash(**dict(zip(names, fields, strict=True)))  # type: ignore[arg-type]  # by position
+
+
+def _typed(struct: bytes, chain_id: int, verifier: str) -> bytes:
     domain = encode(
         ["bytes32", "bytes32", "bytes32", "uint256", "address"],
         [_DOMAIN, keccak256(b"QCRS ResultVerifier"), keccak256(b"1"), chain_id, verifier],
     )
     return keccak256(b"\x19\x01" + keccak256(domain) + struct)
+
+
+def report_digest(fields: Sequence[int | bytes], *, chain_id: int, verifier: str) -> bytes:
+    """What oracles sign for a report."""
+    return _typed(_struct_hash(fields), chain_id, verifier)
+
+
+def batch_digest(reports: Sequence[Sequence[int | bytes]], *, chain_id: int, verifier: str) -> bytes:
+    """What oracles sign for a batch of reports, in this order."""
+    return _typed(batch_struct_hash([_struct_hash(fields) for fields in reports]), chain_id, verifier)
 
 
 def recover(digest: bytes, signature: bytes) -> str | None:
@@ -70,8 +103,8 @@ def recover(digest: bytes, signature: bytes) -> str | None:
         return None
 
 
-def signature_problems(found: SignedReport, digest: bytes, signers: Sequence[str]) -> list[str]:
-    """What is wrong with the signatures of a report; empty when 2f + 1 distinct signers of the era signed."""
+def signature_problems(found: SignedReports, digest: bytes, signers: Sequence[str]) -> list[str]:
+    """What is wrong with the signatures; empty when 2f + 1 distinct signers of the era signed."""
     indices = [index for index in range(found.bitmap.bit_length()) if found.bitmap >> index & 1]
     needed = 2 * (len(signers) - 1) // 3 + 1
     problems = []

@@ -17,7 +17,7 @@ from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.history import Execution, Job, Verdict
 from qcrs.client.identities import OracleIdentity
 from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
-from qcrs.client.quorum import read_report_call, report_digest, signature_problems
+from qcrs.client.quorum import read_report_call, signature_problems
 from qcrs.client.reader import Reader
 from qcrs.client.registered import registered_device
 from qcrs.client.standing import Standing, audited_rate_ppm, measure_from, standing_of
@@ -130,15 +130,16 @@ class Recheck:
         self.report.add(
             subject,
             "report as signed",
-            found.fields == fields and found.bitmap == verdict.signers,
-            f"the transaction brought {found.fields}, the event says {fields}",
+            fields in found.reports and found.bitmap == verdict.signers,
+            f"the transaction brought {found.reports}, the event says {fields}"[:1000],
         )
         signers = list(self.reader.contracts.quorum.signers_of(verdict.era))
-        digest = report_digest(found.fields, chain_id=chain.chain_id, verifier=verifier)
+        digest = found.digest(chain_id=chain.chain_id, verifier=verifier)
         problems = signature_problems(found, digest, signers)
         count = found.bitmap.bit_count()
+        what = f" on a batch of {len(found.reports)}" if found.batch else ""
         self.report.add(
-            subject, f"{count} signatures of era {verdict.era}", not problems, "; ".join(problems)
+            subject, f"{count} signatures of era {verdict.era}{what}", not problems, "; ".join(problems)
         )
 
     # ----------------------------------------------------------------- evidence

@@ -39,6 +39,7 @@ __all__ = [
     "Place",
     "SealedJob",
     "SealedResult",
+    "batch_topic",
     "beacon_topic",
     "certify_topic",
     "commitment_of",
@@ -96,6 +97,11 @@ def beacon_topic(job: int, execution: int) -> str:
 def report_topic(job: int, execution: int, report_round: int) -> str:
     """Where oracles mail proposals and signatures of one report round."""
     return f"report/{job}/{execution}/{report_round}"
+
+
+def batch_topic(job: int, execution: int, report_round: int) -> str:
+    """Where oracles mail batches whose first report is of this round."""
+    return f"batch/{job}/{execution}/{report_round}"
 
 
 def opening_topic(job: int) -> str:

@@ -9,18 +9,29 @@ Source: NatSpec of `IComputationAllocator`, "The trail", and of `IResultVerifier
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from eth_abi.abi import encode
 
 from qcrs.circuits.drbg import keccak
 
-__all__ = ["StepKind", "chain_step", "report_struct_hash", "start", "submitted_data", "word"]
+__all__ = [
+    "StepKind",
+    "batch_struct_hash",
+    "chain_step",
+    "report_struct_hash",
+    "start",
+    "submitted_data",
+    "word",
+]
 
-_REPORT_TYPE = keccak(
+_REPORT_TEXT = (
     b"Report(uint64 job,uint8 execution,uint8 round,uint8 outcome,uint8 flags,int64 score,int64 threshold,"
     b"bytes32 evidence,uint32 era)"
 )
+_REPORT_TYPE = keccak(_REPORT_TEXT)
+_BATCH_TYPE = keccak(b"Batch(Report[] reports)" + _REPORT_TEXT)
 _REQUEST_TYPE = "(uint16,uint32,uint16,uint16,uint8,uint8,uint8,uint8,uint32,uint40,bytes32)"
 
 
@@ -78,3 +89,8 @@ def report_struct_hash(
         _REPORT_TYPE, job, execution, report_round, outcome, flags, score, threshold, evidence, era,
     ]  # fmt: skip
     return keccak(encode(types, values))
+
+
+def batch_struct_hash(reports: Sequence[bytes]) -> bytes:
+    """The EIP-712 struct hash of a batch, from those of its reports in order."""
+    return keccak(_BATCH_TYPE + keccak(b"".join(reports)))

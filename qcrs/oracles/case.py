@@ -20,6 +20,7 @@ from qcrs.client.history import Execution, Job
 from qcrs.client.participant import Participant
 from qcrs.client.sealed import opening_topic, release_topic, seal_release
 from qcrs.errors import InputError, QCRSError
+from qcrs.oracles.batches import Batches, BatchPolicy
 from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.dossier import Dossier, Missing
 from qcrs.oracles.identity import OracleKeys
@@ -49,6 +50,7 @@ class OracleSettings:
     peer: float = 60.0
     blob: float = 20.0
     waits: Waits = field(default_factory=Waits)
+    batch: BatchPolicy = field(default_factory=BatchPolicy)
 
 
 @dataclass(slots=True)
@@ -64,9 +66,11 @@ class Desk:
     announced: Callable[[int], bool]
     """Whether certifying oracles announced a job as theirs."""
     watch: Watch = field(init=False)
+    batches: Batches = field(init=False)
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.party, self.ledger, self.note)
+        self.batches = Batches(self.party, self.settings.batch, self.settings.waits, self.note)
 
 
 class Case:
@@ -94,6 +98,13 @@ class Case:
                 self._release(execution)
             elif self._to_judge(execution):
                 self._judge(execution)
+
+    def rounds(self) -> list[ReportRound]:
+        """The rounds whose report is not on chain yet, as far as they have begun."""
+        era = self._desk.party.era
+        waiting = {(run.index, len(run.verdicts)) for run in self.job.executions if self._to_judge(run)}
+        found = self._rounds.items()
+        return [one for (index, number, _, of), (_, one) in found if of == era and (index, number) in waiting]
 
     # ----------------------------------------------------------------- release
 
@@ -222,6 +233,7 @@ class Case:
                 era,
                 desk.settings.waits,
                 desk.note,
+                desk.batches.holds,
             )
             self._rounds[key] = (judging, report)
         judging, report = self._rounds[key]

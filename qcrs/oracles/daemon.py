@@ -102,6 +102,7 @@ class Oracle:
         signers = self._signers()
         if self.party.address not in signers:
             return
+        self._guarded("batches", self._batch)
         for case in list(self._cases.values()):
             self._guarded(f"job {case.number}", case.advance)
             if self._guarded(f"closing {case.number}", case.close):
@@ -110,6 +111,9 @@ class Oracle:
         self._guarded("housekeeping", partial(self._house.tick, jobs, signers.index(self.party.address)))
         self._guarded("certifying", self.certifier.tick)
         self.bench.forget()
+
+    def _batch(self) -> None:
+        self._desk.batches.tick([one for case in self._cases.values() for one in case.rounds()])
 
     def _signers(self) -> list[str]:
         era = self.party.era

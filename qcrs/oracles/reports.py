@@ -3,7 +3,8 @@
 The oracle of rank 0 proposes at once; each next rank a while later, if nothing it could sign has come. An
 oracle signs every proposal whose outcome is its own and whose score is within 10⁻³ of its own, and never two
 outcomes for one (job, execution, round, era). Whoever sees 2f + 1 signatures under one report may relay it;
-they do so by rank too, so that usually one transaction is sent.
+they do so by rank too, so that usually one transaction is sent. A report that waits for others to be relayed
+together with it (`qcrs.oracles.batches`) is held back that long.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from qcrs.oracles.signing import bitmap_of, sign_digest
 from qcrs.store.mail import MailReader
 from qcrs.types import Json, cid_to_digest, digest_to_cid, parse_canonical
 
-__all__ = ["Judgement", "Judging", "ReportRound", "Waits"]
+__all__ = ["Judgement", "Judging", "ReportRound", "Waits", "report_body", "report_from"]
 
 SCORE_TOLERANCE = 1_000
 """Largest difference of scores, in 1e-6, under which a foreign proposal is signed."""
@@ -86,6 +87,8 @@ class ReportRound:
     era: int
     waits: Waits
     note: Callable[..., None]
+    held: Callable[[bytes], bool]
+    """Whether the report of this digest waits for a batch."""
     _since: float = 0.0
     _reader: MailReader | None = None
     _proposals: dict[bytes, _Proposal] = field(default_factory=dict)
@@ -116,6 +119,7 @@ class ReportRound:
         if own is None:
             return
         self._since = self._since or time.monotonic()
+        self._relay()
         self._collect()
         for proposal in list(self._proposals.values()):
             if self._index not in proposal.signatures and not proposal.refused:
@@ -124,7 +128,18 @@ class ReportRound:
         waited = time.monotonic() - self._since
         if not mine and waited >= self.rank * self.waits.propose:
             self._propose(own)
-        self._relay()
+
+    def signed(self) -> dict[bytes, Report]:
+        """The reports that we have signed, by their digests."""
+        found = self._proposals.items()
+        return {digest: one.report for digest, one in found if self._index in one.signatures}
+
+    def complete(self) -> bytes | None:
+        """The digest of the report that we and a quorum have signed, if there is one."""
+        for digest, proposal in self._proposals.items():
+            if self._index in proposal.signatures and len(proposal.signatures) >= self.threshold:
+                return digest
+        return None
 
     @property
     def _index(self) -> int:
@@ -227,8 +242,8 @@ class ReportRound:
     # ----------------------------------------------------------------- relaying
 
     def _relay(self) -> None:
-        for proposal in self._proposals.values():
-            if len(proposal.signatures) < self.threshold:
+        for digest, proposal in self._proposals.items():
+            if len(proposal.signatures) < self.threshold or self.held(digest):
                 continue
             now = time.monotonic()
             proposal.complete_since = proposal.complete_since or now
@@ -253,7 +268,8 @@ def _facts(evidence: Json) -> Json:
     return {key: value for key, value in evidence.items() if key not in measured}
 
 
-def _body(report: Report, signature: bytes) -> dict[str, Json]:
+def report_body(report: Report) -> dict[str, Json]:
+    """A report as mail carries it."""
     return {
         "job": str(report.job),
         "execution": report.execution,
@@ -264,12 +280,11 @@ def _body(report: Report, signature: bytes) -> dict[str, Json]:
         "threshold": report.threshold,
         "evidence": report.evidence.hex(),
         "era": report.era,
-        "signature": signature.hex(),
     }
 
 
-def _read(body: dict[str, Json]) -> tuple[Report, bytes]:
-    read = Reader(body, None)
+def report_from(read: Reader) -> Report:
+    """The report in a mail's words; `InputError` or `ValueError` where it is malformed."""
     report = Report(
         job=int(read.text("job")),
         execution=read.integer("execution", 0, 255),
@@ -281,8 +296,20 @@ def _read(body: dict[str, Json]) -> tuple[Report, bytes]:
         evidence=bytes.fromhex(read.text("evidence")),
         era=read.integer("era", 1, 2**32 - 1),
     )
+    if len(report.evidence) != 32 or not 0 <= report.job < 2**64:
+        raise InputError("a report's evidence or job number is out of range", field="evidence")
+    return report
+
+
+def _body(report: Report, signature: bytes) -> dict[str, Json]:
+    return {**report_body(report), "signature": signature.hex()}
+
+
+def _read(body: dict[str, Json]) -> tuple[Report, bytes]:
+    read = Reader(body, None)
+    report = report_from(read)
     signature = bytes.fromhex(read.text("signature"))
     read.close()
-    if len(report.evidence) != 32 or len(signature) != 64:
-        raise InputError("a report's evidence or signature has the wrong length", field="signature")
+    if len(signature) != 64:
+        raise InputError("a report's signature has the wrong length", field="signature")
     return report, signature

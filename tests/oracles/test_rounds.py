@@ -1,7 +1,8 @@
-"""Rounds among oracles: audits, liars, silence, forged mail, and what was never taken."""
+"""Rounds among oracles: audits, liars, silence, forged mail, what was never taken, and reports in batches."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,19 @@ import pytest
 
 from qcrs.chain.bindings import ExecutionState, JobState, Outcome
 from qcrs.client.program import Unit
-from qcrs.client.sealed import beacon_topic, certify_topic, report_topic
+from qcrs.client.sealed import batch_topic, beacon_topic, certify_topic, report_topic
 from qcrs.client.verify import verify_job
 from qcrs.client.views import JobOptions
+from qcrs.errors import InputError
 from qcrs.oracles import judging, reports
+from qcrs.oracles.batches import Batches, BatchPolicy
 from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.ledger import Ledger
 from qcrs.store import ContentStore, Mailbox
 
 GOOD = "aer:noisy-a?qubits=4"
 Stage = Any
+Gate = Callable[[Stage, list[int]], None]
 
 
 def open_job(stage: Stage, unit: Unit, **options: Any) -> int:
@@ -173,6 +177,98 @@ def test_a_certificate_is_renewed_before_it_ends(stage: Stage) -> None:
     stage.embedded.mine()
     stage.until(lambda: stage.exchange.history().processors[number].epoch == 2, "a second certificate")
     assert stage.exchange.history().processors[number].certified_until > until
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """From then on no oracle tells its judgements on these jobs before it has all of them."""
+
+    def gate(stage: Stage, jobs: list[int]) -> None:
+        honest = judging.CaseJudging.own
+        known: dict[str, set[int]] = {oracle.party.address: set() for oracle in stage.oracles.values()}
+
+        def own(self: judging.CaseJudging) -> Any:
+            found, mine = honest(self), known[self.party.address]
+            if found is not None:
+                mine.add(self.dossier.job.id)
+            return found if all(known[one] >= set(jobs) for one in known) else None
+
+        monkeypatch.setattr(judging.CaseJudging, "own", own)
+
+    return gate
+
+
+def open_jobs(stage: Stage, unit: Unit, count: int) -> list[int]:
+    """Targeted jobs of one node, whose results it has all committed to."""
+    options = JobOptions(
+        declared_seconds=100, deadline_seconds=3000, target=stage.number_of("good"), max_executions=1
+    )
+    return [stage.exchange.submit([unit], options) for _ in range(count)]
+
+
+def test_jobs_that_are_ready_together_settle_in_one_transaction(
+    stage: Stage, program: Unit, together: Gate
+) -> None:
+    stage.certify(good=GOOD)
+    jobs = open_jobs(stage, program, 3)
+    together(stage, jobs)
+    found = [settled(stage, number) for number in jobs]
+    assert {job.state for job in found} == {JobState.SETTLED}
+    transactions = {job.executions[0].verdicts[0].transaction for job in found}
+    assert len(transactions) < len(jobs)
+    assert sum(stage.said(name, "relayed a batch") for name in stage.oracles) >= 1
+    stage.until(
+        lambda: all(o.ledger.is_done(f"opening/{n}") for o in stage.oracles.values() for n in jobs), "opened"
+    )
+    batched = 0
+    for number in jobs:
+        report = verify_job(stage.exchange, number)
+        assert report.ok, [check for check in report.checks if not check.ok]
+        batched += any("on a batch of" in check.name for check in report.checks)
+    assert batched >= 2
+
+
+def test_an_oracle_signs_no_batch_with_a_report_that_it_did_not_sign(
+    stage: Stage, program: Unit, together: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that judges one of the jobs otherwise stays away from its batch; the others settle all of them."""
+    stage.certify(good=GOOD)
+    jobs = open_jobs(stage, program, 2)
+    liar, honest = stage.oracles["oracle-2"], judging.CaseJudging._judge
+
+    def lie(self: judging.CaseJudging, *inputs: Any) -> Any:
+        found = honest(self, *inputs)
+        if found is None or self.party is not liar.party or self.dossier.job.id != jobs[1]:
+            return found
+        return replace(found, outcome=int(Outcome.REJECT))
+
+    monkeypatch.setattr(judging.CaseJudging, "_judge", lie)
+    together(stage, jobs)
+    found = [settled(stage, number) for number in jobs]
+    assert {job.state for job in found} == {JobState.SETTLED}
+    assert found[1].executions[0].verdicts[0].signers == 0b1011
+    mails = Mailbox(ContentStore(stage.network.store)).reader(batch_topic(jobs[0], 0, 0)).poll()
+    assert liar.party.address not in {mail.sender for mail in mails}
+
+
+def test_where_no_batch_comes_about_each_report_goes_alone(
+    stage: Stage, program: Unit, together: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.certify(good=GOOD)
+    for oracle in stage.oracles.values():
+        monkeypatch.setattr(oracle._desk.batches, "_policy", BatchPolicy(patience=0.5))
+    monkeypatch.setattr(Batches, "_sign", lambda *_: None)
+    jobs = open_jobs(stage, program, 2)
+    together(stage, jobs)
+    found = [settled(stage, number) for number in jobs]
+    assert {job.state for job in found} == {JobState.SETTLED}
+    assert len({job.executions[0].verdicts[0].transaction for job in found}) == 2
+
+
+@pytest.mark.parametrize(("least", "most"), [(1, 8), (3, 2), (2, 65)])
+def test_a_batch_has_bounds(least: int, most: int) -> None:
+    with pytest.raises(InputError, match="2 to 64"):
+        BatchPolicy(least, most)
 
 
 def test_the_first_outcome_signed_is_the_only_one_even_after_a_crash(tmp_path: Path) -> None:
