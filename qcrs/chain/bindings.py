@@ -34,7 +34,9 @@ __all__ = [
     "ERRORS",
     "EVENTS",
     "EntanglementCoordinator",
+    "Epoch",
     "EpochRecord",
+    "EpochSettlement",
     "ExchangeGovernor",
     "ExchangeTimelock",
     "ExecutionState",
@@ -310,6 +312,18 @@ class CorrectionRecord(Struct):
     logical_error_per_round: int
 
     FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("family", "bytes32"), Parameter("distance", "uint16"), Parameter("rounds", "uint32"), Parameter("code_hash", "bytes32"), Parameter("syndrome_root", "bytes32"), Parameter("shots", "uint64"), Parameter("failures", "uint64"), Parameter("logical_error_per_round", "uint64"))
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch(Struct):
+    """The contracts' struct `Epoch`."""
+
+    number: int
+    era: int
+    root: bytes
+    results: bytes
+
+    FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("number", "uint64"), Parameter("era", "uint32"), Parameter("root", "bytes32"), Parameter("results", "bytes32"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -2625,6 +2639,186 @@ class EntanglementCoordinator(Binding):
         return self._prepare("withdraw", "f3fef3a3", (Parameter("to", "address"), Parameter("amount", "uint256")), (), (to, amount))
 
 
+class EpochSettlement(Binding):
+    """Escrows, one root an epoch, cumulative claims. The rules are written out in IEpochSettlement."""
+
+    NAME: ClassVar[str] = "EpochSettlement"
+
+    @dataclass(frozen=True, slots=True)
+    class Claimed(Event):
+        """`amount` of the client's escrow is the provider's now; `claimed` in all."""
+
+        client: str
+        provider: str
+        epoch: int
+        amount: int
+        claimed: int
+
+        CONTRACT: ClassVar[str] = "EpochSettlement"
+        NAME: ClassVar[str] = "Claimed"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("b1d4385ecd3141af50fa0a127f22b5476f2ffd998a3c089c395c0cf7714ab318")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("client", "address", indexed=True), Parameter("provider", "address", indexed=True), Parameter("epoch", "uint64", indexed=True), Parameter("amount", "uint256"), Parameter("claimed", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class Collected(Event):
+        """A provider took out what it had claimed from a client's escrow."""
+
+        client: str
+        provider: str
+        to: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EpochSettlement"
+        NAME: ClassVar[str] = "Collected"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("79f14dbc87f91353937e4e02c8d3c5c2fa9e64ffed508cd3cb49ee20bc826c9a")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("client", "address", indexed=True), Parameter("provider", "address", indexed=True), Parameter("to", "address"), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class EIP712DomainChanged(Event):
+        """`EIP712DomainChanged()`."""
+
+
+        CONTRACT: ClassVar[str] = "EpochSettlement"
+        NAME: ClassVar[str] = "EIP712DomainChanged"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = ()
+
+    @dataclass(frozen=True, slots=True)
+    class EpochCommitted(Event):
+        """The root of an epoch is posted. `signers` is the bitmap."""
+
+        epoch: int
+        root: bytes
+        results: bytes
+        signers: int
+
+        CONTRACT: ClassVar[str] = "EpochSettlement"
+        NAME: ClassVar[str] = "EpochCommitted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("291e5863d90c9175e5a05ac8b87c1bdca8b0fbb135e437774e428848785e8f18")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("epoch", "uint64", indexed=True), Parameter("root", "bytes32"), Parameter("results", "bytes32"), Parameter("signers", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class ExitStarted(Event):
+        """A client leaves; its escrow is free from `availableAt` on."""
+
+        client: str
+        available_at: int
+
+        CONTRACT: ClassVar[str] = "EpochSettlement"
+        NAME: ClassVar[str] = "ExitStarted"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("01a0482a0ee94cc6934ed27ebdceb169e89c2f9386a05a25b75c75b14c4ee562")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("client", "address", indexed=True), Parameter("available_at", "uint40"))
+
+    @dataclass(frozen=True, slots=True)
+    class Exited(Event):
+        """A client took back the rest of its escrow."""
+
+        client: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EpochSettlement"
+        NAME: ClassVar[str] = "Exited"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("920bb94eb3842a728db98228c375ff6b00c5bc5a54fac6736155517a0a20a61a")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("client", "address", indexed=True), Parameter("amount", "uint256"))
+
+    @dataclass(frozen=True, slots=True)
+    class Funded(Event):
+        """An escrow grew."""
+
+        client: str
+        from_: str
+        amount: int
+
+        CONTRACT: ClassVar[str] = "EpochSettlement"
+        NAME: ClassVar[str] = "Funded"
+        TOPIC: ClassVar[bytes] = bytes.fromhex("3b5083eec1a1116c56de5d6841cff8efc6a0aec9850e836ec509d6ce024ea561")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("client", "address", indexed=True), Parameter("from_", "address", indexed=True), Parameter("amount", "uint256"))
+
+    def credit(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The credit token."""
+        call = self._prepare("CREDIT", "e688013f", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def exit_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Time between the announcement of an exit and the exit."""
+        call = self._prepare("EXIT_DELAY", "9d82ba25", (), (Parameter("value0", "uint40"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def quorum(self, *, block: int | str = "latest", sender: str | None = None) -> str:
+        """The oracle quorum."""
+        call = self._prepare("QUORUM", "2e80d9b6", (), (Parameter("value0", "address"),), ())
+        result: str = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def claim(self, epoch: int, client: str, provider: str, cumulative: int, index: int, proof: tuple[bytes, ...]) -> Call:
+        """Claims what a client owes a provider by the root of `epoch`. By anyone. `index`: the leaf's place in the tree. Returns `amount`: what was moved."""
+        return self._prepare("claim", "08b959ad", (Parameter("epoch", "uint64"), Parameter("client", "address"), Parameter("provider", "address"), Parameter("cumulative", "uint128"), Parameter("index", "uint256"), Parameter("proof", "bytes32[]")), (Parameter("amount", "uint256"),), (epoch, client, provider, cumulative, index, proof))
+
+    def claimed_of(self, client: str, provider: str, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
+        """What a provider has claimed from a client's escrow in all, and taken out of that."""
+        call = self._prepare("claimedOf", "9cf00275", (Parameter("client", "address"), Parameter("provider", "address")), (Parameter("claimed", "uint256"), Parameter("collected", "uint256")), (client, provider))
+        result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def collect(self, clients: tuple[str, ...], to: str) -> Call:
+        """Pays to `to` what the caller has claimed from these clients' escrows."""
+        return self._prepare("collect", "42b1689d", (Parameter("clients", "address[]"), Parameter("to", "address")), (Parameter("amount", "uint256"),), (clients, to))
+
+    def commit_epoch(self, epoch: Epoch, results: tuple[bytes, ...], bitmap: int, signatures: bytes) -> Call:
+        """Posts the next epoch's root, signed by 2f + 1 oracles of the current era. By anyone. `results`: the epoch's result hashes, or none where they are kept elsewhere."""
+        return self._prepare("commitEpoch", "b0be1600", (Parameter("epoch", "(uint64,uint32,bytes32,bytes32)", Epoch), Parameter("results", "bytes32[]"), Parameter("bitmap", "uint256"), Parameter("signatures", "bytes")), (), (epoch, results, bitmap, signatures))
+
+    def eip712_domain(self, *, block: int | str = "latest", sender: str | None = None) -> tuple[bytes, str, str, int, str, bytes, tuple[int, ...]]:
+        """returns the fields and values that describe the domain separator used by this contract for EIP-712 signature."""
+        call = self._prepare("eip712Domain", "84b0196e", (), (Parameter("fields", "bytes1"), Parameter("name", "string"), Parameter("version", "string"), Parameter("chain_id", "uint256"), Parameter("verifying_contract", "address"), Parameter("salt", "bytes32"), Parameter("extensions", "uint256[]")), ())
+        result: tuple[bytes, str, str, int, str, bytes, tuple[int, ...]] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def epoch_count(self, *, block: int | str = "latest", sender: str | None = None) -> int:
+        """Epochs posted so far."""
+        call = self._prepare("epochCount", "829965cc", (), (Parameter("value0", "uint64"),), ())
+        result: int = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def epoch_digest(self, epoch: Epoch, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """The digest that oracles sign for an epoch."""
+        call = self._prepare("epochDigest", "0c2fb8a6", (Parameter("epoch", "(uint64,uint32,bytes32,bytes32)", Epoch),), (Parameter("value0", "bytes32"),), (epoch,))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def escrow_of(self, client: str, *, block: int | str = "latest", sender: str | None = None) -> tuple[int, int]:
+        """A client's escrow, and when it is free to leave; 0 where no exit is started."""
+        call = self._prepare("escrowOf", "e038c3da", (Parameter("client", "address"),), (Parameter("amount", "uint256"), Parameter("available_at", "uint40")), (client,))
+        result: tuple[int, int] = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def exit(self) -> Call:
+        """Pays the rest of the caller's escrow out, after its delay."""
+        return self._prepare("exit", "e9fad8ee", (), (Parameter("amount", "uint256"),), ())
+
+    def fund(self, client: str, amount: int) -> Call:
+        """Takes `amount` of the caller's credit (ERC-20 allowance) into the escrow of `client`."""
+        return self._prepare("fund", "7b1837de", (Parameter("client", "address"), Parameter("amount", "uint256")), (), (client, amount))
+
+    def leaf_of(self, client: str, provider: str, cumulative: int, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """The leaf of a pair and its sum."""
+        call = self._prepare("leafOf", "4b710fd6", (Parameter("client", "address"), Parameter("provider", "address"), Parameter("cumulative", "uint128")), (Parameter("value0", "bytes32"),), (client, provider, cumulative))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def root_of(self, epoch: int, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """The root of an epoch; 0 if there is none."""
+        call = self._prepare("rootOf", "9d7384d9", (Parameter("epoch", "uint64"),), (Parameter("value0", "bytes32"),), (epoch,))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+    def start_exit(self) -> Call:
+        """Starts the caller's exit, or its delay anew."""
+        return self._prepare("startExit", "c10d42a5", (), (), ())
+
+
 class ExchangeGovernor(Binding):
     """The consortia's vote. The rules are written out in IExchangeGovernor."""
 
@@ -4498,6 +4692,7 @@ CONTRACTS: dict[str, type[Binding]] = {
     "Council": Council,
     "DisputeCourt": DisputeCourt,
     "EntanglementCoordinator": EntanglementCoordinator,
+    "EpochSettlement": EpochSettlement,
     "ExchangeGovernor": ExchangeGovernor,
     "ExchangeTimelock": ExchangeTimelock,
     "OracleQuorum": OracleQuorum,
@@ -4585,6 +4780,13 @@ EVENTS: dict[tuple[str, bytes], type[Event]] = {
     ("EntanglementCoordinator", EntanglementCoordinator.SessionCompleted.TOPIC): EntanglementCoordinator.SessionCompleted,
     ("EntanglementCoordinator", EntanglementCoordinator.SessionOpened.TOPIC): EntanglementCoordinator.SessionOpened,
     ("EntanglementCoordinator", EntanglementCoordinator.Withdrawn.TOPIC): EntanglementCoordinator.Withdrawn,
+    ("EpochSettlement", EpochSettlement.Claimed.TOPIC): EpochSettlement.Claimed,
+    ("EpochSettlement", EpochSettlement.Collected.TOPIC): EpochSettlement.Collected,
+    ("EpochSettlement", EpochSettlement.EIP712DomainChanged.TOPIC): EpochSettlement.EIP712DomainChanged,
+    ("EpochSettlement", EpochSettlement.EpochCommitted.TOPIC): EpochSettlement.EpochCommitted,
+    ("EpochSettlement", EpochSettlement.ExitStarted.TOPIC): EpochSettlement.ExitStarted,
+    ("EpochSettlement", EpochSettlement.Exited.TOPIC): EpochSettlement.Exited,
+    ("EpochSettlement", EpochSettlement.Funded.TOPIC): EpochSettlement.Funded,
     ("ExchangeGovernor", ExchangeGovernor.EIP712DomainChanged.TOPIC): ExchangeGovernor.EIP712DomainChanged,
     ("ExchangeGovernor", ExchangeGovernor.LateQuorumVoteExtensionSet.TOPIC): ExchangeGovernor.LateQuorumVoteExtensionSet,
     ("ExchangeGovernor", ExchangeGovernor.ProposalCanceled.TOPIC): ExchangeGovernor.ProposalCanceled,
@@ -4773,6 +4975,13 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("4b800e46"): ("ERC2612InvalidSigner", (Parameter("signer", "address"), Parameter("owner", "address"))),
     bytes.fromhex("ecd3f81e"): ("ERC5805FutureLookup", (Parameter("timepoint", "uint256"), Parameter("clock", "uint48"))),
     bytes.fromhex("6ff07140"): ("ERC6372InconsistentClock", ()),
+    bytes.fromhex("795400b9"): ("EpochSettlementBadNumber", (Parameter("number", "uint64"), Parameter("expected", "uint64"))),
+    bytes.fromhex("6ba95683"): ("EpochSettlementBadProof", (Parameter("epoch", "uint64"),)),
+    bytes.fromhex("e415f3e5"): ("EpochSettlementBadResults", (Parameter("found", "bytes32"), Parameter("expected", "bytes32"))),
+    bytes.fromhex("ab3b4cfb"): ("EpochSettlementNotAvailable", (Parameter("available_at", "uint40"),)),
+    bytes.fromhex("2921d767"): ("EpochSettlementNothingToClaim", (Parameter("claimed", "uint256"), Parameter("escrow", "uint256"))),
+    bytes.fromhex("cfb1e9cd"): ("EpochSettlementUnknownEpoch", (Parameter("epoch", "uint64"),)),
+    bytes.fromhex("ed25c85a"): ("EpochSettlementZeroAmount", ()),
     bytes.fromhex("d3af1e12"): ("ExchangeGovernorOutOfBounds", (Parameter("name", "bytes32"), Parameter("value", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("e619fe5b"): ("ExchangeTimelockOutOfBounds", (Parameter("delay", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("d6bda275"): ("FailedCall", ()),

@@ -30,6 +30,7 @@ DEPLOYED = (
     "Council",
     "DisputeCourt",
     "EntanglementCoordinator",
+    "EpochSettlement",
     "ExchangeGovernor",
     "ExchangeTimelock",
     "OracleQuorum",

@@ -1,4 +1,4 @@
-"""Putting the exchange on a chain: seven contracts that know each other, and who may govern them.
+"""Putting the exchange on a chain: eight contracts that know each other, and who may govern them.
 
 Four of them name each other as immutables, so their addresses are computed before they exist (CREATE:
 deployer and nonce) and checked after each step. One transaction then assigns every governed function to
@@ -48,6 +48,7 @@ ORDER = (
     "OracleQuorum",
     "ResultVerifier",
     "EntanglementCoordinator",
+    "EpochSettlement",
 )
 """The order of creation, which the computed addresses rest on."""
 
@@ -283,6 +284,7 @@ def constructor_arguments(
         "OracleQuorum": (manager, credit, verifier, deployer),
         "ResultVerifier": (manager, allocator, registry, quorum),
         "EntanglementCoordinator": (manager, credit, registry),
+        "EpochSettlement": (credit, quorum),
     }
 
 

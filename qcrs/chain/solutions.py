@@ -142,12 +142,23 @@ _COORDINATOR: dict[str, str] = {
     "BadCorrection": "correct the field of the record that is named",
 }
 
+_EPOCHS: dict[str, str] = {
+    "ZeroAmount": "give an amount above zero, and collect only what was claimed",
+    "BadNumber": "epochs follow each other; sign the next one",
+    "BadResults": "give the result hashes that the quorum signed, in their order",
+    "UnknownEpoch": "name an epoch that is posted",
+    "BadProof": "give the sum, the place and the proof of the epoch that is named",
+    "NothingToClaim": "this sum was claimed before, or the client's escrow is empty",
+    "NotAvailable": "announce the exit first, then wait until its delay is over",
+}
+
 EXCHANGE: dict[str, str] = {
     **{"ComputationAllocator" + name: text for name, text in _ALLOCATOR.items()},
     **{"ProcessorRegistry" + name: text for name, text in _REGISTRY.items()},
     **{"ResultVerifier" + name: text for name, text in _VERIFIER.items()},
     **{"OracleQuorum" + name: text for name, text in _QUORUM.items()},
     **{"Coordinator" + name: text for name, text in _COORDINATOR.items()},
+    **{"EpochSettlement" + name: text for name, text in _EPOCHS.items()},
     "ResourceCreditCapExceeded": "mint less: the supply has a cap",
 }
 """The remedy for each error."""

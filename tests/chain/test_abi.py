@@ -146,6 +146,7 @@ def test_every_refusal_of_the_exchange_has_a_remedy() -> None:
         "ResultVerifier",
         "OracleQuorum",
         "Coordinator",
+        "EpochSettlement",
         "ResourceCredit",
     )
     names = {name for name, _ in bindings.ERRORS.values() if name.startswith(prefixes)}

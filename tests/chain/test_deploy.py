@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 def test_everything_is_wired_and_the_deployer_governs(chain: Chain, accounts: list[LocalAccount]) -> None:
     lines: list[str] = []
     deployment = deploy(chain, accounts[7], say=lines.append, parameters=DeployParameters(supply=5 * CREDIT))
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert all(re.fullmatch(r"\w+\.\w+ +ok +block \d+ +gas +[\d,]+", line) for line in lines)
     deployment.check(chain)
     at = deployment.addresses

@@ -24,6 +24,7 @@ def artifacts() -> Mapping[str, Artifact]:
     config = load_config(ROOT / "brownie-config.yaml")
     domains = (
         "ComputationAllocator",
+        "EpochSettlement",
         "OracleQuorum",
         "ProcessorRegistry",
         "ResourceCredit",

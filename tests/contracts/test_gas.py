@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from council_stage import DELAY_S, council, signature, vote_digest
+from epoch_stage import Epochs
 from eth_utils.crypto import keccak
 from exchange_stage import ACCEPT, ALLOCATION, CREDIT, Processor, Stage, spent
 from key_owner import Owner, parts
@@ -33,6 +34,10 @@ LIMITS = {
     "verdict 5 of 7 and settlement": 98_000,
     "verdict 5 of 7, settlement and refund": 98_000,
     "batch of 64, each": 30_000,
+    "epoch root of 256 jobs, each": 350,
+    "epoch root of 256 jobs with their results, each": 1_500,
+    "claim of 1,024, first": 65_000,
+    "claim of 1,024, next": 48_000,
     "life cycle": 330_000,
     "register with a key": 165_000,
     "unbond with a key": 125_000,
@@ -122,6 +127,27 @@ def batch(stage: Stage, p: Processor, size: int) -> int:
     return -(-done.gas // size)
 
 
+def measure_epochs(stage: Stage) -> dict[str, int]:
+    """Roots over 1,024 sums and claims of depth 10, from the second epoch on."""
+    epochs, client = Epochs.on(stage), stage.who.clients[0]
+    epochs.contract.send("fund", client, 10 * CREDIT, by=client)
+    providers = [stage.who.providers[0], *(f"0x{n:040x}" for n in range(1, 1024))]
+    results = [keccak(text=f"result {n}") for n in range(256)]
+
+    def post(total: int, *given: bytes) -> int:
+        return epochs.post([(client, provider, total) for provider in providers], given).gas
+
+    post(1000)
+    plain, first = post(2000), epochs.claim(0).gas
+    full, following = post(3000, *results), epochs.claim(0).gas
+    return {
+        "epoch root of 256 jobs, each": -(-plain // 256),
+        "epoch root of 256 jobs with their results, each": -(-full // 256),
+        "claim of 1,024, first": first,
+        "claim of 1,024, next": following,
+    }
+
+
 def decisions(stage: Stage) -> dict[str, int]:
     """One decision of a council each: at once, by signatures, and after a delay."""
     body, target = council(stage), stage.allocator
@@ -173,7 +199,7 @@ def measure_keys(stage: Stage, keys: tuple[XmssKey, XmssKey]) -> dict[str, int]:
 def test_every_step_costs_what_is_recorded_and_at_most_its_limit(
     stage: Stage, keys: tuple[XmssKey, XmssKey]
 ) -> None:
-    gas = measure(stage) | measure_keys(stage, keys)
+    gas = measure(stage) | measure_keys(stage, keys) | measure_epochs(stage)
     if os.environ.get("QCRS_UPDATE_GAS"):
         FILE.write_text(json.dumps(dict(sorted(gas.items())), indent=2) + "\n", encoding="utf-8")
     recorded = json.loads(FILE.read_text(encoding="utf-8"))
