@@ -103,11 +103,12 @@ def node_run(
 ) -> None:
     """Take, run and hand over jobs until stopped; registers the processor when it is new."""
     from qcrs.node.daemon import run_node
+    from qcrs.node.devices import located
     from qcrs.node.registration import Registration
     from qcrs.node.worker import NodeSettings
 
     found, chosen, key = _key(home, account)
-    label = name or chosen
+    label, backend = name or chosen, located(backend)
     say(f"• node {label} of {key.address} on {backend}; log: {found.path('logs', f'node-{label}.jsonl')}")
     registration = Registration(label, backend, bond, claim_quality, account=chosen)
     run_node(
@@ -159,11 +160,12 @@ def processor_register(
     as_json: Json = False,
 ) -> None:
     """Publish a processor's description, bond, and register it; the same name twice is one processor."""
+    from qcrs.node.devices import located
     from qcrs.node.registration import Registration, node_sandbox
     from qcrs.node.registration import register as enter
 
     found, chosen, key = _key(home, account)
-    label = name or chosen
+    label, backend = name or chosen, located(backend)
     with node_sandbox(backend) as sandbox:
         sandbox.start()
         party = _party(found, key, f"node-{label}")

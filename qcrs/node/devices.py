@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -35,10 +36,12 @@ from qcrs.types import Json
 __all__ = [
     "CONTROL_FLOW",
     "NOISE",
+    "UNION_PREFIX",
     "Device",
     "Noise",
     "calibration",
     "couplings",
+    "located",
     "metadata",
     "open_device",
     "union_of",
@@ -48,7 +51,8 @@ if TYPE_CHECKING:
     from qcrs.node.together import Union
 
 NANO = 10**9
-
+UNION_PREFIX = "together:"
+"""Of specs that name a union of processors."""
 
 CONTROL_FLOW: Mapping[str, type] = {
     "if_else": IfElseOp,
@@ -197,11 +201,19 @@ def _open_aer(name: str, options: dict[str, str], spec: str) -> BackendV2:
     return PauliNoiseSimulator(name, _target(width, couplings(kind, width), noise), noise)
 
 
+def located(spec: str) -> str:
+    """The spec with the file that it may name as a whole path: children work in another folder."""
+    if not spec.startswith(UNION_PREFIX):
+        return spec
+    place, mark, query = spec.removeprefix(UNION_PREFIX).partition("?")
+    return UNION_PREFIX + str(Path(place).expanduser().resolve()) + mark + query
+
+
 def union_of(spec: str) -> Union:
     """The union that a spec `together:…` names."""
-    from qcrs.node.together import PREFIX, read_union
+    from qcrs.node.together import read_union
 
-    place, _, query = spec.removeprefix(PREFIX).partition("?")
+    place, _, query = spec.removeprefix(UNION_PREFIX).partition("?")
     options = _options(query, spec)
     found = read_union(place, options, _number)
     if options:

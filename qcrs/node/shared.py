@@ -18,7 +18,8 @@ from qcrs.client.participant import Participant
 from qcrs.client.quantum import sign_with_identity
 from qcrs.distributed.noise import BellDiagonal
 from qcrs.errors import EntanglementError, QCRSError
-from qcrs.node.together import PREFIX, Union, state_words
+from qcrs.node.devices import UNION_PREFIX
+from qcrs.node.together import Union, state_words
 from qcrs.sandbox import Limits, Sandbox
 from qcrs.together.agent import Agent
 from qcrs.together.conductor import Conductor, PartyLostError
@@ -53,7 +54,7 @@ def runner_of(party: Participant, sandbox: Sandbox, spec: str, journal: Journal)
     def alone(words: dict[str, Any], limits: Limits) -> bytes:
         return bytes(sandbox.call("qcrs.node.runner:run", canonical_json(words), limits))
 
-    if not spec.startswith(PREFIX):
+    if not spec.startswith(UNION_PREFIX):
         return alone
     return SharedRunner(party, sandbox, spec, journal, alone)
 

@@ -28,9 +28,8 @@ from qcrs.together.transcript import shares
 from qcrs.together.virtual import Laboratory, Link, Member, Task, VirtualProcessor
 from qcrs.types import Json, canonical_json, parse_canonical
 
-__all__ = ["PREFIX", "Union", "open_union", "read_union", "rehearse", "run", "state_words"]
+__all__ = ["Union", "open_union", "read_union", "rehearse", "run", "state_words"]
 
-PREFIX = "together:"
 CALIBRATION_PAIRS = 200
 EFFORT = Effort(tries=20, kept=2, moves=8_000)
 """Per structure: a job has many, and its time is limited."""

@@ -20,6 +20,7 @@ __all__ = ["MAX_DEPTH", "json_depth", "parse_canonical"]
 MAX_DEPTH = 200
 """Deepest nesting of lists and objects in a document."""
 
+
 def _no_float(text: str) -> None:
     raise InputError(
         "canonical documents hold no floats",

@@ -13,7 +13,7 @@ from qcrs.client.documents import FramesDocument, ResultDocument
 from qcrs.client.program import Unit, build_documents
 from qcrs.distributed.noise import BellDiagonal
 from qcrs.errors import BackendError, ConfigError, InputError
-from qcrs.node.devices import metadata, open_device, union_of
+from qcrs.node.devices import located, metadata, open_device, union_of
 from qcrs.node.together import rehearse, run, state_words
 from qcrs.together.plan import PlanDocument
 from qcrs.together.transcript import Share, counted, disagreements
@@ -101,3 +101,9 @@ def test_its_public_document_names_all_qubits() -> None:
 def test_a_union_that_cannot_be_is_said(spec: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         union_of(spec)
+
+
+def test_a_union_s_file_is_found_from_every_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PAIR.parent)
+    assert located(f"together:{PAIR.name}?members=alice:2") == f"together:{PAIR}?members=alice:2"
+    assert located("aer:noisy-a?qubits=5") == "aer:noisy-a?qubits=5"
