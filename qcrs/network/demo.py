@@ -36,6 +36,8 @@ CHEAT = "mallory"
 VICTIM = "dave"
 DECLARED_S = 12
 DEADLINE_S = 150
+EXECUTIONS = 4
+"""Paid for at most: a job may meet the node that is killed, the cheat and a second opinion on the way."""
 LAST_WORD_S = 20
 """Seconds for the fraud questions that are open when all jobs are closed; three times that for the first."""
 STRIKE_S = 0.05
@@ -108,7 +110,9 @@ class _Run:
         """Submit each program as a job of its own."""
         from qcrs.client.views import JobOptions
 
-        options = JobOptions(declared_seconds=DECLARED_S, deadline_seconds=DEADLINE_S, max_executions=4)
+        options = JobOptions(
+            declared_seconds=DECLARED_S, deadline_seconds=DEADLINE_S, max_executions=EXECUTIONS
+        )
         ids = self.exchange.submit_many([([unit], options, name) for name, unit in programs.items()])
         self.names |= zip(ids, programs, strict=True)
         self.say(f"• {len(ids)} jobs submitted, {SHOTS} shots each, fees in escrow")
@@ -199,6 +203,18 @@ class _Run:
             time.sleep(0.1)
 
 
+def _map(plan: Plan, summary: Summary) -> str:
+    """The network under the union, with the pairs that its channel delivered."""
+    from qcrs.node.devices import union_of
+    from qcrs.qnp.control import plan_all
+    from qcrs.report.qnp import network_map
+
+    topology = union_of(next(one.backend for one in plan.nodes if one.name == UNION)).topology
+    plans = plan_all(topology)
+    pairs = summary.entangled.pairs if summary.entangled else 0
+    return network_map(topology, plans, {one.spec.name: pairs for one in plans})
+
+
 def run_demo(
     home: Path | None, out: Path, *, quick: bool, keep: bool, say: Callable[[str], None]
 ) -> tuple[Summary, Path]:
@@ -225,7 +241,7 @@ def run_demo(
             run.follow(DEADLINE_S + 30)
             run.over.set()
             striker.join()
-            voted = vote.finish(out)
+            voted, voted_picture = vote.finish()
             if not keep:  # what follows needs the chain and the store alone
                 network.processes.stop([name for name in network.processes.all() if name != CHAIN])
             summary = summarise(
@@ -234,7 +250,7 @@ def run_demo(
             )  # fmt: skip
             run.exchange.close()
         summary = replace(summary, checks=(*summary.checks, voted))
-        report = write(summary, out)
+        report = write(summary, out, governance=voted_picture, network=_map(plan, summary))
         done = True
     except KeyboardInterrupt:
         done = True  # nobody wants to read the logs

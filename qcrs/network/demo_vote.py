@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qcrs.errors import NetworkError
@@ -51,8 +50,8 @@ class DemoVote:
         self.say(f"• {found.body.title}: two members vote to {WORDS}; the decision waits ({act.state})")
         commons.close()
 
-    def finish(self, out: Path) -> tuple[str, bool, str]:
-        """Execute it once it is ready, draw the bodies, and check what it did on chain."""
+    def finish(self) -> tuple[tuple[str, bool, str], str]:
+        """Execute it once it is ready; what it did on chain as a check, and a picture of the bodies."""
         from qcrs.chain import Sender
         from qcrs.client.wallet import Wallet
         from qcrs.governance import execute, matter
@@ -74,11 +73,12 @@ class DemoVote:
         act = execute(commons, self.ballot, Sender(commons.chain, wallet.load("client")))
         self.gas += act.gas
         after = self._drain(commons)
-        (out / "governance.svg").write_text(republic(overview(commons, everything=True)), encoding="utf-8")
+        picture = republic(overview(commons, everything=True))
         commons.close()
         self.say(f"• the decision is executed: Δ was {self.before:,} and is {after:,} qubit-seconds")
         figures = f"Δ {self.before:,} → {after:,} qubit-seconds, {self.gas:,} gas"
-        return "a council's vote changed a parameter, after its delay", waited and after == DRAIN, figures
+        check = ("a council's vote changed a parameter, after its delay", waited and after == DRAIN, figures)
+        return check, picture
 
     def _commons(self) -> Commons:
         from qcrs.chain import connect

@@ -48,8 +48,8 @@ def _ppm(value: int | None) -> str:
     return "–" if value is None else f"{value / 1e6:.3f}"
 
 
-def page(run: Summary) -> str:
-    """The whole report as HTML text."""
+def page(run: Summary, *, governance: str = "", network: str = "") -> str:
+    """The whole report as HTML text; pictures of the bodies and of the entangled network are given as SVG."""
     checks = "".join(
         f'<li><span class="{"ok" if holds else "bad"}">{"✓" if holds else "✗"}</span> {escape(claim)}'
         f"{': ' + escape(figures) if figures else ''}</li>"
@@ -164,10 +164,11 @@ def page(run: Summary) -> str:
             "<h2>Verdicts</h2>",
             charts.verdicts(run),
             as_table(verdicts),
-            *_entangled(run),
+            *_entangled(run, network),
             "<h2>Money</h2>",
             charts.money(run),
             as_table(money),
+            *(["<h2>Governance</h2>", governance] if governance else []),
             "<h2>Trails</h2><p>Check any of them with <code>qcrs verify JOB</code>.</p>",
             as_table(trails),
             "</html>\n",
@@ -175,7 +176,7 @@ def page(run: Summary) -> str:
     )
 
 
-def _entangled(run: Summary) -> list[str]:
+def _entangled(run: Summary, network: str) -> list[str]:
     """The section on what several processors computed together."""
     one = run.entangled
     if one is None:
@@ -196,16 +197,19 @@ def _entangled(run: Summary) -> list[str]:
     return [
         f"<h2>Computed together</h2><p>Job {one.job} on entangled processors; check it with "
         f"<code>qcrs session check {one.session}</code>.</p>",
+        network,
         table(["what", "value"], rows),
         f"<details><summary>held against chain and store</summary><ul>{wrong}{claims}</ul></details>",
     ]
 
 
-def write(run: Summary, folder: Path) -> Path:
-    """Write `report.html` and the four pictures into a folder; returns the page's path."""
+def write(run: Summary, folder: Path, **given: str) -> Path:
+    """Write `report.html` and its pictures, own and `given`, into a folder; returns the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in given.items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
     for name in charts.__all__:
         (folder / f"{name}.svg").write_text(getattr(charts, name)(run), encoding="utf-8")
     path = folder / "report.html"
-    path.write_text(page(run), encoding="utf-8")
+    path.write_text(page(run, **given), encoding="utf-8")
     return path

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from qcrs.config.home import Home
-from qcrs.network.demo import ENTANGLED, QUICK, run_demo
+from qcrs.network.demo import ENTANGLED, EXECUTIONS, QUICK, run_demo
 from qcrs.network.plan import demo_plan
 from qcrs.network.processes import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
-PAID_AT_MOST = 3
-"""Executions that the escrow of a demonstration's job covers."""
+
 SHARED = f"{ENTANGLED} shared"
 """The job for the union, which goes to one processor by name: one execution."""
 
@@ -38,7 +37,7 @@ def test_the_demonstration_holds_its_claims(tmp_path: Path) -> None:
     for job in summary.jobs:
         accepted = [run for run in job.executions if run.outcome == "accepted"]
         assert accepted, "a second one is there where an audit was drawn"
-        most = 1 if job.name == SHARED else PAID_AT_MOST
+        most = 1 if job.name == SHARED else EXECUTIONS
         assert {run.fee_paid for run in accepted} == {job.escrow // most}
         assert job.fee_paid + job.fee_refunded == job.escrow
     assert {processor.name for processor in summary.processors} == {n.name for n in demo_plan().nodes}

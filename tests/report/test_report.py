@@ -114,9 +114,11 @@ def test_empty_run_still_draws(run: Summary) -> None:
 
 
 def test_write_leaves_page_and_pictures(run: Summary, tmp_path: Path) -> None:
-    path = write(run, tmp_path / "out")
+    path = write(run, tmp_path / "out", governance="<svg>bodies</svg>")
     assert path.read_text().startswith("<!doctype html>")
-    assert sorted(p.name for p in path.parent.glob("*.svg")) == [f"{n}.svg" for n in sorted(charts.__all__)]
+    assert "<svg>bodies</svg>" in path.read_text()
+    names = sorted([*charts.__all__, "governance"])
+    assert sorted(p.name for p in path.parent.glob("*.svg")) == [f"{n}.svg" for n in names]
 
 
 def test_ticks_are_round_and_cover() -> None:
