@@ -190,7 +190,7 @@ def _entangled(run: Summary, network: str) -> list[str]:
         ("test rounds", one.test_rounds),
         ("error rate on X and Z", f"{one.qber_x_ppm / 1e4:.2f} %, {one.qber_z_ppm / 1e4:.2f} %"),
         ("fidelity attested by both ends", _ppm(one.fidelity_ppm)),
-        ("paid for the pairs", one.paid),
+        ("paid for the pairs (credits)", credits_text(one.paid)),
     ]
     claims = "".join(f'<li><span class="ok">✓</span> {escape(words)}</li>' for words in one.holds)
     wrong = "".join(f'<li><span class="bad">✗</span> {escape(words)}</li>' for words in one.problems)
