@@ -19,10 +19,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -218,22 +221,220 @@ def campaigns(output: str) -> list[Campaign]:
     ]
 
 
+def tool(name: str, requirements: Path) -> Path:
+    """The folder of programs of a tool's own environment, made from its pinned hashes where it is missing."""
+    home = CACHE / f"env-{name}"
+    stamp = home / ".stamp"
+    wanted = requirements.read_text()
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        uv = Path(sys.executable).parent / "uv"
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        install = [str(uv), "pip", "install", "--quiet", "--python", str(home / "bin" / "python")]
+        subprocess.run([*install, "--require-hashes", "-r", str(requirements)], check=True)
+        stamp.write_text(wanted)
+    return home / "bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One proof's name and whether it holds; of a canary it must not."""
+
+    name: str
+    holds: bool
+
+    @property
+    def right(self) -> bool:
+        """As it must be."""
+        return self.holds != self.name.startswith("check_canary_")
+
+
+def proofs(sources: Path = ROOT / "contracts", match: str = "") -> tuple[Run, list[Proof]]:
+    """Symbolic proofs by halmos; whatever it leaves unexplored makes the run fail."""
+    from qcrs.chain.solidity import compiler
+    from qcrs.config import load_config
+
+    programs = tool("halmos", SUITE / "proofs" / "requirements.txt")
+    version = load_config(ROOT / "brownie-config.yaml").compiler.version
+    with workspace("forge", sources) as folder, compiler(version) as solc:
+        paths = [str(programs), str(forge_binary().parent), os.environ.get("PATH", os.defpath)]
+        environment = os.environ | {
+            "PATH": os.pathsep.join(paths),
+            "QCRS_NODE_MODULES": str(ROOT / "node_modules"),
+            "FOUNDRY_PROFILE": "proofs",
+            "FOUNDRY_SOLC": str(solc),
+            "FOUNDRY_OFFLINE": "true",
+        }
+        report = folder / "proofs.json"
+        report.unlink(missing_ok=True)
+        command = ["halmos", "--forge-build-out", "out-proofs", "--function", "check_", "--no-status"]
+        command += ["--loop", "4", "--solver-timeout-branching", "500", "--solver-timeout-assertion", "120s"]
+        command += ["--json-output", str(report)] + (["--match-test", match] if match else [])
+        done = run([str(programs / "halmos"), *command[1:]], folder, environment)
+        if not report.is_file():
+            return done, []
+        results = json.loads(report.read_text())["test_results"]
+    found = [
+        Proof(one["name"].partition("(")[0], one["exitcode"] == 0)
+        for each in results.values()
+        for one in each
+    ]
+    wrong = "have not been fully explored" in " ".join(done.output.split()) or not all(
+        one.right for one in found
+    )
+    return Run(1 if wrong or not found else 0, done.output, done.seconds), found
+
+
+def slither(sources: Path = ROOT / "contracts") -> tuple[Run, list[str], list[str]]:
+    """Static analysis: findings of high and medium impact without a reason, and reasons without a finding."""
+    from qcrs.chain.solidity import compiler
+    from qcrs.config import load_config
+
+    programs = tool("slither", SUITE / "slither-requirements.txt")
+    version = load_config(ROOT / "brownie-config.yaml").compiler.version
+    with workspace("forge", sources) as folder, compiler(version) as solc:
+        names = sorted(
+            path.relative_to(folder).as_posix()
+            for path in (folder / "contracts").rglob("*.sol")
+            if "interfaces" not in path.parts
+        )
+        imports = "".join(f'import * as Part{i} from "./{name}";\n' for i, name in enumerate(names))
+        (folder / "All.sol").write_text(f"pragma solidity ^0.8.37;\n{imports}")
+        report = folder / "slither.json"
+        report.unlink(missing_ok=True)
+        command = [str(programs / "slither"), "All.sol", "--solc", str(solc), "--json", str(report)]
+        command += ["--solc-remaps", "@openzeppelin/=node_modules/@openzeppelin/"]
+        command += ["--solc-args", "--optimize --evm-version prague", "--filter-paths", "node_modules"]
+        command += ["--exclude-low", "--exclude-informational", "--exclude-optimization"]
+        done = run(command, folder, os.environ | {"QCRS_NODE_MODULES": str(ROOT / "node_modules")})
+        found = json.loads(report.read_text())["results"].get("detectors", [])
+    counts = Counter(_finding(one) for one in found)
+    names_found = {name if count == 1 else f"{name} ({count})" for name, count in counts.items()}
+    known = json.loads((SUITE / "slither.json").read_text())
+    reasons = {place: group["reason"] for group in known for place in group["findings"]}
+    fresh = sorted(names_found - set(reasons))
+    stale = sorted(set(reasons) - names_found)
+    return Run(1 if fresh or stale else 0, done.output, done.seconds), fresh, stale
+
+
+def _finding(found: Mapping[str, Any]) -> str:
+    """A finding by what it is about, without line numbers: `check: Contract.function` or its variable."""
+    names = []
+    for element in found["elements"]:
+        if element["type"] == "function":
+            parent = element["type_specific_fields"]["parent"]["name"]
+            names.append(f"{parent}.{element['name']}")
+        elif element["type"] == "variable":
+            parent = element["type_specific_fields"]["parent"]
+            names.append(f"{parent['name']}.{element['name']}")
+        if names:
+            break
+    return f"{found['check']}: {names[0] if names else found['description'][:60]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Lines, branches and functions of one source file: hit, of how many."""
+
+    source: str
+    lines: tuple[int, int]
+    branches: tuple[int, int]
+    functions: tuple[int, int]
+
+
+def coverage() -> tuple[Run, list[Covered]]:
+    """What of the contracts the forge suites reach."""
+    settings = {"QCRS_COVERAGE": "true", "FOUNDRY_PROFILE": "coverage"}
+    with workspace("forge") as folder:
+        report = folder / "lcov.info"
+        report.unlink(missing_ok=True)
+        command = ["coverage", "--ir-minimum", "--report", "lcov", "--report-file", str(report)]
+        done = forge(folder, [*command, "--no-match-coverage", "forge|proofs|node_modules"], settings)
+        return done, covered(report.read_text()) if report.is_file() else []
+
+
+def covered(lcov: str) -> list[Covered]:
+    """The counts in an lcov report."""
+    found = []
+    for record in lcov.split("end_of_record"):
+        fields = dict(line.split(":", 1) for line in record.strip().splitlines() if ":" in line)
+        if "SF" not in fields:
+            continue
+
+        def pair(hit: str, all_: str, fields: Mapping[str, str] = fields) -> tuple[int, int]:
+            return int(fields.get(hit, 0)), int(fields.get(all_, 0))
+
+        found.append(Covered(fields["SF"], pair("LH", "LF"), pair("BRH", "BRF"), pair("FNH", "FNF")))
+    return sorted(found, key=lambda one: one.source)
+
+
+def nightly(minutes: float = 10.0) -> int:
+    """The long campaign: a million acts in two processes with other seeds, and 100,000 inputs a property."""
+    half = NIGHT_CALLS // 2
+    with workspace("forge") as folder:
+        began = time.monotonic()
+        forge(folder, ["build"])
+        copies = [CACHE / f"night-{i}" for i in range(2)]
+        for copy in copies:
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(folder, copy, symlinks=True)
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda i: _night(copies[i], half, hex(0x1000 + i)), range(2)))
+    seconds = time.monotonic() - began
+    counts = [one for done in runs for one in campaigns(done.output)]
+    calls = sum(one.calls for one in counts)
+    print(json.dumps({"calls": calls, "reverts": sum(one.reverts for one in counts), "seconds": seconds}))
+    failed = any(done.code for done in runs) or calls < NIGHT_CALLS
+    if failed:
+        print(*(done.output[-4000:] for done in runs), sep="\n")
+    if seconds > 60 * minutes:
+        print(f"slower than {minutes:g} minutes")
+    many = fuzz(runs=100_000)
+    print(many.output if many.code else f"properties: 100,000 inputs each, {many.seconds:.0f} s")
+    return 1 if failed or many.code or seconds > 60 * minutes else 0
+
+
+def _night(folder: Path, calls: int, seed: str) -> Run:
+    settings = {
+        "FOUNDRY_INVARIANT_RUNS": str(-(-calls // 512)),
+        "FOUNDRY_INVARIANT_DEPTH": "512",
+        "FOUNDRY_FUZZ_SEED": seed,
+    }
+    return forge(folder, ["test", "--match-contract", "Invariants"], settings)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; its exit status is that of what it ran."""
     parser = argparse.ArgumentParser(description="Assurance of the contracts.")
-    parser.add_argument("what", choices=["fuzz", "invariants"])
+    parser.add_argument(
+        "what", choices=["fuzz", "invariants", "proofs", "slither", "coverage", "nightly"], help="what to run"
+    )
     parser.add_argument("--sources", type=Path, default=ROOT / "contracts", help="contracts to be tried")
     parser.add_argument("--runs", type=int, default=10_000, help="random inputs of each property")
     parser.add_argument("--calls", type=int, default=CHANGE_CALLS, help="calls of the campaign")
     parser.add_argument("--seed", default="0x51", help="of the campaign")
+    parser.add_argument("--json", action="store_true", help="only the figures")
     options = parser.parse_args(arguments)
+    if options.what == "nightly":
+        return nightly()
+    figures: Any
     if options.what == "fuzz":
         done = fuzz(options.sources, options.runs)
+        figures = {"properties": len(re.findall(r"\[PASS\] testFuzz_", done.output)), "runs": options.runs}
+    elif options.what == "invariants":
+        done, counts = invariants(options.sources, options.calls, seed=options.seed)
+        figures = [asdict(one) for one in counts]
+    elif options.what == "proofs":
+        done, found = proofs(options.sources)
+        figures = [{"name": one.name, "holds": one.holds, "right": one.right} for one in found]
+    elif options.what == "slither":
+        done, fresh, stale = slither(options.sources)
+        figures = {"without a reason": fresh, "reasons without a finding": stale}
+    else:
+        done, files = coverage()
+        figures = [asdict(one) for one in files]
+    if not options.json:
         print(done.output)
-        return done.code
-    done, counts = invariants(options.sources, options.calls, seed=options.seed)
-    print(done.output)
-    print(json.dumps([asdict(one) for one in counts]), f"{done.seconds:.1f} s")
+    print(json.dumps({"result": figures, "seconds": round(done.seconds, 1), "code": done.code}, indent=1))
     return done.code
 
 
