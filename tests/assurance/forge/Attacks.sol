@@ -46,7 +46,7 @@ abstract contract Attacks is Powers {
     function _possessions() private view returns (uint256[] memory list) {
         uint256 count = registry.processorCount();
         uint256 people = CLIENTS + PROVIDERS;
-        list = new uint256[](4 * people + open.length + count + 2 * channels.length + ORACLES);
+        list = new uint256[](5 * people + open.length + count + 2 * channels.length + ORACLES);
         uint256 n;
         for (uint256 i; i < people; ++i) {
             address who = i < CLIENTS ? clients[i] : providers[i - CLIENTS];
@@ -54,6 +54,7 @@ abstract contract Attacks is Powers {
             list[n++] = allocator.balanceOf(who);
             list[n++] = coordinator.balanceOf(who);
             list[n++] = court.creditsOf(who);
+            (list[n++],) = epochs.escrowOf(who);
         }
         for (uint256 i; i < open.length; ++i) list[n++] = allocator.job(open[i]).escrow;
         for (uint256 p = 1; p <= count; ++p) list[n++] = registry.bondOf(ProcessorId.wrap(uint32(p)));
@@ -78,7 +79,7 @@ abstract contract Attacks is Powers {
     }
 
     function _functions(uint256 seed) private view returns (address, bytes4[] memory) {
-        uint256 kind = seed % 12;
+        uint256 kind = seed % 13;
         if (kind < 3) return (address(allocator), Governed.functionsOfComputationAllocator());
         if (kind < 5) return (address(registry), Governed.functionsOfProcessorRegistry());
         if (kind == 5) return (address(verifier), Governed.functionsOfResultVerifier());
@@ -86,6 +87,7 @@ abstract contract Attacks is Powers {
         if (kind == 8) return (address(quorum), Governed.functionsOfOracleQuorum());
         if (kind == 9) return (address(credit), Governed.functionsOfResourceCredit());
         if (kind == 10) return (address(court), Governed.functionsOfDisputeCourt());
+        if (kind == 11) return (address(epochs), Governed.functionsOfEpochSettlement());
         return (address(manager), Governed.functionsOfAccessManager());
     }
 

@@ -94,7 +94,7 @@ contract ExchangeInvariants {
     }
 
     function _acts() private view returns (bytes4[] memory list) {
-        bytes4[47] memory acts = [
+        bytes4[48] memory acts = [
             all.passTime.selector,
             all.passTime.selector,
             all.deposit.selector,
@@ -118,6 +118,7 @@ contract ExchangeInvariants {
             all.retire.selector,
             all.judge.selector,
             all.judge.selector,
+            all.judgeMany.selector,
             all.accuse.selector,
             all.equivocate.selector,
             all.certify.selector,
@@ -143,7 +144,7 @@ contract ExchangeInvariants {
             all.closeChannel.selector,
             all.openSession.selector
         ];
-        bytes4[12] memory more = [
+        bytes4[17] memory more = [
             all.arrive.selector,
             all.arrive.selector,
             all.endSession.selector,
@@ -152,6 +153,11 @@ contract ExchangeInvariants {
             all.decideInCouncil.selector,
             all.carryOut.selector,
             all.govern.selector,
+            all.fund.selector,
+            all.commitEpoch.selector,
+            all.claim.selector,
+            all.collect.selector,
+            all.leave.selector,
             all.bodyAttack.selector,
             all.strangerAttack.selector,
             all.replay.selector,

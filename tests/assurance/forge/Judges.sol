@@ -72,6 +72,23 @@ abstract contract Judges is Market {
         if (state != ExecutionState.Ended) judged.push(spot);
     }
 
+    /// @dev Up to three executions in one batch, the first of them twice: each is settled at most once (I2).
+    function judgeMany(uint256 seed) external act {
+        _clean(committed, seed, ExecutionState.Committed, ExecutionState.Undecided);
+        uint256 count = committed.length < 3 ? committed.length : 3;
+        Report[] memory reports = new Report[](count + 1);
+        for (uint256 i; i <= count; ++i) {
+            Spot memory spot = committed[(seed % committed.length + i % count) % committed.length];
+            ExecutionView memory e = allocator.execution(spot.job, spot.index);
+            reports[i] = _report(spot, i % 2 == 0 ? Outcome.Accept : Outcome.Reject, _mix(seed, i));
+            _try(e.processor);
+        }
+        (uint256 bitmap, bytes memory signatures) = _sign(verifier.batchDigest(reports), _mix(seed, 5));
+        VM.prank(attacker);
+        _flag(verifier.settleBatch(reports, bitmap, signatures) <= count, "I2: a batch settled an execution twice");
+        for (uint256 i; i < count; ++i) judged.push(Spot(reports[i].job, reports[i].execution));
+    }
+
     /// @dev A rejection turns out to be a fraud.
     function accuse(uint256 seed) external act {
         uint256 place = _clean(judged, seed, ExecutionState.Rejected, ExecutionState.Rejected);
@@ -217,6 +234,7 @@ abstract contract Judges is Market {
         for (uint256 i; i < judged.length && i < 8; ++i) {
             spot = judged[judged.length - 1 - i];
             if (verifier.challengeAt(spot.job, spot.index) != 0) continue;
+            if (allocator.execution(spot.job, spot.index).state < ExecutionState.Accepted) continue;
             if (block.timestamp <= uint256(allocator.execution(spot.job, spot.index).since) + window) return spot;
         }
         revert Idle();

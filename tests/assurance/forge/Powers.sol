@@ -6,11 +6,11 @@ import {IConsortiumSeats} from "../contracts/interfaces/IConsortiumSeats.sol";
 import {ICouncil} from "../contracts/interfaces/ICouncil.sol";
 import {IEntanglementBase as E} from "../contracts/interfaces/IEntanglementBase.sol";
 import {ProcessorId} from "../contracts/libraries/Types.sol";
-import {Links} from "./Links.sol";
+import {Epochs} from "./Epochs.sol";
 import {VM} from "./Vm.sol";
 
 /// @title Councils and consortia, who use what powers they have
-abstract contract Powers is Links {
+abstract contract Powers is Epochs {
     struct Waiting {
         uint256 council;
         ICouncil.Motion motion;

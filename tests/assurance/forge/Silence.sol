@@ -15,8 +15,10 @@ abstract contract Silence is Attacks {
         _endJobs();
         _endDisputes();
         _endLinks();
+        _startExits();
         _releaseBonds();
         _takeAll();
+        _exit();
         _flag(credit.balanceOf(address(allocator)) == _owned(), "I13: the allocator kept what is not the bodies'");
     }
 
@@ -84,6 +86,26 @@ abstract contract Silence is Attacks {
             registry.withdrawBond(id);
             _flag(registry.bondOf(id) == 0, "I13: a provider did not get its bond back");
         }
+    }
+
+    function _startExits() private {
+        for (uint256 c; c < CLIENTS; ++c) {
+            VM.prank(clients[c]);
+            epochs.startExit();
+        }
+    }
+
+    /// @dev Ninety-one days after: every client leaves, every provider collects, and nothing is left.
+    function _exit() private {
+        for (uint256 c; c < CLIENTS; ++c) {
+            VM.prank(clients[c]);
+            epochs.exit();
+        }
+        for (uint256 p; p < PROVIDERS; ++p) {
+            VM.prank(providers[p]);
+            try epochs.collect(clients, providers[p]) {} catch {} // who has nothing to collect is refused
+        }
+        _flag(credit.balanceOf(address(epochs)) == 0, "I13: an epoch's escrow is kept for ever");
     }
 
     function _takeAll() private {

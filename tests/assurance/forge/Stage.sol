@@ -8,6 +8,7 @@ import {IConsortiumSeats} from "../contracts/interfaces/IConsortiumSeats.sol";
 import {ICouncil} from "../contracts/interfaces/ICouncil.sol";
 import {IDisputeCourt} from "../contracts/interfaces/IDisputeCourt.sol";
 import {IEntanglementCoordinator} from "../contracts/interfaces/IEntanglementCoordinator.sol";
+import {IEpochSettlement} from "../contracts/interfaces/IEpochSettlement.sol";
 import {IExchangeGovernor} from "../contracts/interfaces/IExchangeGovernor.sol";
 import {IOracleQuorum} from "../contracts/interfaces/IOracleQuorum.sol";
 import {IProcessorRegistry} from "../contracts/interfaces/IProcessorRegistry.sol";
@@ -36,6 +37,7 @@ abstract contract Stage {
     IOracleQuorum public quorum;
     IResultVerifier public verifier;
     IEntanglementCoordinator public coordinator;
+    IEpochSettlement public epochs;
     ICouncil[5] public councils;
     IConsortiumSeats public seats;
     address public timelock;
@@ -112,6 +114,7 @@ abstract contract Stage {
         quorum = IOracleQuorum(_new("OracleQuorum", abi.encode(where[0], where[1], where[5], me)));
         verifier = IResultVerifier(_new("ResultVerifier", abi.encode(where[0], where[3], where[2], where[4])));
         coordinator = IEntanglementCoordinator(_new("EntanglementCoordinator", abi.encode(where[0], where[1], where[2])));
+        epochs = IEpochSettlement(_new("EpochSettlement", abi.encode(credit, quorum)));
         require(address(coordinator) == where[6], "addresses");
     }
 
@@ -195,8 +198,9 @@ abstract contract Stage {
     function _equip(address account) private {
         if (account == timelock || account == address(court) || account == address(this)) return;
         credit.transfer(account, 1e5 * CREDIT);
-        address[4] memory spenders = [address(allocator), address(coordinator), address(quorum), address(court)];
-        for (uint256 i; i < 4; ++i) {
+        address[5] memory spenders =
+            [address(allocator), address(coordinator), address(quorum), address(court), address(epochs)];
+        for (uint256 i; i < 5; ++i) {
             VM.prank(account);
             credit.approve(spenders[i], type(uint256).max);
         }
