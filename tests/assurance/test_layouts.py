@@ -1,6 +1,6 @@
 """Where contracts keep what, and how large their code is, exactly as recorded.
 
-Record a wanted change with QCRS_UPDATE_LAYOUTS=1. A part that runs by delegatecall has the layout of its owner.
+Record a wanted change with QCRS_UPDATE_LAYOUTS=1. A part that runs by delegatecall has its owner's layout.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _line(one: dict[str, Any], types: dict[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def record() -> dict[str, Any]:
     if os.environ.get("QCRS_UPDATE_LAYOUTS"):
-        RECORD.write_text(json.dumps({"sizes": sizes(), "layouts": layouts()}, indent=1, sort_keys=True) + "\n")
+        fresh = {"sizes": sizes(), "layouts": layouts()}
+        RECORD.write_text(json.dumps(fresh, indent=1, sort_keys=True) + "\n")
     known: dict[str, Any] = json.loads(RECORD.read_text())
     return known
 

@@ -21,8 +21,8 @@ DEFECTS = {
     ),
     "jobs expire before their deadline": (
         "allocation/AllocatorDesk.sol",
-        "if (block.timestamp <= k.p.deadlineOf()) revert ComputationAllocatorTooEarly(id, uint40(k.p.deadlineOf()));",
-        "",
+        "if (block.timestamp <= k.p.deadlineOf()) revert",
+        "if (block.timestamp == 0) revert",
         "I13",
     ),
     "an ended execution keeps its qubits": (
