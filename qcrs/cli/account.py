@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qcrs.cli import escrow
 from qcrs.cli.identity import add
 from qcrs.cli.output import emit, say, table
 
@@ -37,6 +38,7 @@ def register(root: typer.Typer) -> None:
     account.command()(deposit)
     account.command()(withdraw)
     add(account)
+    escrow.add(account)
     root.add_typer(account, name="account")
 
 

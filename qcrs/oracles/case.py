@@ -23,6 +23,7 @@ from qcrs.errors import InputError, QCRSError
 from qcrs.oracles.batches import Batches, BatchPolicy
 from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.dossier import Dossier, Missing
+from qcrs.oracles.epochs import EpochPolicy
 from qcrs.oracles.identity import OracleKeys
 from qcrs.oracles.judging import Bench, CaseJudging, judged_states
 from qcrs.oracles.ledger import Ledger
@@ -51,6 +52,7 @@ class OracleSettings:
     blob: float = 20.0
     waits: Waits = field(default_factory=Waits)
     batch: BatchPolicy = field(default_factory=BatchPolicy)
+    epochs: EpochPolicy = field(default_factory=EpochPolicy)
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from qcrs.client.participant import Participant, patiently
 from qcrs.config.home import Home
 from qcrs.oracles.case import Case, Desk, OracleSettings
 from qcrs.oracles.certify import Certifier
+from qcrs.oracles.epochs import Epochs
 from qcrs.oracles.housekeeping import Housekeeping
 from qcrs.oracles.identity import OracleKeys
 from qcrs.oracles.judging import Bench, bench_sandbox
@@ -75,6 +76,11 @@ class Oracle:
             self.journal.write,
             self.certifier.announced,
         )
+        self._epochs = patiently(
+            lambda: Epochs(self.party, self.settings.epochs, self.settings.waits, self.journal.write),
+            self.journal,
+            self._stop,
+        )
         self._house = patiently(lambda: Housekeeping(self.party), self.journal, self._stop)
         self._cases: dict[int, Case] = {}
 
@@ -110,6 +116,7 @@ class Oracle:
         jobs = [case.job for case in self._cases.values()]
         self._guarded("housekeeping", partial(self._house.tick, jobs, signers.index(self.party.address)))
         self._guarded("certifying", self.certifier.tick)
+        self._guarded("epochs", self._epochs.tick)
         self.bench.forget()
 
     def _batch(self) -> None:
@@ -139,6 +146,7 @@ class Oracle:
         """End children, release files."""
         self.bench.close()
         self.certifier.close()
+        self._epochs.close()
         if self._own_sandbox:
             self.sandbox.close()
         self.ledger.close()

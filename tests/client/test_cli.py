@@ -293,3 +293,47 @@ def test_audit_tells_how_a_provider_stands(qcrs: Command, served: Any, desk: Any
 def test_help_of_every_command(qcrs: Command) -> None:
     for words in (["quote"], ["submit"], ["job"], ["job", "list"], ["verify"], ["audit"], ["account", "new"]):
         assert "Usage" in qcrs(*words, "--help").out
+
+
+def test_credit_off_the_chain_is_funded_approved_and_claimed(qcrs: Command, served: Any) -> None:
+    """The quorum's root is the only thing here that the commands do not do."""
+    from qcrs.chain.bindings import Epoch, EpochSettlement
+    from qcrs.client.debts import EpochDocument, epoch_digest, fold_debts
+    from qcrs.client.settlement import Payer
+    from qcrs.types import CREDIT, cid_to_digest
+
+    served.account("epochpayer", credit=50 * CREDIT)
+    payee = served.account("epochpayee", credit=CREDIT).address
+    shown = qcrs("account", "escrow", "fund", "20", "--account", "epochpayer", "--json").value
+    assert shown["escrow"] == 20 * CREDIT
+    approved = qcrs("account", "escrow", "approve", payee, "7.5", "--account", "epochpayer")
+    assert f"approved for {payee}: 7.5 credits in all" in approved.out
+    shown = qcrs("account", "escrow", "show", "--account", "epochpayer", "--json").value
+    assert shown["approved"] == {payee: 7_500_000}
+    nothing = qcrs("account", "claims", "--account", "epochpayee")
+    assert "no epoch says" in nothing.out
+    assert "nothing is due" in qcrs("account", "claim", "--account", "epochpayee").out
+    place = served.settings.contracts["EpochSettlement"]
+    exchange = served.exchange("epochpayer")
+    payer = Payer(exchange)
+    settlement = payer.settlement
+    approvals = settlement.approvals(exchange.address)
+    debts = fold_debts((), approvals, lambda client: settlement.purse(client, {payee}))
+    payer.close()
+    exchange.close()
+    document = EpochDocument(served.chain.chain_id, place, 1, debts)
+    epoch = Epoch(1, 1, document.tree().root, cid_to_digest(served.store.put(document.as_bytes())))
+    signed = served.signatures(epoch_digest(epoch, chain_id=served.chain.chain_id, settlement=place))
+    served.deployer.transact(EpochSettlement(served.chain, place).commit_epoch(epoch, (), *signed))
+    (row,) = qcrs("account", "claims", "--account", "epochpayee", "--json").value
+    assert (row["epoch"], row["due"], row["claimed"]) == (1, 7_500_000, 0)
+    assert "7.5 credits came in" in qcrs("account", "claim", "--account", "epochpayee").out
+    (row,) = qcrs("account", "claims", "--account", "epochpayee", "--json").value
+    assert (row["due"], row["claimed"], row["uncollected"]) == (0, 7_500_000, 0)
+    too_much = qcrs("account", "escrow", "approve", payee, "13", "--account", "epochpayer")
+    assert (too_much.code, "12.5 credits are free" in too_much.err) == (2, True)
+    left = qcrs("account", "escrow", "leave", "--account", "epochpayer")
+    assert "leaving" in left.out
+    early = qcrs("account", "escrow", "exit", "--account", "epochpayer")
+    assert early.code != 0
+    assert "announce the exit first" in early.err
