@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -193,7 +193,7 @@ def fuzz(sources: Path = ROOT / "contracts", runs: int = 10_000, match: str = ""
         chosen = ["--match-test", match] if match else []
         return forge(
             folder,
-            ["test", "--no-match-contract", "Invariants", *chosen],
+            ["test", "--no-match-contract", "Invariants|Replay", *chosen],
             {"FOUNDRY_FUZZ_RUNS": str(runs)},
         )
 
@@ -341,13 +341,38 @@ class Covered:
     functions: tuple[int, int]
 
 
-def coverage() -> tuple[Run, list[Covered]]:
-    """What of the contracts the forge suites reach."""
+RECORDED = ("tests/contracts", "tests/contracts_coordinator")
+"""Tests in Python whose calls are done again on counted code."""
+
+
+def record(folder: Path) -> Run:
+    """Run the contract tests in Python and write down what they send; see tests/assurance/recorder.py."""
+    shutil.rmtree(folder, ignore_errors=True)
+    environment = os.environ | {"QCRS_RECORDS": str(folder), "PYTHONPATH": str(SUITE)}
+    done = Run(0, "", 0.0)
+    for place in RECORDED:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "recorder", place]
+        one = run([*command, "-k", "not stateful and not gas"], ROOT, environment)
+        done = Run(done.code or one.code, done.output + one.output, done.seconds + one.seconds)
+    return done
+
+
+def coverage(records: Path | None = None) -> tuple[Run, list[Covered]]:
+    """What of the contracts the forge suites and the recorded tests in Python reach."""
+    if records is None:
+        records = CACHE / "records"
+        done = record(records)
+        if done.code:
+            return done, []
     settings = {"QCRS_COVERAGE": "true", "FOUNDRY_PROFILE": "coverage"}
     with workspace("forge") as folder:
+        _mirror(records, folder / "records", "*.txt")
+        names = sorted((folder / "records").glob("*.txt"))
+        settings["QCRS_RECORDS"] = ",".join(f"records/{path.name}" for path in names)
+        settings["QCRS_CHAIN"] = names[0].stem.rpartition("-")[2] if names else "31337"
         report = folder / "lcov.info"
         report.unlink(missing_ok=True)
-        command = ["coverage", "--ir-minimum", "--report", "lcov", "--report-file", str(report)]
+        command = ["coverage", "--report", "lcov", "--report-file", str(report)]
         done = forge(folder, [*command, "--no-match-coverage", "forge|proofs|node_modules"], settings)
         return done, covered(report.read_text()) if report.is_file() else []
 
@@ -365,6 +390,16 @@ def covered(lcov: str) -> list[Covered]:
 
         found.append(Covered(fields["SF"], pair("LH", "LF"), pair("BRH", "BRF"), pair("FNH", "FNF")))
     return sorted(found, key=lambda one: one.source)
+
+
+def totals(files: Sequence[Covered]) -> dict[str, str]:
+    """Hit, of how many, over all files."""
+    found = {}
+    for kind in ("lines", "branches", "functions"):
+        pairs = [getattr(one, kind) for one in files]
+        hit, count = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+        found[kind] = f"{hit} of {count} ({100 * hit / max(count, 1):.1f} %)"
+    return found
 
 
 def nightly(minutes: float = 10.0) -> int:
@@ -412,6 +447,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=10_000, help="random inputs of each property")
     parser.add_argument("--calls", type=int, default=CHANGE_CALLS, help="calls of the campaign")
     parser.add_argument("--seed", default="0x51", help="of the campaign")
+    parser.add_argument("--records", type=Path, help="of coverage: recorded calls instead of recording anew")
     parser.add_argument("--json", action="store_true", help="only the figures")
     options = parser.parse_args(arguments)
     if options.what == "nightly":
@@ -430,8 +466,8 @@ def main(arguments: list[str] | None = None) -> int:
         done, fresh, stale = slither(options.sources)
         figures = {"without a reason": fresh, "reasons without a finding": stale}
     else:
-        done, files = coverage()
-        figures = [asdict(one) for one in files]
+        done, files = coverage(options.records)
+        figures = {"total": totals(files), "files": [asdict(one) for one in files]}
     if not options.json:
         print(done.output)
     print(json.dumps({"result": figures, "seconds": round(done.seconds, 1), "code": done.code}, indent=1))

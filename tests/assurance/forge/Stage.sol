@@ -90,7 +90,8 @@ abstract contract Stage {
     /* ------------------------------ creation ------------------------------ */
 
     function _code(string memory name) internal view virtual returns (bytes memory) {
-        if (VM.envOr("QCRS_COVERAGE", false)) return VM.getCode(string.concat(name, ".sol:", name));
+        bool ours = keccak256(bytes(name)) != keccak256("AccessManager");
+        if (ours && VM.envOr("QCRS_COVERAGE", false)) return VM.getCode(string.concat(name, ".sol:", name));
         return VM.parseJsonBytes(VM.readFile(string.concat("build/", name, ".json")), ".bytecode");
     }
 

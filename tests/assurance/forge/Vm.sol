@@ -16,6 +16,15 @@ interface Vm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function snapshotState() external returns (uint256);
     function revertToState(uint256 id) external returns (bool);
+    function envOr(string calldata name, string calldata delimiter, string[] calldata otherwise)
+        external
+        view
+        returns (string[] memory);
+    function envOr(string calldata name, uint256 otherwise) external view returns (uint256);
+    function chainId(uint256 id) external;
+    function readLine(string calldata path) external returns (string memory);
+    function parseBytes(string calldata text) external pure returns (bytes memory);
+    function setNonceUnsafe(address account, uint64 nonce) external;
     function getNonce(address account) external view returns (uint64);
 }
 
