@@ -18,6 +18,7 @@ from eth_abi.abi import encode
 from qcrs.chain.bindings import Epoch
 from qcrs.circuits.merkle import MerkleTree
 from qcrs.client.fields import Reader, address_text
+from qcrs.client.quorum import typed_digest
 from qcrs.errors import InputError, VerificationError
 from qcrs.sealing import keccak256
 from qcrs.types import ContentId, Json, canonical_json, cid_to_digest, parse_canonical
@@ -40,7 +41,6 @@ MOST_DEBTS = 4096
 """Pairs in one epoch's document."""
 
 _MOST = (1 << 128) - 1
-_DOMAIN = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _EPOCH = keccak256(b"Epoch(uint64 number,uint32 era,bytes32 root,bytes32 results)")
 _DEBT = keccak256(b"Debt(address client,address provider,uint128 cumulative)")
 
@@ -187,12 +187,8 @@ class EpochDocument:
 
 def epoch_digest(epoch: Epoch, *, chain_id: int, settlement: str) -> bytes:
     """What oracles sign for an epoch."""
-    domain = encode(
-        ["bytes32", "bytes32", "bytes32", "uint256", "address"],
-        [_DOMAIN, keccak256(b"QCRS EpochSettlement"), keccak256(b"1"), chain_id, settlement],
-    )
     struct = encode(["bytes32", "uint64", "uint32", "bytes32", "bytes32"], [_EPOCH, *epoch.to_abi()])
-    return keccak256(b"\x19\x01" + keccak256(domain) + keccak256(struct))
+    return typed_digest(b"QCRS EpochSettlement", chain_id, settlement, keccak256(struct))
 
 
 # ----------------------------------------------------------------- the oracles' rule

@@ -22,9 +22,12 @@ __all__ = [
     "recover",
     "report_digest",
     "signature_problems",
+    "threshold_of",
+    "typed_digest",
 ]
 
 _DOMAIN = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+_VERIFIER = b"QCRS ResultVerifier"
 _REPORT = "(uint64,uint8,uint8,uint8,uint8,int64,int64,bytes32,uint32)"
 _ALONE = keccak256(f"reportVerdict({_REPORT},uint256,bytes)".encode())[:4]
 _BATCH = keccak256(f"settleBatch({_REPORT}[],uint256,bytes)".encode())[:4]
@@ -68,22 +71,29 @@ def _struct_hash(fields: Sequence[int | bytes]) -> bytes:
     return report_struct_hash(**dict(zip(names, fields, strict=True)))  # type: ignore[arg-type]  # by position
 
 
-def _typed(struct: bytes, chain_id: int, verifier: str) -> bytes:
+def typed_digest(name: bytes, chain_id: int, contract: str, struct: bytes) -> bytes:
+    """The EIP-712 digest of a struct's hash under a contract's domain, version 1."""
     domain = encode(
         ["bytes32", "bytes32", "bytes32", "uint256", "address"],
-        [_DOMAIN, keccak256(b"QCRS ResultVerifier"), keccak256(b"1"), chain_id, verifier],
+        [_DOMAIN, keccak256(name), keccak256(b"1"), chain_id, contract],
     )
     return keccak256(b"\x19\x01" + keccak256(domain) + struct)
 
 
+def threshold_of(signers: int) -> int:
+    """2f + 1 of 3f + 1."""
+    return 2 * (signers - 1) // 3 + 1
+
+
 def report_digest(fields: Sequence[int | bytes], *, chain_id: int, verifier: str) -> bytes:
     """What oracles sign for a report."""
-    return _typed(_struct_hash(fields), chain_id, verifier)
+    return typed_digest(_VERIFIER, chain_id, verifier, _struct_hash(fields))
 
 
 def batch_digest(reports: Sequence[Sequence[int | bytes]], *, chain_id: int, verifier: str) -> bytes:
     """What oracles sign for a batch of reports, in this order."""
-    return _typed(batch_struct_hash([_struct_hash(fields) for fields in reports]), chain_id, verifier)
+    struct = batch_struct_hash([_struct_hash(fields) for fields in reports])
+    return typed_digest(_VERIFIER, chain_id, verifier, struct)
 
 
 def recover(digest: bytes, signature: bytes) -> str | None:
@@ -106,7 +116,7 @@ def recover(digest: bytes, signature: bytes) -> str | None:
 def signature_problems(found: SignedReports, digest: bytes, signers: Sequence[str]) -> list[str]:
     """What is wrong with the signatures; empty when 2f + 1 distinct signers of the era signed."""
     indices = [index for index in range(found.bitmap.bit_length()) if found.bitmap >> index & 1]
-    needed = 2 * (len(signers) - 1) // 3 + 1
+    needed = threshold_of(len(signers))
     problems = []
     if len(indices) < needed:
         problems.append(f"{len(indices)} signatures, {needed} are needed")

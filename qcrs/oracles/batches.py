@@ -22,7 +22,7 @@ from qcrs.client.quorum import batch_digest, recover
 from qcrs.client.sealed import batch_topic
 from qcrs.errors import ContractError, InputError
 from qcrs.oracles.reports import ReportRound, Waits, report_body, report_from
-from qcrs.oracles.signing import bitmap_of, sign_digest
+from qcrs.oracles.signing import quorum_of, sign_digest
 from qcrs.store.mail import MailReader
 from qcrs.types import Json
 
@@ -196,15 +196,15 @@ class Batches:
             self._note("proposed a batch", jobs=[report.job for report in chosen])
 
     def _relay(self) -> None:
-        threshold, now = 2 * (len(self._signers) - 1) // 3 + 1, time.monotonic()
+        now, count = time.monotonic(), len(self._signers)
         for digest, batch in self._batches.items():
-            if len(batch.signatures) < threshold:
+            quorum = quorum_of(batch.signatures, count)
+            if quorum is None:
                 continue
             batch.complete_since = batch.complete_since or now
             if now - batch.complete_since < self._rank(batch.reports[0]) * self._waits.relay:
                 continue
-            bitmap, signatures = bitmap_of(dict(sorted(batch.signatures.items())[:threshold]))
-            call = self._party.contracts.verifier.settle_batch(batch.reports, bitmap, signatures)
+            call = self._party.contracts.verifier.settle_batch(batch.reports, *quorum)
             key, gas = f"batch/{digest.hex()}", _BASE_GAS + _ENTRY_GAS * len(batch.reports)
             if self._party.outbox.entry(key) is not None:
                 continue

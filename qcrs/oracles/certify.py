@@ -31,7 +31,7 @@ from qcrs.oracles.campaign import Campaign, plan_fields, proof_message, suite_se
 from qcrs.oracles.dossier import Dossier, Missing
 from qcrs.oracles.identity import OracleKeys
 from qcrs.oracles.ledger import Ledger
-from qcrs.oracles.signing import bitmap_of, certification_digest, sign_digest
+from qcrs.oracles.signing import certification_digest, quorum_of, sign_digest
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import verify_proof
 from qcrs.store.mail import Mail, MailReader
@@ -400,16 +400,15 @@ class Certifier:
 
     def _relay(self, state: _Epoch) -> None:
         signers = self._signers
-        threshold = 2 * (len(signers) - 1) // 3 + 1
         for claim, signatures in state.signatures.items():
-            if len(signatures) < threshold:
+            quorum = quorum_of(signatures, len(signers))
+            if quorum is None:
                 continue
             state.complete_since = state.complete_since or time.monotonic()
             rank = (state.processor + state.epoch + signers.index(self._party.address)) % len(signers)
             if time.monotonic() - state.complete_since < 2.0 * rank:
                 return
-            bitmap, packed = bitmap_of(dict(sorted(signatures.items())[:threshold]))
-            call = self._party.contracts.registry.certify(state.certifications[claim], bitmap, packed)
+            call = self._party.contracts.registry.certify(state.certifications[claim], *quorum)
             try:
                 self._party.post(f"certify/{state.processor}/{state.epoch}/{claim.job}", call, CERTIFY_GAS)
             except ContractError as error:

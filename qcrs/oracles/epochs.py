@@ -20,7 +20,7 @@ from qcrs.client.quorum import recover
 from qcrs.client.settlement import NAME, Settlement
 from qcrs.errors import ContractError, InputError, QCRSError
 from qcrs.oracles.reports import Waits
-from qcrs.oracles.signing import bitmap_of, sign_digest
+from qcrs.oracles.signing import quorum_of, sign_digest
 from qcrs.store.mail import MailReader
 from qcrs.types import ContentId, cid_to_digest
 
@@ -195,16 +195,15 @@ class Epochs:
         self._note("proposed an epoch", epoch=self._number, debts=len(debts))
 
     def _relay(self, settlement: Settlement) -> None:
-        threshold, now = 2 * (len(self._signers) - 1) // 3 + 1, time.monotonic()
+        now, count = time.monotonic(), len(self._signers)
         for proposal in self._proposals.values():
-            epoch = proposal.epoch
-            if len(proposal.signatures) < threshold or epoch.era != self._party.era:
+            epoch, quorum = proposal.epoch, quorum_of(proposal.signatures, count)
+            if quorum is None or epoch.era != self._party.era:
                 continue
             proposal.complete_since = proposal.complete_since or now
             if now - proposal.complete_since < self._rank * self._waits.relay:
                 continue
-            bitmap, signatures = bitmap_of(dict(sorted(proposal.signatures.items())[:threshold]))
-            call = settlement.contract.commit_epoch(epoch, (), bitmap, signatures)
+            call = settlement.contract.commit_epoch(epoch, (), *quorum)
             key = f"epoch/{epoch.number}/{epoch.era}/{epoch.root.hex()}"
             if self._party.outbox.entry(key) is not None:
                 continue

@@ -17,11 +17,11 @@ from typing import Protocol
 from qcrs.chain.bindings import Report
 from qcrs.client.fields import Reader
 from qcrs.client.participant import Participant
-from qcrs.client.quorum import recover, report_digest
+from qcrs.client.quorum import recover, report_digest, threshold_of
 from qcrs.client.sealed import report_topic
 from qcrs.errors import ContractError, InputError, QCRSError
 from qcrs.oracles.ledger import Ledger
-from qcrs.oracles.signing import bitmap_of, sign_digest
+from qcrs.oracles.signing import quorum_of, sign_digest
 from qcrs.store.mail import MailReader
 from qcrs.types import Json, cid_to_digest, digest_to_cid, parse_canonical
 
@@ -104,7 +104,7 @@ class ReportRound:
     @property
     def threshold(self) -> int:
         """2f + 1 of 3f + 1."""
-        return 2 * (len(self._signers) - 1) // 3 + 1
+        return threshold_of(len(self._signers))
 
     @property
     def rank(self) -> int:
@@ -243,15 +243,14 @@ class ReportRound:
 
     def _relay(self) -> None:
         for digest, proposal in self._proposals.items():
-            if len(proposal.signatures) < self.threshold or self.held(digest):
+            quorum = quorum_of(proposal.signatures, len(self._signers))
+            if quorum is None or self.held(digest):
                 continue
             now = time.monotonic()
             proposal.complete_since = proposal.complete_since or now
             if now - proposal.complete_since < self.rank * self.waits.relay:
                 continue
-            chosen = dict(sorted(proposal.signatures.items())[: self.threshold])
-            bitmap, signatures = bitmap_of(chosen)
-            call = self.party.contracts.verifier.report_verdict(proposal.report, bitmap, signatures)
+            call = self.party.contracts.verifier.report_verdict(proposal.report, *quorum)
             try:
                 self.party.post(f"verdict/{self._scope}", call, REPORT_GAS)
             except ContractError as error:

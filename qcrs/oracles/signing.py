@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from eth_abi.abi import encode
 
 from qcrs.chain.bindings import Certification
+from qcrs.client.quorum import threshold_of, typed_digest
 from qcrs.sealing import keccak256
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-__all__ = ["bitmap_of", "certification_digest", "sign_digest"]
+__all__ = ["bitmap_of", "certification_digest", "quorum_of", "sign_digest"]
 
-_DOMAIN = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _CAPABILITY_TEXT = (
     b"Capability(uint16 widthTested,uint16 log2QuantumVolume,uint32 errorPerLayeredGate,"
     b"uint32 layersPerSecond,uint32 readoutError,uint32 t1Nanoseconds,uint32 t2Nanoseconds,"
@@ -29,14 +29,6 @@ _CERTIFICATION = keccak256(
     b"Certification(uint32 processor,uint32 era,uint32 epoch,uint40 validUntil,Capability capability,"
     b"bytes32 report)" + _CAPABILITY_TEXT
 )
-
-
-def _typed(name: bytes, chain_id: int, contract: str, struct_hash: bytes) -> bytes:
-    domain = encode(
-        ["bytes32", "bytes32", "bytes32", "uint256", "address"],
-        [_DOMAIN, keccak256(name), keccak256(b"1"), chain_id, contract],
-    )
-    return keccak256(b"\x19\x01" + keccak256(domain) + struct_hash)
 
 
 def certification_digest(certification: Certification, *, chain_id: int, registry: str) -> bytes:
@@ -57,7 +49,7 @@ def certification_digest(certification: Certification, *, chain_id: int, registr
             certification.report,
         ],
     )
-    return _typed(b"QCRS ProcessorRegistry", chain_id, registry, keccak256(outer))
+    return typed_digest(b"QCRS ProcessorRegistry", chain_id, registry, keccak256(outer))
 
 
 def sign_digest(account: LocalAccount, digest: bytes) -> bytes:
@@ -71,3 +63,9 @@ def sign_digest(account: LocalAccount, digest: bytes) -> bytes:
 def bitmap_of(signatures: Mapping[int, bytes]) -> tuple[int, bytes]:
     """Bitmap and signature bytes, ordered by the signers' indices, as the contracts take them."""
     return sum(1 << index for index in signatures), b"".join(signatures[i] for i in sorted(signatures))
+
+
+def quorum_of(signatures: Mapping[int, bytes], signers: int) -> tuple[int, bytes] | None:
+    """Bitmap and bytes of the first 2f + 1 signatures of 3f + 1 signers; None while there are fewer."""
+    needed = threshold_of(signers)
+    return None if len(signatures) < needed else bitmap_of(dict(sorted(signatures.items())[:needed]))
