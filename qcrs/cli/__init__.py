@@ -5,6 +5,7 @@ One module a group; `COMMANDS` is the table of contents. `qcrs --help` imports n
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ COMMANDS = ("network", "chain", "run", "job", "channel", "session", "bench", "go
 
 
 def main() -> None:
-    """Entry point of `qcrs` and `python -m qcrs`."""
+    """Entry point of `qcrs` and `python -m qcrs`; SIGTERM ends a command as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with fail(as_json="--json" in sys.argv):
         code = _call()
     if code:  # what a command ended with by `typer.Exit`

@@ -343,8 +343,9 @@ def test_the_port_of_a_network_taken_by_a_stranger(qcrs: Command, bare: Path, li
     assert qcrs("down", "--json", home=bare).value["stopped"] == []
 
 
+@pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_watch_says_that_the_job_goes_on(
-    qcrs: Command, home: Path, folder: Path, caller: dict[str, str]
+    qcrs: Command, home: Path, folder: Path, caller: dict[str, str], word: signal.Signals
 ) -> None:
     sent = qcrs("submit", "bell.qasm", *HERE, "--no-wait", "--json", cwd=folder, home=home)
     assert sent.code == 0, sent.err
@@ -355,7 +356,7 @@ def test_an_interrupted_watch_says_that_the_job_goes_on(
     ) as child:
         assert child.stderr
         first = child.stderr.readline()
-        child.send_signal(signal.SIGINT)
+        child.send_signal(word)
         out, err = child.communicate(timeout=120)
     assert "submitted" in first
     assert child.returncode == 130
