@@ -50,6 +50,22 @@ __all__ = [
 ]
 
 
+_LONGEST_VALUE, _LONGEST_REASON = 400, 2_000
+
+
+def _cut(text: str, most: int = _LONGEST_VALUE) -> str:
+    """A text whose middle is left out where it is long: what a stranger wrote may be as long as a file."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def _short(value: object) -> str:
+    """A value as Python writes it, cut to what a reader can take in."""
+    return repr(_cut(value)) if isinstance(value, str) else _cut(repr(value))
+
+
 class QCRSError(Exception):
     """Root of the tree: a reason, the offending field and value, and what to do about it."""
 
@@ -63,7 +79,7 @@ class QCRSError(Exception):
         value: object = None,
         solution: str | None = None,
     ) -> None:
-        self.reason = reason
+        self.reason = _cut(reason, _LONGEST_REASON)
         self.field = field
         self.value = value
         self.solution = solution
@@ -73,7 +89,7 @@ class QCRSError(Exception):
         """The whole error in one or two lines: reason, field and value, remedy."""
         text = self.reason
         if self.field is not None and self.value is not None:
-            text += f" [{self.field}={self.value!r}]"
+            text += f" [{self.field}={_short(self.value)}]"
         if self.solution:
             text += f"\n  → {self.solution}"
         return text
@@ -84,7 +100,7 @@ class QCRSError(Exception):
             "error": type(self).__name__,
             "reason": self.reason,
             "field": self.field,
-            "value": None if self.value is None else str(self.value),
+            "value": None if self.value is None else _cut(str(self.value)),
             "solution": self.solution,
         }
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from qcrs.chain.anvil import Anvil, anvil_binary
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.networks import Chain, connect, of_embedded
 
 ROOT = Path(__file__).parents[1]
+settings.register_profile("qcrs", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("qcrs")
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from getpass import getpass
 from pathlib import Path
+from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from qcrs.errors import AccountError
+from qcrs.types import parse_json
 
 __all__ = ["PASSWORD_VARIABLE", "create_keystore", "development_accounts", "load_keystore", "password"]
 
+_MOST = {"n": 2**20, "r": 64, "p": 16, "c": 2**22, "dklen": 64}
+"""Above what wallets use of scrypt (n, r, p) and PBKDF2 (c)."""
 PASSWORD_VARIABLE = "QCRS_PASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -86,11 +90,24 @@ def create_keystore(
     return found
 
 
+def _check_cost(parameters: Mapping[str, Any]) -> None:
+    """What deriving the key takes, before it is taken: a file could ask for all memory, or for days."""
+    for name, most in _MOST.items():
+        value = parameters.get(name, 1)
+        if type(value) is not int or not 0 < value <= most:
+            raise ValueError(f"its key derivation asks for {name} = {value}")
+    if parameters.get("n", 1) * parameters.get("r", 1) > 2**23:  # 1 GiB: 128 bytes each
+        raise ValueError("its key derivation takes too much memory")
+
+
 def load_keystore(path: Path, secret: str | Callable[[], str]) -> LocalAccount:
     """The key in a file; `AccountError` for a missing file, a foreign one, or a wrong password."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         kind = content["version"], content["crypto"]["kdf"]
+        if kind[0] not in (1, 3) or kind[1] not in ("scrypt", "pbkdf2"):
+            raise ValueError("another version")
+        _check_cost(content["crypto"]["kdfparams"])
     except FileNotFoundError as error:
         raise AccountError(
             "no such key file",
@@ -98,7 +115,7 @@ def load_keystore(path: Path, secret: str | Callable[[], str]) -> LocalAccount:
             value=str(path),
             solution="create one with `qcrs account new NAME`",
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AccountError(
             "this is not an Ethereum key file",
             field="file",
@@ -107,7 +124,14 @@ def load_keystore(path: Path, secret: str | Callable[[], str]) -> LocalAccount:
         ) from error
     try:
         key = Account.decrypt(content, secret if isinstance(secret, str) else secret())
-    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        NotImplementedError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise AccountError(
             f"the key file does not open (version {kind[0]}, {kind[1]})",
             field="file",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_address
 from eth_utils.crypto import keccak
 
 from qcrs.chain.abi import Call, selector_of
@@ -25,7 +26,7 @@ from qcrs.chain.networks import Chain, Receipt
 from qcrs.chain.sender import Sender, deployment_call
 from qcrs.config import Config
 from qcrs.errors import ChainError, ConfigError
-from qcrs.types import CREDIT
+from qcrs.types import CREDIT, parse_json
 
 __all__ = ["GOVERNED", "ROLES", "DeployParameters", "Deployment", "deploy", "manifest_path"]
 
@@ -92,8 +93,10 @@ class Deployment:
     def load(cls, path: Path) -> Deployment:
         """From a manifest's file."""
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest = parse_json(path.read_text(encoding="utf-8"))
             addresses = {name: entry["address"] for name, entry in manifest["contracts"].items()}
+            if not all(isinstance(one, str) and is_address(one) for one in addresses.values()):
+                raise ValueError("an address is no address")
         except FileNotFoundError as error:
             raise ConfigError(
                 "nothing is deployed there",
@@ -101,9 +104,12 @@ class Deployment:
                 value=str(path),
                 solution="run `qcrs deploy` for this network",
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
-                "this is not a deployment's manifest", field="manifest", value=str(path)
+                "this is not a deployment's manifest",
+                field="manifest",
+                value=str(path),
+                solution="restore it from a copy: `qcrs deploy` wrote it",
             ) from error
         return cls(addresses, manifest)
 

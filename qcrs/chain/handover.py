@@ -29,6 +29,7 @@ from qcrs.chain.compile import Artifact, artifacts
 from qcrs.chain.deploy import ROLES, Deployer, Deployment, function_selectors
 from qcrs.chain.networks import Chain
 from qcrs.chain.sender import deployment_call
+from qcrs.config.yamlfile import read_yaml
 from qcrs.errors import ChainError, ConfigError
 
 __all__ = [
@@ -74,6 +75,13 @@ AT_ONCE = {"SECURITY": "SecurityCouncil", "SUSPENSION": "CertificationCouncil", 
 DAY_S = 86_400
 DEVELOPMENT_SEATS = 18
 """Accounts that sit in the bodies of a development chain."""
+
+
+def _seats(value: Any) -> tuple[str, ...]:
+    """A list of texts; what they are is checked by `Bodies`."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError("a body's seats are a list of addresses in quotes")
+    return tuple(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,26 +140,35 @@ class Bodies:
     @classmethod
     def load(cls, path: Path) -> Bodies:
         """From YAML: lists of addresses under each body's name and `consortia`, other fields by name."""
-        import yaml
-
         known = {one.name for one in fields(cls)} - {"councils"}
+        raw = cls._read(path)
         try:
-            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-            unknown = sorted(set(raw) - known - set(COUNCILS))
+            unknown = [key for key in raw if key not in known and key not in COUNCILS]
             if unknown:
-                raise ValueError(f"unknown key {unknown[0]}")
-            councils = {name: tuple(map(str, raw.pop(name))) for name in COUNCILS if name in raw}
-            consortia = tuple(map(str, raw.pop("consortia")))
+                raise ValueError(f"unknown key {str(unknown[0])[:80]}")
+            councils = {name: _seats(raw.pop(name)) for name in COUNCILS if name in raw}
+            consortia = _seats(raw.pop("consortia"))
             return cls(councils=councils, consortia=consortia, **raw)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             if isinstance(error, ConfigError):
                 raise
-            raise ConfigError(
-                f"the bodies cannot be read: {error}",
-                field="file",
-                value=str(path),
-                solution=f"a YAML file with lists of addresses: {', '.join((*COUNCILS, 'consortia'))}",
-            ) from error
+            raise cls._unreadable(path, error) from error
+
+    @classmethod
+    def _read(cls, path: Path) -> dict[str, Any]:
+        try:
+            return read_yaml(path)
+        except ConfigError as error:
+            raise cls._unreadable(path, error.reason) from error
+
+    @staticmethod
+    def _unreadable(path: Path, reason: object) -> ConfigError:
+        return ConfigError(
+            f"the bodies cannot be read: {reason}",
+            field="file",
+            value=str(path),
+            solution=f"a YAML file with lists of addresses: {', '.join((*COUNCILS, 'consortia'))}",
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for the manifest."""

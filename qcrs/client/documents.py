@@ -102,6 +102,16 @@ def _observables(raw: Json, where: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(terms)
 
 
+def _given(unit: Reader, name: str) -> Json:
+    """A field that is left out rather than empty; None where it is not there."""
+    if not unit.has(name):
+        return None
+    value = unit.take(name)
+    if value is None or value == []:
+        raise InputError("an empty field is left out", field=name)
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class FramesDocument:
     """What the provider receives: everything to run and nothing that undoes the twirl."""
@@ -245,8 +255,8 @@ class SecretDocument:
                     circuit=unit.table("circuit"),
                     shots=unit.integer("shots", 0, MAX_SHOTS),
                     frames=unit.integer("frames", 0, MAX_FRAMES),
-                    predicate=unit.take("predicate", None),
-                    observables=_observables(unit.take("observables", []), "observables"),
+                    predicate=_given(unit, "predicate"),
+                    observables=_observables(_given(unit, "observables") or [], "observables"),
                 )
             )
             unit.close()

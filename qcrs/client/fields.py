@@ -7,7 +7,7 @@ Every document of the protocol has one exact form: a missing, surplus or ill-typ
 from __future__ import annotations
 
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import Any
 
 from qcrs.errors import InputError
@@ -17,6 +17,7 @@ __all__ = ["Reader", "address_text", "hex_text", "read_items"]
 
 _HEX = re.compile(r"[0-9a-f]*")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_DECIMAL = re.compile(r"0|[1-9][0-9]*")
 _OUTCOME = re.compile(r"0x(0|[1-9a-f][0-9a-f]*)")
 _MISSING: Any = object()
 
@@ -34,7 +35,9 @@ def address_text(value: str, name: str) -> str:
 
     if not _ADDRESS.fullmatch(value):
         raise InputError("expected an address", field=name, value=value[:80])
-    return str(to_checksum_address(value))
+    if value != to_checksum_address(value):
+        raise InputError("an address is written with its checksum", field=name, value=value)
+    return value
 
 
 def read_items(value: Json, name: str, most: int) -> list[Json]:
@@ -138,11 +141,32 @@ class Reader:
         return values
 
     def base64(self, name: str) -> bytes:
-        """Bytes in standard base64."""
+        """Bytes in standard base64, in its one spelling."""
+        text = self.text(name)
         try:
-            return b64decode(self.text(name), validate=True)
+            found = b64decode(text, validate=True)
         except ValueError as error:  # bad characters, padding or length
             raise InputError("expected base64", field=self._name(name)) from error
+        if b64encode(found).decode() != text:
+            raise InputError("base64 ends in bits that are not 0", field=self._name(name))
+        return found
+
+    def hex(self, name: str, most: int, least: int = 0) -> bytes:
+        """Bytes as lower-case hex without prefix, `least` to `most` of them."""
+        text = self.text(name)
+        if len(text) % 2 or not 2 * least <= len(text) <= 2 * most or not _HEX.fullmatch(text):
+            wanted = f"{least} to {most}" if least != most else f"{most}"
+            raise InputError(f"expected {wanted} bytes as lower-case hex", field=self._name(name), value=text)
+        return bytes.fromhex(text)
+
+    def decimal(self, name: str, most: int) -> int:
+        """A number from 0 to `most` as decimal text: for numbers that JavaScript would round."""
+        text = self.text(name)
+        if len(text) > len(str(most)) or not _DECIMAL.fullmatch(text) or int(text) > most:
+            raise InputError(
+                f"expected a number from 0 to {most} as text", field=self._name(name), value=text
+            )
+        return int(text)
 
     def cid(self, name: str) -> ContentId:
         """A content id of this store."""

@@ -55,15 +55,22 @@ class DeviceRecord:
     def from_json(cls, raw: Json) -> DeviceRecord:
         """Read an untrusted value."""
         read = Reader(raw, None, "device")
-        pairs = read.items("coupling", most=100_000)
-        return cls(
+        pairs = [
+            Reader({"pair": pair}, None, f"device.coupling[{index}]").integers("pair", 0, 4094, 2)
+            for index, pair in enumerate(read.items("coupling", most=100_000))
+        ]
+        if any(len(pair) != 2 for pair in pairs):
+            raise InputError("a coupling joins two qubits", field="device.coupling")
+        found = cls(
             qubits=read.integer("qubits", 1, 4095),
-            coupling=tuple((int(pair[0]), int(pair[1])) for pair in pairs),
+            coupling=tuple((a, b) for a, b in pairs),
             eplg_nano=read.integer("eplg_nano", 0, 10**9),
             readout_nano=tuple(read.integers("readout_nano", 0, 10**9)),
             mean_readout_nano=read.integer("mean_readout_nano", 0, 10**9),
             simulator=read.flag("simulator"),
         )
+        read.close()
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,10 @@ class Found:
     def from_json(cls, raw: Json) -> Found:
         """The inverse of `as_json`."""
         read = Reader(raw, None)
-        low, high = read.integers("interval_ppm", -(2**62), 2**62)
+        interval = read.integers("interval_ppm", -(2**62), 2**62)
+        if len(interval) != 2:
+            raise InputError("an interval has two ends", field="interval_ppm", value=interval)
+        low, high = interval
         tests = []
         for item in read.tables("tests", most=100_000):
             test = Reader(item, None)
@@ -172,7 +182,8 @@ class Found:
                     test.flag("passed"),
                 )
             )
-        return cls(
+            test.close()
+        found = cls(
             outcome=read.integer("outcome", 1, 4),
             score_ppm=read.integer("score_ppm", -(2**62), 2**62),
             threshold_ppm=read.integer("threshold_ppm", -(2**62), 2**62),
@@ -183,6 +194,8 @@ class Found:
             needed_shots=read.optional_integer("needed_shots", 0, 2**62),
             tests=tuple(tests),
         )
+        read.close()
+        return found
 
     @classmethod
     def plain(cls, outcome: int, by: str, reason: str, *, passed: bool, weak: bool = False) -> Found:

@@ -7,6 +7,7 @@ Source: docs/protocol.md, "A job".
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from qcrs.errors import InputError
 from qcrs.types import ContentId, Json
 
 __all__ = ["HandOver", "Opening", "Release"]
+
+_EXECUTION = re.compile(r"0|[1-9][0-9]{0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Opening:
         read = Reader(raw, None)
         results: dict[int, bytes] = {}
         for name, key in read.table("results").items():
-            if not name.isdecimal() or str(int(name)) != name or not isinstance(key, str):
+            if not _EXECUTION.fullmatch(name) or int(name) > 255 or not isinstance(key, str):
                 raise InputError("results are keyed by execution", field="results", value=name)
             results[int(name)] = bytes.fromhex(hex_text(key, 32, f"results.{name}"))
         body = cls(

@@ -60,7 +60,7 @@ def read_report_call(data: bytes) -> SignedReports | None:
         return None
     try:
         found, bitmap, signatures = decode([_REPORT + "[]" * batch, "uint256", "bytes"], data[4:])
-    except DecodingError:
+    except (DecodingError, OverflowError, ValueError):  # lengths that no memory has
         return None
     reports = tuple(tuple(fields) for fields in (found if batch else (found,)))
     return SignedReports(reports, batch, bitmap, signatures)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from qcrs.config.home import Home
 from qcrs.errors import AccountError
+from qcrs.types import parse_json
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -149,7 +150,7 @@ class Wallet:
     def _read(self, name: str) -> dict[str, str]:
         path = self.path(name)
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = parse_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise AccountError(
                 "no such account",

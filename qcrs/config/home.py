@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from qcrs.errors import ConfigError
+from qcrs.types import parse_json
 
 __all__ = ["Home", "NetworkFile"]
 
@@ -91,7 +92,7 @@ class Home:
         """Read `network.json`; `ConfigError` names what is missing or unknown."""
         remedy = "start a local network with `qcrs up`, or name its folder with --home or QCRS_HOME"
         try:
-            raw = json.loads(self.network_file.read_text())
+            raw = parse_json(self.network_file.read_text())
         except FileNotFoundError:
             raise ConfigError(
                 "no QCRS network is known here", field="home", value=str(self.root), solution=remedy

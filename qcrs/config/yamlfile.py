@@ -1,7 +1,8 @@
 """Reading a YAML file that people edit and that others may have sent: strict, small, no surprises.
 
 `safe_load` alone still accepts alias bombs, repeated keys (the last wins) and files of any size. Here an
-alias, a repeated key, deep nesting and a file above 256 KiB are errors that say where.
+alias, a repeated key, deep nesting and a file above 256 KiB are errors that say where. For formats of
+others, whose files need aliases, these are counted as if they were written out.
 """
 
 from __future__ import annotations
@@ -20,14 +21,24 @@ __all__ = ["expand", "read_dotenv", "read_yaml"]
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
+MAX_NODES = 50_000
+"""Most values of a file, those that aliases stand for included."""
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Safe, without aliases and repeated keys."""
+class _OnceLoader(yaml.SafeLoader):
+    """Safe, without repeated keys, nesting or aliases without measure."""
+
+    aliases = True
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and self.aliases:
+            _written_out(node, {})
+        return node
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
+        if not self.aliases and self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it open
             raise yaml.composer.ComposerError(
                 None, None, "aliases are not allowed; write the value out", event.start_mark
@@ -52,8 +63,37 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a file; `ConfigError` with file, line and remedy otherwise."""
+class _StrictLoader(_OnceLoader):
+    """Without aliases too."""
+
+    aliases = False
+
+
+def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values below a node with every alias written out; an error above `MAX_NODES` or in a circle."""
+    if id(node) in known:
+        found = known[id(node)]
+        if found == 0:
+            raise yaml.composer.ComposerError(None, None, "a value contains itself", node.start_mark)
+        return found
+    known[id(node)] = 0
+    below: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        below = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        below = list(node.value)
+    total = 1 + sum(_written_out(part, known) for part in below)
+    if total > MAX_NODES:
+        raise yaml.composer.ComposerError(None, None, "its aliases stand for too much", node.start_mark)
+    known[id(node)] = total
+    return total
+
+
+def read_yaml(path: Path, *, aliases: bool = False) -> dict[str, Any]:
+    """The mapping in a file; `ConfigError` with file, line and remedy otherwise.
+
+    With `aliases` a value may be given once and named elsewhere, as other programs' files do.
+    """
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -79,8 +119,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
             solution="it has to be a readable text file in UTF-8",
         ) from error
     try:
-        data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derived from SafeLoader
-    except (yaml.YAMLError, RecursionError) as error:
+        loader = _OnceLoader if aliases else _StrictLoader
+        data = yaml.load(text, Loader=loader)  # noqa: S506 - derived from SafeLoader
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, OverflowError) as error:
         raise ConfigError(
             f"the configuration is not valid: {' '.join(str(error).split())}",
             field="file",

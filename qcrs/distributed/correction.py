@@ -23,7 +23,7 @@ from qcrs.circuits.drbg import Drbg, keccak
 from qcrs.circuits.merkle import MerkleTree, proves
 from qcrs.distributed.seam import BATCH, Bits, Estimate, Seam, decoder, memory_circuit
 from qcrs.errors import InputError
-from qcrs.types import Json, canonical_json, cid_of, cid_to_digest, parse_canonical
+from qcrs.types import Json, canonical_json, cid_of, cid_to_digest, parse_canonical, whole
 
 if TYPE_CHECKING:
     import stim
@@ -44,6 +44,9 @@ __all__ = [
 
 FAMILY = "rotated_surface"
 PICO = 10**12
+MAX_DISTANCE = 63
+MAX_ROUNDS = 1_000
+"""Largest code and longest memory that are checked: circuit and decoder are built again for it."""
 SIGMAS = 5.0
 """How far the detector fraction may lie from what the declared noise gives."""
 
@@ -122,7 +125,15 @@ def read_code(code: bytes) -> tuple[Seam, str]:
     basis, syndromes = found.get("basis"), found.get("syndromes")
     if basis not in ("x", "z") or not isinstance(syndromes, str):
         raise InputError("a code names its basis, x or z, and its syndromes", field="code")
-    d, rounds, p, p_link, column = (int(str(value)) for value in numbers.values())
+    d, rounds, p, p_link, column = (whole(value) for value in numbers.values())
+    if not 2 <= d <= MAX_DISTANCE or not 1 <= rounds <= MAX_ROUNDS:
+        raise InputError(
+            f"a record has a code of distance 2 to {MAX_DISTANCE} and 1 to {MAX_ROUNDS} rounds",
+            field="distance",
+            value=(d, rounds),
+        )
+    if not all(0 <= chance <= PICO for chance in (p, p_link)):
+        raise InputError("a probability is 0 to 10^12", field="p", value=(p, p_link))
     return Seam(d, rounds, p / PICO, p_link / PICO, "x" if basis == "x" else "z", column), syndromes
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from eth_utils.crypto import keccak
 
 from qcrs.chain.bindings import ChallengeState, DisputeCourt, ResourceCredit, ResultVerifier
 from qcrs.errors import InputError, JobNotFoundError
-from qcrs.types import canonical_json, cid_of, cid_to_digest
+from qcrs.types import canonical_json, cid_of, cid_to_digest, parse_json
 
 if TYPE_CHECKING:
     from qcrs.chain.abi import Call
@@ -89,6 +90,11 @@ class Sealed:
     ruling: str
     evidence: str
     salt: str
+
+    def __post_init__(self) -> None:
+        if self.ruling not in RULINGS or not re.fullmatch("[0-9a-f]{64}", self.salt):
+            raise InputError("no sealed ruling", field="ruling", value=self.ruling)
+        cid_to_digest(self.evidence)
 
 
 def gather(
@@ -228,7 +234,7 @@ def reveal_call(commons: Commons, folder: Path, challenge: int, member: str) -> 
     """The reveal of what was sealed; `InputError` where the salt is not here."""
     path = _file(folder, challenge, member)
     try:
-        sealed = Sealed(**json.loads(path.read_text(encoding="utf-8")))
+        sealed = Sealed(**parse_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"the sealed ruling cannot be read: {error}",

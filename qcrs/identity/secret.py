@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from qcrs.errors import AccountError
 from qcrs.identity.mldsa import MlDsaKey
 from qcrs.identity.xmss import SECRET_BYTES, XmssKey
+from qcrs.types import parse_json
 
 __all__ = ["IdentitySecret"]
 
@@ -181,7 +182,7 @@ def _decrypt(body: dict[str, Any], password: str, path: Path) -> bytes:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise AccountError(
             "the account has no post-quantum identity yet",

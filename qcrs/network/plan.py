@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from qcrs.errors import ConfigError
-from qcrs.types import CREDIT
+from qcrs.types import CREDIT, parse_json
 
 __all__ = ["MEMBERS", "UNION", "NodePlan", "Plan", "demo_plan", "local_plan", "union_of"]
 
 BODIES = ("allocation", "certification", "security", "standards", "dispute")
 """The five councils; heavy modules below know them as `qcrs.chain.handover.COUNCILS`, and a test compares."""
+MOST_ORACLES = 64
 MEMBERS = ("alice", "bob")
 UNION = "together"
 """The demonstration's union of two processors, and who they are."""
@@ -70,13 +71,25 @@ class Plan:
     @classmethod
     def load(cls, path: Path) -> Plan | None:
         """The plan that was saved, None where there is none; `ConfigError` where it is not a plan."""
+        declared = {"int": int, "str": str, "bool": bool, "tuple[str, ...]": tuple}
         try:
-            raw = json.loads(path.read_text())
+            raw = parse_json(path.read_text())
             unknown = set(raw) - {f.name for f in fields(cls)}
             if unknown:
-                raise ValueError(f"unknown key {sorted(unknown)[0]}")
+                raise ValueError(f"unknown key {sorted(unknown)[0][:80]}")
             nodes = tuple(NodePlan(**node) for node in raw.pop("nodes"))
-            return cls(nodes=nodes, clients=tuple(raw.pop("clients")), **raw)
+            found = cls(nodes=nodes, clients=tuple(raw.pop("clients")), **raw)
+            parts: tuple[Plan | NodePlan, ...] = (found, *nodes)
+            for part in parts:
+                for one in fields(part):
+                    kind = declared.get(str(one.type))
+                    if kind is not None and type(getattr(part, one.name)) is not kind:
+                        raise TypeError(f"{one.name} has to be of type {one.type}")
+            if not all(isinstance(name, str) for name in found.clients):
+                raise TypeError("clients are names")
+            if not 1 <= found.oracles <= MOST_ORACLES or not nodes:
+                raise ValueError(f"a network has a processor and 1 to {MOST_ORACLES} oracles")
+            return found
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

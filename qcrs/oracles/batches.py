@@ -119,7 +119,7 @@ class Batches:
             for mail in reader.poll():
                 try:
                     reports, signature = _read(mail.body)
-                except (InputError, ValueError):
+                except InputError:
                     continue
                 if topic == _topic(reports) and all(report.era == self._era for report in reports):
                     self._add(reports, mail.sender, signature)
@@ -229,10 +229,10 @@ def _read(body: dict[str, Json]) -> tuple[tuple[Report, ...], bytes]:
     read = Reader(body, None)
     words = [Reader(item, None, "reports") for item in read.tables("reports", most=64)]
     reports = tuple(report_from(one) for one in words)
-    signature = bytes.fromhex(read.text("signature"))
+    signature = read.hex("signature", 64, 64)
     for one in (*words, read):
         one.close()
     places = [_place(report) for report in reports]
-    if len(signature) != 64 or len(places) < 2 or places != sorted(set(places)):
+    if len(places) < 2 or places != sorted(set(places)):
         raise InputError("a batch has two reports or more, in order, and one signature", field="reports")
     return reports, signature

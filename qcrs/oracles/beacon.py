@@ -16,7 +16,7 @@ from qcrs.client.sealed import beacon_topic
 from qcrs.errors import InputError
 from qcrs.oracles.identity import OracleKeys
 from qcrs.oracles.ledger import Ledger
-from qcrs.sealing import beacon_message, verify_proof
+from qcrs.sealing import MAX_PROOF_BYTES, beacon_message, verify_proof
 from qcrs.store.mail import MailReader
 
 __all__ = ["BeaconView"]
@@ -81,8 +81,8 @@ class BeaconView:
         for mail in self._reader.poll():
             try:
                 text = Reader(mail.body, None)
-                proof = bytes.fromhex(text.text("proof"))
-            except (InputError, ValueError):
+                proof = text.hex("proof", MAX_PROOF_BYTES)
+            except InputError:
                 continue
             index = indices.get(mail.sender)
             if index is not None and self.holds(index, proof):

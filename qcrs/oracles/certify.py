@@ -33,7 +33,7 @@ from qcrs.oracles.identity import OracleKeys
 from qcrs.oracles.ledger import Ledger
 from qcrs.oracles.signing import certification_digest, quorum_of, sign_digest
 from qcrs.sandbox import GIB, Limits, Sandbox
-from qcrs.sealing import verify_proof
+from qcrs.sealing import MAX_PROOF_BYTES, verify_proof
 from qcrs.store.mail import Mail, MailReader
 from qcrs.types import Json, canonical_json, cid_of, cid_to_digest, parse_canonical
 
@@ -59,19 +59,19 @@ class _Claim:
 
     @classmethod
     def read(cls, body: dict[str, Json]) -> tuple[_Claim, bytes]:
-        """From mail; `InputError` or `ValueError` for anything malformed."""
+        """From mail; `InputError` for anything malformed."""
         read = Reader(body, None)
         if read.text("kind") != "certificate":
             raise InputError("not a certificate", field="kind")
         claim = cls(
-            job=int(read.text("job")),
+            job=read.decimal("job", 2**64 - 1),
             block=read.integer("block", 0, 2**62),
-            proof=bytes.fromhex(read.text("proof")),
+            proof=read.hex("proof", MAX_PROOF_BYTES),
             level=read.choice("level", ("quick", "full")),
             certifier=read.text("certifier"),
             valid_until=read.integer("valid_until", 0, 2**40 - 1),
         )
-        signature = bytes.fromhex(read.text("signature"))
+        signature = read.hex("signature", 64, 64)
         read.close()
         return claim, signature
 
@@ -370,7 +370,7 @@ class Certifier:
         for mail in mails:
             try:
                 claim, signature = _Claim.read(mail.body)
-            except (InputError, ValueError):
+            except InputError:
                 continue
             if claim not in state.refused and mail.sender != self._party.address:
                 state.pending.setdefault(claim, {})[mail.sender] = signature

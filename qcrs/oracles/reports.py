@@ -154,7 +154,7 @@ class ReportRound:
         for mail in self._reader.poll():
             try:
                 report, signature = _read(mail.body)
-            except (InputError, ValueError):
+            except InputError:
                 continue
             place = (report.job, report.execution, report.round, report.era)
             if place != (self.job, self.execution, self.round, self.era):
@@ -283,21 +283,18 @@ def report_body(report: Report) -> dict[str, Json]:
 
 
 def report_from(read: Reader) -> Report:
-    """The report in a mail's words; `InputError` or `ValueError` where it is malformed."""
-    report = Report(
-        job=int(read.text("job")),
+    """The report in a mail's words; `InputError` where it is malformed."""
+    return Report(
+        job=read.decimal("job", 2**64 - 1),
         execution=read.integer("execution", 0, 255),
         round=read.integer("round", 0, 255),
         outcome=read.integer("outcome", 1, 4),
         flags=read.integer("flags", 0, 1),
         score=read.integer("score", -(2**63), 2**63 - 1),
         threshold=read.integer("threshold", -(2**63), 2**63 - 1),
-        evidence=bytes.fromhex(read.text("evidence")),
+        evidence=read.hex("evidence", 32, 32),
         era=read.integer("era", 1, 2**32 - 1),
     )
-    if len(report.evidence) != 32 or not 0 <= report.job < 2**64:
-        raise InputError("a report's evidence or job number is out of range", field="evidence")
-    return report
 
 
 def _body(report: Report, signature: bytes) -> dict[str, Json]:
@@ -307,8 +304,6 @@ def _body(report: Report, signature: bytes) -> dict[str, Json]:
 def _read(body: dict[str, Json]) -> tuple[Report, bytes]:
     read = Reader(body, None)
     report = report_from(read)
-    signature = bytes.fromhex(read.text("signature"))
+    signature = read.hex("signature", 64, 64)
     read.close()
-    if len(signature) != 64:
-        raise InputError("a report's signature has the wrong length", field="signature")
     return report, signature

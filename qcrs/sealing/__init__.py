@@ -11,10 +11,11 @@ from qcrs.sealing.envelopes import (
 )
 from qcrs.sealing.packing import keccak256
 from qcrs.sealing.seal import MAX_DOCUMENT_BYTES, Sealed, new_key, open_sealed, padded_length, seal
-from qcrs.sealing.vrf import BeaconKey, beacon_message, check_public_key, verify_proof
+from qcrs.sealing.vrf import MAX_PROOF_BYTES, BeaconKey, beacon_message, check_public_key, verify_proof
 
 __all__ = [
     "MAX_DOCUMENT_BYTES",
+    "MAX_PROOF_BYTES",
     "PUBLIC_KEY_BYTES",
     "BeaconKey",
     "HpkeKey",

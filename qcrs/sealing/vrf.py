@@ -33,10 +33,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from qcrs.errors import AccountError, InputError, VerificationError
 from qcrs.sealing.packing import address, unsigned
 
-__all__ = ["BeaconKey", "beacon_message", "check_public_key", "verify_proof"]
+__all__ = ["MAX_PROOF_BYTES", "BeaconKey", "beacon_message", "check_public_key", "verify_proof"]
 
 _EXPONENT = 65537
 _SMALLEST_BITS, _LARGEST_BITS = 2048, 4096
+MAX_PROOF_BYTES = _LARGEST_BITS // 8
+"""The longest beacon proof."""
 _ROOTS = 8
 
 

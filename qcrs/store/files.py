@@ -2,7 +2,8 @@
 
 The folder is written by the rule "temporary file, fsync, rename, fsync of the directory", so that a
 name either holds the whole of its bytes or does not exist, whatever is killed in between. It is read
-without following links and without opening what is not a plain file. Other file systems (memory,
+without following links, not even one that stands for a folder on the way, and without opening what is not
+a plain file. Other file systems (memory,
 S3, IPFS gateways…) are reached through fsspec, whose `pipe_file` puts a whole object at once.
 
 Names come from the layers above and are relative, slash-separated and checked there.
@@ -14,6 +15,8 @@ import os
 import secrets
 import stat
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ __all__ = ["Files", "FolderFiles", "RemoteFiles", "open_files"]
 _READ_FLAGS = (
     os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 )  # a link is refused and a FIFO does not block
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Files(ABC):
@@ -74,42 +78,55 @@ class FolderFiles(Files):
             self._temporary.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _failed("opening the store", str(self._root), error) from error
-        self._folders: set[Path] = set()
 
     def __repr__(self) -> str:
         return f"FolderFiles({str(self._root)!r})"
 
+    @contextmanager
+    def _folder(self, way: list[str], *, make: bool = False) -> Iterator[int]:
+        """A descriptor of a folder below the root, reached without a link; made where it is missing."""
+        held = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in way:
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, dir_fd=held)
+                below = os.open(part, _FOLDER_FLAGS, dir_fd=held)
+                os.close(held)
+                held = below
+            yield held
+        finally:
+            os.close(held)
+
+    def _open(self, name: str, flags: int) -> int:
+        *way, last = name.split("/")
+        with self._folder(way) as folder:
+            return os.open(last, flags, dir_fd=folder)
+
     def write(self, name: str, data: bytes) -> None:
         """See `Files.write`; durable when it returns."""
-        target = self._root / name
         part = self._temporary / secrets.token_hex(16)
+        *way, last = name.split("/")
         try:
-            if target.parent not in self._folders:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._folders.add(target.parent)
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                part.replace(target)
+                with self._folder(way, make=True) as folder:
+                    os.replace(part, last, dst_dir_fd=folder)
+                    os.fsync(folder)
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
-            directory = os.open(target.parent, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
         except OSError as error:
-            self._folders.discard(target.parent)
             raise _failed("writing to the store", name, error) from error
 
     def read(self, name: str, limit: int) -> bytes | None:
         """See `Files.read`; the size is known before the first byte is read."""
         try:
-            descriptor = os.open(self._root / name, _READ_FLAGS)
+            descriptor = self._open(name, _READ_FLAGS)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -136,12 +153,21 @@ class FolderFiles(Files):
 
     def exists(self, name: str) -> bool:
         """See `Files.exists`."""
-        return (self._root / name).is_file()
+        try:
+            with self._folder(name.split("/")[:-1]) as folder:
+                found = os.stat(name.rpartition("/")[2], dir_fd=folder, follow_symlinks=False)
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode)
 
     def names(self, folder: str) -> list[str]:
         """See `Files.names`; one system call for a small folder."""
         try:
-            return os.listdir(self._root / folder)
+            descriptor = self._open(folder, _FOLDER_FLAGS)
+            try:
+                return os.listdir(descriptor)
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:

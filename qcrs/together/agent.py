@@ -34,7 +34,7 @@ from qcrs.store import ContentStore, Mailbox
 from qcrs.together.plan import PlanDocument
 from qcrs.together.rounds import PPM, EndRecord, Round, agreed, attestation, opened, rates
 from qcrs.together.transcript import Share
-from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical
+from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical, whole
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -78,6 +78,38 @@ def pair_commitment(plan: bytes, attempt: int, pairs: list[tuple[int, list[tuple
         packed = b"".join(a.to_bytes(8, "big") + b.to_bytes(8, "big") for a, b in ids)
         out += channel.to_bytes(4, "big") + keccak(packed)
     return keccak(out)
+
+
+def named(mail: Json, *keys: str | int) -> Json:
+    """What a mail holds under these keys; `InputError` where its sender left it out."""
+    found = mail
+    for key in keys:
+        try:
+            found = found[key]
+        except (IndexError, KeyError, TypeError) as error:
+            raise InputError(
+                "a mail does not hold what its topic asks for",
+                field=".".join(map(str, keys)),
+                value=mail,
+                solution="its sender has to write it in the form of qcrs.together.agent",
+            ) from error
+    return found
+
+
+def epoch_in(mail: Json, channel: int) -> int:
+    """The epoch that a client's mail names for a channel."""
+    found = named(mail, "epochs", str(channel))
+    if type(found) is not int or not 0 <= found < 1 << 32:
+        raise InputError("an epoch is a number", field=f"epochs.{channel}", value=found)
+    return found
+
+
+def ids_in(raw: Json) -> set[tuple[int, int]]:
+    """Identities of test rounds, as the other end counted them."""
+    try:
+        return {(whole(a), whole(b)) for a, b in raw}
+    except (TypeError, ValueError) as error:
+        raise InputError("not a list of test rounds", field="rounds", value=str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +226,7 @@ class Agent:
         mail = self._mail(epoch_topic(channel.id, epoch), channel.opener)
         if mail is None:
             return None
-        found = EndRecord.from_json(self._blob(mail["records"][self._end(channel)]))
+        found = EndRecord.from_json(self._blob(named(mail, "records", self._end(channel))))
         if found.end != self._end(channel):
             raise InputError("the record is the other end's", field="end", value=found.end)
         return found
@@ -211,7 +243,7 @@ class Agent:
         )
         if mail is None:
             return None
-        return agreed(own, {(int(a), int(b)) for a, b in self._blob(mail["rounds"])})
+        return agreed(own, ids_in(self._blob(named(mail, "rounds"))))
 
     def _attest(self, channel: Channel) -> None:
         epoch = channel.epoch
@@ -293,7 +325,7 @@ class Agent:
             channel = book.channel(number)
             if self.processor not in channel.ends:
                 continue
-            own = self.record(channel, int(mail["epochs"][str(number)]))
+            own = self.record(channel, epoch_in(mail, number))
             if own is None:
                 return None
             if len(own.pairs) < made.pairs(number):
@@ -335,7 +367,7 @@ class Agent:
                 self.coordinator.arrive(session.id, session.barrier, self.processor, NOTHING)
                 self._say("was given nothing", session=session.id, epoch=epoch)
             return
-        own = Share.from_json(self._blob(mail["shares"][str(self.processor)]))
+        own = Share.from_json(self._blob(named(mail, "shares", str(self.processor))))
         made = self.plan(session)
         shots = [part.rows.shape[0] for part in own.parts]
         if (own.processor, own.epoch, shots) != (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from qcrs.distributed.emit import Message
@@ -17,11 +18,12 @@ from qcrs.distributed.network import Network
 from qcrs.distributed.plan import Plan
 from qcrs.distributed.schedule import Act, Apply, Close, Follow, Move, Open
 from qcrs.errors import InputError
-from qcrs.types import Json, canonical_json, cid_of, cid_to_digest
+from qcrs.types import Json, canonical_json, cid_of, cid_to_digest, whole
 
 __all__ = ["CircuitPlan", "PlanDocument", "Planned", "document_of", "split"]
 
 KIND = "plan/1"
+MAX_CLBITS = 4096
 Words = tuple[str | int, ...]
 _SIZES = {"open": 4, "close": 3, "move": 4, "run": 3, "turn": 3, "follow": 3}
 
@@ -41,8 +43,20 @@ class CircuitPlan:
 
     def __post_init__(self) -> None:
         for act in self.acts:
-            if not act or _SIZES.get(str(act[0])) != len(act):
+            if not act or _SIZES.get(str(act[0])) != len(act) or min(map(int, act[1:])) < 0:
                 raise InputError("no such act", field="acts", value=act)
+            if act[0] != "run" and int(act[1]) >= len(self.start):
+                raise InputError(
+                    "an act is of a qubit that the circuit does not have", field="acts", value=act
+                )
+        if not 0 <= self.clbits <= MAX_CLBITS:
+            raise InputError(
+                f"a circuit has 0 to {MAX_CLBITS} classical bits", field="clbits", value=self.clbits
+            )
+        if not all(0 <= q < len(self.start) and 0 <= c < self.clbits for q, c in self.measures):
+            raise InputError("a measurement joins a qubit and a bit of the circuit", field="measures")
+        if any(shots < 0 for shots in self.shots):
+            raise InputError("an epoch has no shots or some", field="shots", value=self.shots)
 
     @property
     def end(self) -> tuple[int, ...]:
@@ -89,13 +103,23 @@ class CircuitPlan:
     @classmethod
     def from_json(cls, raw: Json) -> CircuitPlan:
         """Raises what `PlanDocument.from_json` turns into an `InputError`."""
+        if set(raw) != {"start", "acts", "measures", "clbits", "shots"}:
+            raise ValueError("a circuit's fields are start, acts, measures, clbits and shots")
+        if not all(isinstance(act, list) and act and isinstance(act[0], str) for act in raw["acts"]):
+            raise ValueError("an act is a list that begins with its word")
         return cls(
-            tuple(int(one) for one in raw["start"]),
-            tuple((str(act[0]), *(int(one) for one in act[1:])) for act in raw["acts"]),
-            tuple((int(q), int(c)) for q, c in raw["measures"]),
-            int(raw["clbits"]),
-            tuple(int(one) for one in raw["shots"]),
+            tuple(map(whole, raw["start"])),
+            tuple((act[0], *map(whole, act[1:])) for act in raw["acts"]),
+            tuple((whole(q), whole(c)) for q, c in raw["measures"]),
+            whole(raw["clbits"]),
+            tuple(map(whole, raw["shots"])),
         )
+
+
+@lru_cache(maxsize=64)
+def _network(parties: int, channels: tuple[tuple[int, int], ...]) -> Network:
+    """Its table takes long for many parties, and a plan asks for it once a circuit."""
+    return Network.of([0] * parties, (), channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +164,7 @@ class PlanDocument:
 
     def network(self) -> Network:
         """The parties and their channels; capacities play no part here."""
-        return Network.of([0] * len(self.parties), (), [(p, q) for _, p, q in self.channels])
+        return _network(len(self.parties), tuple((p, q) for _, p, q in self.channels))
 
     def pairs_of(self, circuit: int) -> list[int]:
         """Pairs per shot that one circuit's acts take, for each channel."""
@@ -178,15 +202,20 @@ class PlanDocument:
         try:
             if raw["qcrs"] != KIND:
                 raise ValueError(raw["qcrs"])
-            return cls(
-                int(raw["job"]),
-                tuple(int(one) for one in raw["parties"]),
-                tuple((int(c), int(p), int(q)) for c, p, q in raw["channels"]),
-                tuple(int(one) for one in raw["ebits"]),
+            if set(raw) != {"qcrs", "job", "parties", "channels", "ebits", "circuits"}:
+                raise ValueError("its fields are qcrs, job, parties, channels, ebits and circuits")
+            found = cls(
+                whole(raw["job"]),
+                tuple(map(whole, raw["parties"])),
+                tuple((whole(c), whole(p), whole(q)) for c, p, q in raw["channels"]),
+                tuple(map(whole, raw["ebits"])),
                 tuple(CircuitPlan.from_json(one) for one in raw["circuits"]),
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError("not a plan of a session", field="plan", value=str(error)) from error
+        if found.as_json() != raw:
+            raise InputError("not a plan of a session in its one form", field="plan")
+        return found
 
     @property
     def data(self) -> bytes:

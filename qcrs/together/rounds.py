@@ -17,7 +17,7 @@ from qcrs.chain.bindings import Attestation, TestRound
 from qcrs.circuits.drbg import keccak
 from qcrs.circuits.merkle import MerkleTree
 from qcrs.errors import InputError
-from qcrs.types import Json
+from qcrs.types import Json, whole
 
 __all__ = ["PPM", "EndRecord", "Round", "agreed", "attestation", "leaf_of", "opened", "rates", "tree"]
 
@@ -81,14 +81,20 @@ class EndRecord:
         try:
             if raw["qcrs"] != KIND:
                 raise ValueError(raw["qcrs"])
-            rounds = tuple(Round((int(a), int(b)), int(x), int(h), int(t)) for a, b, x, h, t in raw["rounds"])
-            pairs = tuple((int(a), int(b)) for a, b in raw["pairs"])
-            end = int(raw["end"])
+            if set(raw) != {"qcrs", "end", "rounds", "pairs"}:
+                raise ValueError("its fields are qcrs, end, rounds and pairs")
+            rows = [tuple(map(whole, row)) for row in raw["rounds"]]
+            rounds = tuple(Round((a, b), x, h, t) for a, b, x, h, t in rows)
+            pairs = tuple((whole(a), whole(b)) for a, b in raw["pairs"])
+            end = whole(raw["end"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("not a record of test rounds", field="record", value=str(error)) from error
         if any(r.axis not in (0, 1, 2) or not {r.head, r.tail} <= {0, 1} for r in rounds):
             raise InputError("an axis is 0, 1 or 2 and a bit 0 or 1", field="rounds")
-        return cls(end, rounds, pairs)
+        found = cls(end, rounds, pairs)
+        if found.as_json() != raw:
+            raise InputError("not a record of test rounds in its one form", field="record")
+        return found
 
 
 def agreed(own: EndRecord, other: Collection[Ids]) -> tuple[Round, ...]:

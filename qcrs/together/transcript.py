@@ -22,12 +22,14 @@ from qcrs.circuits.merkle import MerkleTree
 from qcrs.distributed.emit import Message
 from qcrs.errors import InputError
 from qcrs.together.joint import Sampled
-from qcrs.types import Json
+from qcrs.types import Json, whole
 
 __all__ = ["Columns", "Part", "Share", "columns", "counted", "disagreements", "shares"]
 
 Bits = NDArray[np.uint8]
 KIND = "transcript/1"
+MOST_BITS = 1 << 24
+"""Most shots, and most bits of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,17 @@ class Part:
     def from_json(cls, raw: Json) -> Part:
         """`InputError` where it is none."""
         try:
-            shots, width = int(raw["shots"]), int(raw["width"])
+            shots, width = whole(raw["shots"]), whole(raw["width"])
             data = np.frombuffer(b64decode(raw["bits"], validate=True), dtype=np.uint8)
+            if shots < 0 or width < 0 or len(data) != shots * -(-width // 8) or max(shots, width) > MOST_BITS:
+                raise ValueError("its bits are not those of so many shots")
             packed = data.reshape(shots, -(-width // 8))
+            found = cls(np.unpackbits(packed, axis=1, count=width, bitorder="little"))
+            if found.as_json() != raw:
+                raise ValueError("it has another spelling, or bits beyond its rows")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("not a part of a transcript", field="transcript", value=str(error)) from error
-        return cls(np.unpackbits(packed, axis=1, count=width, bitorder="little"))
+        return found
 
     def leaves(self, circuit: int) -> list[bytes]:
         """keccak(circuit4 ‖ shot4 ‖ packed row)."""
@@ -112,8 +119,10 @@ class Share:
         try:
             if raw["qcrs"] != KIND:
                 raise ValueError(raw["qcrs"])
+            if set(raw) != {"qcrs", "processor", "epoch", "parts"} or not isinstance(raw["parts"], list):
+                raise ValueError("its fields are qcrs, processor, epoch and parts")
             parts = tuple(Part.from_json(part) for part in raw["parts"])
-            return cls(int(raw["processor"]), int(raw["epoch"]), parts)
+            return cls(whole(raw["processor"]), whole(raw["epoch"]), parts)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("not a transcript", field="transcript", value=str(error)) from error
 

@@ -15,7 +15,7 @@ from itertools import accumulate
 from qcrs.errors import InputError
 from qcrs.types.canonical import Json, spelled
 
-__all__ = ["MAX_DEPTH", "json_depth", "parse_canonical"]
+__all__ = ["MAX_DEPTH", "json_depth", "parse_canonical", "parse_json", "whole"]
 
 MAX_DEPTH = 200
 """Deepest nesting of lists and objects in a document."""
@@ -40,6 +40,43 @@ def json_depth(data: bytes) -> int:
     """The deepest nesting of brackets outside of texts, found in linear time."""
     brackets = _TEXT.sub(b"", data).translate(None, _NOT_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+def parse_json(text: str | bytes) -> Json:
+    """The value of a JSON file, not canonical and with floats; `InputError` for anything else.
+
+    Refused are nesting beyond `MAX_DEPTH` (where `json.loads` ends by a `RecursionError` or worse), a name
+    that a table holds twice (of which one reader takes the first and another the last), NaN and Infinity.
+    """
+    data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    if json_depth(data) > MAX_DEPTH:
+        raise InputError(f"a file is nested deeper than {MAX_DEPTH} levels", field="file")
+    try:
+        value: Json = json.loads(text, object_pairs_hook=_table, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = error.reason if isinstance(error, InputError) else str(error)
+        raise InputError(f"a file is not JSON: {reason}", field="file") from error
+    return value
+
+
+def _table(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError("a name is given twice", field="name", value=twice)
+    return found
+
+
+def _no_constant(text: str) -> None:
+    raise InputError("a number is not finite", field="number", value=text)
+
+
+def whole(value: Json) -> int:
+    """An integer as it stands: no text that could be read as one, no truth value; `TypeError` otherwise."""
+    if type(value) is not int:
+        raise TypeError(f"expected an integer, found {type(value).__name__}")
+    return value
 
 
 def parse_canonical(data: bytes, *, max_depth: int = MAX_DEPTH) -> Json:

@@ -13,6 +13,7 @@ import pytest
 from qcrs.sandbox import Limits, Sandbox
 
 PROBES = Path(__file__).parent / "probes"
+sys.path.append(str(Path(__file__).parents[1] / "untrusted"))  # for what watches a folder
 SMALL = Limits(address_space_bytes=256 * 2**20, cpu_seconds=5, wall_seconds=10)
 
 

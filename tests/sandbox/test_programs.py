@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import random
+import resource
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from qiskit import QuantumCircuit, QuantumRegister, qasm3, qpy
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import Operator, Statevector
+from watching import Watch
 
 from qcrs.circuits import to_qiskit
 from qcrs.errors import CircuitError, SandboxError
@@ -246,8 +248,13 @@ def test_the_first_look_is_linear() -> None:
     assert time.perf_counter() - start < 20  # measured: 1.5 s; quadratic would take hours
 
 
-def mutants(count: int, seed: int) -> Iterator[bytes]:
-    """Seeded damage to good programs: bytes changed, runs deleted, repeated, or swapped in from another."""
+def mutants(count: int, seed: int, secret: Path) -> Iterator[bytes]:
+    """Seeded damage to good programs: bytes changed, runs deleted, repeated, or swapped in from another.
+
+    Some try to include the file `secret`.
+    """
+    includes = [f"{word} {quote}{secret}{quote};".encode() for word in ("include", "INCLUDE", "defcalgrammar")
+                for quote in "\"'"]  # fmt: skip
     draw = random.Random(seed)
     pool = [*SOURCES.values(), *(file.read_bytes() for file in sorted(EXAMPLES.glob("*.qasm")))]
     for _ in range(count):
@@ -267,41 +274,70 @@ def mutants(count: int, seed: int) -> Iterator[bytes]:
                 data[place : place + length] = other[start : start + length]
             else:
                 data[place : place + 1] = draw.choice(
-                    (b"9999999", b"((((", b"{{", b"\xff\xff\xff\xff", b"**")
+                    (b"9999999", b"((((", b"{{", b"\xff\xff\xff\xff", b"**", b"\0", *includes)
                 )
             data = data or bytearray(b"x")
         yield bytes(data)
 
 
-def campaign(reader: Sandbox, count: int, seed: int) -> dict[str, int]:
-    """Read mutants; each is a list of documents or a `CircuitError`, and the next good one is read."""
+class Measured:
+    """A sandbox that remembers the most memory that an answering call had."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.most_bytes = 0
+
+    def call(self, function: str, payload: bytes, limits: Limits | None = None) -> bytes:
+        outcome = self._sandbox.run(function, payload, limits)
+        self.most_bytes = max(self.most_bytes, outcome.max_rss_bytes)
+        return outcome.data
+
+
+def campaign(reader: Sandbox, count: int, seed: int, folder: Path) -> dict[str, int]:
+    """Read mutants; each is a list of documents or a `CircuitError`, and the next good one is read.
+
+    What is read is read the same again. The caller stays small, no call outgrows its limit, and nobody opens
+    the file that some of them name.
+    """
+    secret = folder / "secret.inc"
+    secret.write_text("the_password_is_swordfish;")
+    watch, measured = Watch(folder), Measured(reader)
+    plain = reader.run("binascii:hexlify", b"").max_rss_bytes
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seen = {"read": 0, "refused": 0}
     unclear = []
-    for data in mutants(count, seed):
+    for data in mutants(count, seed, secret):
         try:
-            read_program(data, sandbox=reader, max_qubits=64)
+            found = read_program(data, sandbox=measured, max_qubits=64)  # type: ignore[arg-type]  # it measures
             seen["read"] += 1
+            if seen["read"] <= count // 20:
+                assert read_program(data, sandbox=reader, max_qubits=64) == found
         except CircuitError as error:
             seen["refused"] += 1
-            if not error.solution or "\n" in error.reason or len(error.reason) > 500:
+            told = "swordfish" in str(error)
+            if told or not error.solution or "\n" in error.reason or len(error.reason) > 500:
                 unclear.append(error)
     assert unclear == []
+    assert not watch.opened()
+    watch.close()
+    assert measured.most_bytes - plain < GIB
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < GIB // 4
     assert read_program(SOURCES["qpy"], sandbox=reader)
     return seen
 
 
-def test_200_damaged_uploads(reader: Sandbox) -> None:
+def test_200_damaged_uploads(reader: Sandbox, tmp_path: Path) -> None:
     zygote = reader.zygote_pid()
-    seen = campaign(reader, 200, seed=1)
+    seen = campaign(reader, 200, 1, tmp_path)
     assert seen["read"] > 10
     assert seen["refused"] > 50
     assert reader.zygote_pid() == zygote
 
 
 @pytest.mark.slow
-def test_10_000_damaged_uploads(reader: Sandbox) -> None:
+def test_10_000_damaged_uploads(reader: Sandbox, tmp_path: Path) -> None:
     zygote = reader.zygote_pid()
-    seen = campaign(reader, 10_000, seed=2)
+    seen = campaign(reader, 10_000, 2, tmp_path)
     assert seen["read"] > 500
     assert seen["refused"] > 2_500
     assert reader.zygote_pid() == zygote

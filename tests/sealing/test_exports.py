@@ -10,6 +10,7 @@ def test_exports() -> None:
         "BeaconKey",
         "HpkeKey",
         "MAX_DOCUMENT_BYTES",
+        "MAX_PROOF_BYTES",
         "PUBLIC_KEY_BYTES",
         "Sealed",
         "beacon_message",

@@ -61,8 +61,8 @@ def share(value: Any) -> float:
 
 def count(value: Any) -> int:
     """A whole number, not negative."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigError("a whole number, not negative, is needed", field="value", value=value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
+        raise ConfigError("a whole number from 0 to 2^53 is needed", field="value", value=value)
     return value
 
 

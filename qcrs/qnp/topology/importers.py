@@ -6,14 +6,16 @@ to open, so circuits are given by their ends; without any, one joins the first a
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qcrs.errors import ConfigError
+from qcrs.config.yamlfile import read_yaml
+from qcrs.errors import ConfigError, InputError
 from qcrs.qnp.topology.model import LIGHT_M_PER_S, CircuitSpec, HardwareSpec, LinkSpec, NodeSpec, Topology
+from qcrs.types import parse_json
 
 __all__ = ["Imported", "import_sequence", "import_squidasm"]
 
@@ -30,13 +32,41 @@ class Imported:
 
 def _text(path: Path | str) -> str:
     found = Path(path)
-    if found.stat().st_size > MAX_BYTES:
-        raise ConfigError("the file is larger than 256 KiB", field="file", value=str(path))
-    return found.read_text(encoding="utf-8")
+    try:
+        if found.stat().st_size > MAX_BYTES:
+            raise _wrong(path, "the file is larger than 256 KiB")
+        return found.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _wrong(path, f"the file cannot be read: {error.strerror}") from error
 
 
 def _wrong(path: Path | str, reason: str) -> ConfigError:
-    return ConfigError(f"{path}: {reason}", field="file", value=str(path))
+    return ConfigError(
+        f"{path}: {reason}",
+        field="file",
+        value=str(path),
+        solution="give a network file of SeQUeNCe (JSON) or of SquidASM (YAML)",
+    )
+
+
+@contextmanager
+def _importing(path: Path | str, what: str) -> Iterator[None]:
+    """Another program's file may miss any key and hold anything under it: one error for all of that."""
+    try:
+        yield
+    except ConfigError as error:
+        if error.value == str(path):
+            raise
+        raise _wrong(path, f"not a {what} network that can be taken over: {error.reason}") from error
+    except (ArithmeticError, AttributeError, InputError, LookupError, TypeError, ValueError) as error:
+        reason = error.reason if isinstance(error, InputError) else repr(error)[:200]
+        raise _wrong(path, f"not a {what} network: {reason}") from error
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("a name is a text")
+    return value
 
 
 def _circuits(nodes: Sequence[NodeSpec], ends: Sequence[tuple[str, str]]) -> tuple[CircuitSpec, ...]:
@@ -49,19 +79,22 @@ def _circuits(nodes: Sequence[NodeSpec], ends: Sequence[tuple[str, str]]) -> tup
 
 def import_sequence(path: Path | str, ends: Sequence[tuple[str, str]] = ()) -> Imported:
     """A SeQUeNCe network (routers joined by `qconnections`); its times are picoseconds, lengths metres."""
-    try:
-        data = json.loads(_text(path))
-        routers = [n for n in data["nodes"] if n.get("type", "QuantumRouter") == "QuantumRouter"]
-        joined = data["qconnections"]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _wrong(path, f"not a SeQUeNCe network: {error!r}") from error
+    with _importing(path, "SeQUeNCe"):
+        return _from_sequence(parse_json(_text(path)), ends)
+
+
+def _from_sequence(data: Mapping[str, Any], ends: Sequence[tuple[str, str]]) -> Imported:
+    routers = [n for n in data["nodes"] if n.get("type", "QuantumRouter") == "QuantumRouter"]
+    joined = data["qconnections"]
     notes: list[str] = []
     templates = data.get("templates", {})
     nodes, memories = [], {}
     for router in routers:
         memory = _memory(templates, router)
         memories[router["name"]] = memory
-        nodes.append(NodeSpec(router["name"], _sequence_hardware(memory, int(router.get("memo_size", 1)))))
+        nodes.append(
+            NodeSpec(_name(router["name"]), _sequence_hardware(memory, int(router.get("memo_size", 1))))
+        )
         if router.get("memo_size") is None:
             notes.append(f"node {router['name']}: no memo_size, one qubit is assumed")
     delays = {
@@ -115,20 +148,19 @@ def _sequence_link(
 
 def import_squidasm(path: Path | str, ends: Sequence[tuple[str, str]] = ()) -> Imported:
     """A SquidASM network (`stacks`, `links`, `clinks`); its times are nanoseconds."""
-    import yaml
+    with _importing(path, "SquidASM"):
+        return _from_squidasm(read_yaml(Path(path), aliases=True), ends)
 
-    try:
-        data = yaml.safe_load(_text(path))
-        stacks, joined = data["stacks"], data["links"]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise _wrong(path, f"not a SquidASM network: {error!r}") from error
+
+def _from_squidasm(data: Mapping[str, Any], ends: Sequence[tuple[str, str]]) -> Imported:
+    stacks, joined = data["stacks"], data["links"]
     notes: list[str] = []
-    nodes = tuple(NodeSpec(s["name"], _squid_hardware(s, notes)) for s in stacks)
+    nodes = tuple(NodeSpec(_name(s["name"]), _squid_hardware(s, notes)) for s in stacks)
     delays = {
         frozenset((c["stack1"], c["stack2"])): round(float((c.get("cfg") or {}).get("delay", 0)))
         for c in data.get("clinks", [])
     }
-    links = tuple(_squid_link(path, one, delays, notes) for one in joined)
+    links = tuple(_squid_link(one, delays, notes) for one in joined)
     return Imported(Topology(nodes, links, circuits=_circuits(nodes, ends)), tuple(notes))
 
 
@@ -149,9 +181,7 @@ def _squid_hardware(stack: Mapping[str, Any], notes: list[str]) -> HardwareSpec:
     )
 
 
-def _squid_link(
-    path: Path | str, one: Mapping[str, Any], delays: Mapping[frozenset[str], int], notes: list[str]
-) -> LinkSpec:
+def _squid_link(one: Mapping[str, Any], delays: Mapping[frozenset[str], int], notes: list[str]) -> LinkSpec:
     a, b, kind = one["stack1"], one["stack2"], one.get("typ", "perfect")
     cfg = one.get("cfg") or {}
     delay = delays.get(frozenset((a, b)), 0)
@@ -174,4 +204,4 @@ def _squid_link(
         return LinkSpec(
             a, b, length, "heralded", 1.0, max(1, light), 0.5 * arm * arm, fidelity, 1.0, delay or light
         )
-    raise _wrong(path, f"links of type {kind!r} are not known")
+    raise ValueError(f"links of type {kind!r} are not known")

@@ -5,6 +5,7 @@ This is what a topology file says (see `topology.reader`), in nanoseconds, metre
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 from qcrs.errors import ConfigError
@@ -99,7 +100,8 @@ class LinkSpec:
             raise ConfigError(
                 "a heralded link needs p in (0, 1] and a fidelity above 0.25", field="link", value=self.name
             )
-        if not 0 < self.eta <= 1 or self.attempt_ns < 1 or self.frame_delay_ns < 0 or self.length_m < 0:
+        sensible = 0 < self.eta <= 1 and 0 <= self.dephasing <= 1 and 0 <= self.length_m < math.inf
+        if not sensible or self.attempt_ns < 1 or self.frame_delay_ns < 0:
             raise ConfigError("a link's eta, times or length make no sense", field="link", value=self.name)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 from qcrs.config.yamlfile import read_yaml
 from qcrs.errors import ConfigError
-from qcrs.qnp.topology.fields import CIRCUIT, LINK, SECTIONS, Key
+from qcrs.qnp.topology.fields import CIRCUIT, DEFAULTS, LINK, SECTIONS, Key
 from qcrs.qnp.topology.model import (
     LIGHT_M_PER_S,
     CircuitSpec,
@@ -85,7 +85,8 @@ class _Source:
             try:
                 found[keys[key].field] = keys[key].read(item)
             except ConfigError as error:
-                raise self.error(error.reason, (*place, key), item, error.solution) from None
+                words = error.solution or f"{key} is: {keys[key].words}"
+                raise self.error(error.reason, (*place, key), item, words) from None
         return found
 
     def required(self, found: Mapping[str, Any], place: Place, keys: Mapping[str, Key]) -> None:
@@ -179,7 +180,9 @@ def _defaults(source: _Source) -> dict[str, Any]:
                 f"unknown key {key!r}", ("defaults", key), solution="known keys: hardware, link, circuit"
             )
     return {
-        "hardware": given.get("hardware"),
+        "hardware": source.read(
+            {k: v for k, v in given.items() if k in DEFAULTS}, ("defaults",), DEFAULTS
+        ).get("hardware"),
         "link": source.read(given.get("link", {}), ("defaults", "link"), LINK),
         "circuit": source.read(given.get("circuit", {}), ("defaults", "circuit"), CIRCUIT),
     }

@@ -23,6 +23,8 @@ UNITS: dict[str, dict[str, Decimal]] = {
     "loss": {"dB/km": Decimal(1), "dB/m": Decimal(1000)},
     "rate": {"/s": Decimal(1), "Hz": Decimal(1), "kHz": Decimal(1000), "/min": Decimal(1) / 60},
 }
+MOST = Decimal(10) ** 18
+"""Above any quantity of a network, in base units."""
 _NUMBER = re.compile(r"\s*(?P<number>[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]{1,3})?)\s*(?P<unit>[^\s0-9].*?)\s*")
 
 
@@ -38,7 +40,12 @@ def quantity(value: object, kind: str) -> Decimal:
             value=value,
             solution=f"write it like {example}; units: {', '.join(units)}",
         )
-    return Decimal(match["number"]) * units[match["unit"]]
+    found = Decimal(match["number"]) * units[match["unit"]]
+    if found >= MOST:
+        raise ConfigError(
+            f"a {kind} is too large", field=kind, value=value, solution=f"write it like {example}"
+        )
+    return found
 
 
 def time_ns(value: object) -> int:
