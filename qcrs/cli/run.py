@@ -132,7 +132,7 @@ def oracle_run(
         )
     found, chosen, key = _key(home, account)
     say(f"• oracle {chosen} {key.address}; log: {found.path('logs', f'{chosen}.jsonl')}")
-    run_oracle(found, chosen, key, OracleSettings(suite=suite))
+    run_oracle(found, chosen, key, OracleSettings(suite=suite), tell=lambda words: say(f"! {words}"))
 
 
 def oracle_identity(

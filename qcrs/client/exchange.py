@@ -219,6 +219,7 @@ class Exchange(Ledger):
         """What these units would cost, exactly, and how much waits before them. Needs no password."""
         chosen = options or JobOptions()
         request = self.request(units, chosen)
+        self.contracts.allocator.flow(chosen.flow)  # the fee does not depend on it, so nothing else would say
         fee, escrow = self.contracts.allocator.quote(request)
         queued = sum(
             job.state == JobState.QUEUED and job.request.target in (0, chosen.target)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,10 @@ from pathlib import Path
 from qcrs.errors import ConfigError, NetworkError
 
 __all__ = ["Process", "Processes"]
+
+_FULL = ("no space left", "disk is full", "file too large", "disk quota exceeded")
+_LEAST_FREE_BYTES = 4 * 2**20
+"""With less than this nothing of a network can start."""
 
 
 def _started(pid: int) -> str | None:
@@ -141,6 +146,13 @@ class Processes:
         except OSError:
             return ""
 
+    def _remedy(self, name: str) -> str:
+        """What to do about a process that did not start; a full disk is told apart by what it leaves."""
+        last = self.tail(name, 20).lower()
+        if any(words in last for words in _FULL) or shutil.disk_usage(self.root).free < _LEAST_FREE_BYTES:
+            return f"free space on the disk of {self.root}, then run the same command again: it goes on"
+        return f"read {self.log(name)}"
+
     def await_ready(self, name: str, ready: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait until `ready()`; `NetworkError` with the log's end where the process dies or is too slow."""
         end = time.monotonic() + seconds
@@ -148,12 +160,12 @@ class Processes:
         while not ready():
             if not self._living(process):
                 raise NetworkError(
-                    f"{name} ended while starting: {self.tail(name)}", solution=f"read {self.log(name)}"
+                    f"{name} ended while starting: {self.tail(name)}", solution=self._remedy(name)
                 )
             if time.monotonic() > end:
                 raise NetworkError(
                     f"{name} is not ready after {seconds:.0f} s: {self.tail(name)}",
-                    solution=f"read {self.log(name)}",
+                    solution=self._remedy(name),
                 )
             time.sleep(0.05)
 

@@ -46,8 +46,10 @@ class Oracle:
         *,
         chain: Chain | None = None,
         sandbox: Sandbox | None = None,
+        tell: Callable[[str], None] = lambda _words: None,
     ) -> None:
-        """`chain` and `sandbox` are given where they are shared within one process."""
+        """`chain` and `sandbox` are given where they are shared within one process; `tell` shows a line to
+        whoever started it."""
         self.settings = settings or OracleSettings()
         self.journal = Journal(home.path("logs", f"{name}.jsonl"), name)
         self._own_sandbox = sandbox is None
@@ -83,6 +85,8 @@ class Oracle:
         )
         self._house = patiently(lambda: Housekeeping(self.party), self.journal, self._stop)
         self._cases: dict[int, Case] = {}
+        self._named: bool | None = None
+        self._tell = tell
 
     def stop(self) -> None:
         """Ask `serve` to end."""
@@ -106,6 +110,7 @@ class Oracle:
         if any(not entry.done for entry in self.party.outbox.entries()[-16:]):
             self._guarded("transactions", self.party.outbox.pump)
         signers = self._signers()
+        self._say_whether_named(named=self.party.address in signers)
         if self.party.address not in signers:
             return
         self._guarded("batches", self._batch)
@@ -121,6 +126,24 @@ class Oracle:
 
     def _batch(self) -> None:
         self._desk.batches.tick([one for case in self._cases.values() for one in case.rounds()])
+
+    def _say_whether_named(self, *, named: bool) -> None:
+        """Once at the start, and whenever an era begins or ends that names this account."""
+        if named == self._named:
+            return
+        waited, self._named = self._named is False, named
+        if named:
+            if waited:
+                self.journal.write("named", era=self.party.era)
+                self._tell(f"era {self.party.era} names this account: it works now")
+            return
+        reason = f"no era names {self.party.address} (era {self.party.era}): it waits for one that does"
+        solution = (
+            "give the Certification Authority what `qcrs oracle identity` prints; "
+            "it starts an era with the document of all oracles' keys"
+        )
+        self.journal.write("waits", reason=reason, solution=solution)
+        self._tell(f"{reason}\n  → {solution}")
 
     def _signers(self) -> list[str]:
         era = self.party.era
@@ -154,9 +177,15 @@ class Oracle:
         self.journal.close()
 
 
-def run_oracle(home: Home, name: str, account: LocalAccount, settings: OracleSettings) -> None:
-    """Serve until a signal ends it."""
-    oracle = Oracle(home, name, account, settings)
+def run_oracle(
+    home: Home,
+    name: str,
+    account: LocalAccount,
+    settings: OracleSettings,
+    tell: Callable[[str], None] = lambda _words: None,
+) -> None:
+    """Serve until a signal ends it; `tell` shows a line to whoever started it."""
+    oracle = Oracle(home, name, account, settings, tell=tell)
 
     def ended(_number: int, _frame: FrameType | None) -> None:
         oracle.stop()

@@ -141,6 +141,13 @@ def test_a_quality_that_nobody_has_is_the_reason_named(exchange: Any) -> None:
     assert failure.value.field == "quality"
 
 
+def test_a_quote_for_a_flow_that_does_not_exist_is_refused(exchange: Any) -> None:
+    with pytest.raises(ContractError, match="flow") as failure:
+        exchange.quote(ghz(), JobOptions(flow=99))
+    assert failure.value.name == "ComputationAllocatorUnknownFlow"
+    assert "flow 0" in str(failure.value.solution)
+
+
 def test_a_quote_names_an_account_that_is_not_there(network: Any) -> None:
     with pytest.raises(AccountError, match="no such account"):
         network.exchange("nobody").quote(ghz())

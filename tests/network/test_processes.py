@@ -92,3 +92,14 @@ def test_a_record_that_is_none_is_said_and_left_alone(tmp_path: Path, text: str)
             act()
         assert failure.value.value == str(record)
     assert record.read_text() == text
+
+
+def test_a_full_disk_is_told_from_other_ends(tmp_path: Path) -> None:
+    """`/dev/full` gives the system's own error, as a full disk does."""
+    processes = Processes(tmp_path)
+    for line, remedy in (("open('/dev/full', 'wb', 0).write(b'x')", "free space"), ("1 / 0", "read ")):
+        processes.start("chain", ["timeit", "-n1", "-r1", line])
+        with pytest.raises(NetworkError, match="ended while starting") as failure:
+            processes.await_ready("chain", lambda: False)
+        assert str(failure.value.solution).startswith(remedy)
+        processes.log("chain").unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from qcrs.errors import InputError
 from qcrs.oracles import judging, reports
 from qcrs.oracles.batches import Batches, BatchPolicy
 from qcrs.oracles.beacon import BeaconView
+from qcrs.oracles.daemon import Oracle
 from qcrs.oracles.ledger import Ledger
 from qcrs.store import ContentStore, Mailbox
 
@@ -298,3 +300,21 @@ def test_evidence_on_the_same_inputs_may_differ_in_measured_numbers_only() -> No
 def test_states_that_serve_as_references_have_a_report() -> None:
     assert ExecutionState.COMMITTED not in judging.judged_states()
     assert ExecutionState.ENDED not in judging.judged_states()
+
+
+def test_an_oracle_that_no_era_names_says_so_once(stage: Stage) -> None:
+    said: list[str] = []
+    late = Oracle(
+        stage.home, "late", next(stage.accounts), chain=stage.chain, sandbox=stage.bench, tell=said.append
+    )
+    try:
+        for _ in range(3):
+            late.tick()
+    finally:
+        late.close()
+    (words,) = said
+    assert late.party.address in words
+    assert "qcrs oracle identity" in words
+    log = (stage.home.root / "logs" / "late.jsonl").read_text().splitlines()
+    (waits,) = [line for line in map(json.loads, log) if line["what"] == "waits"]
+    assert (waits["reason"] in words, waits["solution"] in words) == (True, True)
