@@ -2,6 +2,7 @@
 """Assurance of the contracts, one command each; docs/assurance.md tells what each shows and what it found.
 
 python3 scripts/assure.py fuzz|invariants|proofs|slither|coverage|nightly [--json]
+python3 scripts/assure.py mutants [--only CLASS|ID] [--resume] [--json] [--page]
 
 Everything runs in a workspace below .cache/assure: a copy of contracts/, their compiled form, and the tests
 of tests/assurance. `--sources DIR` takes other contracts in their place, which is how changed ones are tried.
@@ -439,6 +440,11 @@ def _night(folder: Path, calls: int, seed: str) -> Run:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; its exit status is that of what it ran."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["mutants"]:
+        from mutate import main as mutants
+
+        return mutants(given[1:])
     parser = argparse.ArgumentParser(description="Assurance of the contracts.")
     parser.add_argument(
         "what", choices=["fuzz", "invariants", "proofs", "slither", "coverage", "nightly"], help="what to run"
@@ -449,7 +455,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", default="0x51", help="of the campaign")
     parser.add_argument("--records", type=Path, help="of coverage: recorded calls instead of recording anew")
     parser.add_argument("--json", action="store_true", help="only the figures")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     if options.what == "nightly":
         return nightly()
     figures: Any

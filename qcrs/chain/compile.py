@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from qcrs.config import CompilerConfig, Config, load_config
 from qcrs.errors import ConfigError, InputError, QCRSError
 
 __all__ = [
+    "ARTIFACTS_VARIABLE",
     "Artifact",
     "artifact",
     "artifacts",
@@ -35,6 +37,9 @@ LIBRARY_CONTRACTS = {
     "@openzeppelin/contracts/access/manager/AccessManager.sol": ("AccessManager",),
 }
 """Contracts of others that are deployed beside our own."""
+
+ARTIFACTS_VARIABLE = "QCRS_ARTIFACTS"
+"""Of the environment: the folder whose artifacts are read in place of the committed ones."""
 
 _OUTPUTS = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "devdoc", "userdoc", "metadata"]
 
@@ -218,7 +223,12 @@ def compile_contracts(config: Config) -> dict[str, Artifact]:
 
 
 def artifacts_folder(config: Config | None = None) -> Path:
-    """Where the compiled contracts lie: `contracts/build` in a checkout, beside this file in a package."""
+    """Where the compiled contracts lie: `contracts/build` in a checkout, beside this file in a package.
+
+    The variable `QCRS_ARTIFACTS` names another folder to read from, which is how changed contracts are tried.
+    """
+    if config is None and os.environ.get(ARTIFACTS_VARIABLE):
+        return Path(os.environ[ARTIFACTS_VARIABLE])
     packaged = Path(__file__).parent / "artifacts"
     if packaged.is_dir():
         return packaged

@@ -198,6 +198,8 @@ def test_equivocation_is_slashed_once_and_rewards_the_prover(stage: Stage) -> No
     stage.quorum.send("withdrawCredits", by=prover)
     assert stage.credit.read("balanceOf", prover) == before + CREDIT
     assert stage.credit.read("balanceOf", stage.quorum.address) == 9 * CREDIT
+    with refuses("OracleQuorumZeroAmount"):
+        stage.quorum.send("withdrawCredits", by=prover)
 
 
 def test_what_is_no_equivocation(stage: Stage) -> None:
@@ -212,6 +214,10 @@ def test_what_is_no_equivocation(stage: Stage) -> None:
         with refuses("ResultVerifierNoEquivocation"):
             stage.verifier.send("proveEquivocation", *equivocation(stage, job, **second), by=by)
     a, sa, b, sb = equivocation(stage, job)
+    elsewhere = stage.report(job + 1, 0, REJECT)
+    with refuses("ResultVerifierNoEquivocation"):
+        signed = stage.oracles[0].sign(stage.report_digest(elsewhere))
+        stage.verifier.send("proveEquivocation", a, sa, elsewhere, signed, by=by)
     other = stage.oracles[1].sign(stage.report_digest(b))  # type: ignore[arg-type]
     for bad in (other, bytes(64), b"", sb[:63]):  # type: ignore[index]
         with refuses("ResultVerifierBadSignature"):

@@ -7,6 +7,7 @@ future, so block times, and with them the gas of calldata, do not depend on the 
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from web3._utils.events import get_event_data
 from web3.utils.address import get_create_address
 
 from qcrs.chain.abi import canonical_type, selector_of, signature_of
-from qcrs.chain.compile import Artifact, artifacts_folder, compile_sources
+from qcrs.chain.compile import ARTIFACTS_VARIABLE, Artifact, artifacts_folder, compile_sources
 from qcrs.chain.compile import artifacts as committed
 from qcrs.chain.errors import ErrorDecoder
 from qcrs.config import load_config
@@ -260,6 +261,8 @@ class Stage:
 @pytest.fixture(scope="session")
 def artifacts() -> Mapping[str, Artifact]:
     """The committed artifacts; the coordinator is compiled where its sources are newer."""
+    if ARTIFACTS_VARIABLE in os.environ:
+        return committed()
     config = load_config(ROOT / "brownie-config.yaml")
     found = committed(artifacts_folder(config))
     stale = [f"contracts/{path}.sol" for path in OWN if not _is_current(found.get(Path(path).name))]
