@@ -2,9 +2,8 @@
 
 `scripts/assure.py mutants` changes the contracts as tests/mutants/catalogue.yaml says, one at a time,
 and runs the tests that must notice. One compiler stays warm for all of them and compiles the next change
-while
-this one is tried; each test run is forked off a process that has loaded its libraries already. A mutant takes
-3 to 7 CPU seconds, most of them the compiler's.
+while this one is tried; each test run is forked off a process that has loaded its libraries already. A mutant
+takes 3 to 7 CPU seconds, most of them the compiler's.
 """
 
 from __future__ import annotations

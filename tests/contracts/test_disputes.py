@@ -220,6 +220,12 @@ def test_what_cannot_be_challenged(stage: Stage) -> None:
     for ruling in (0, OPEN, LAPSED):
         with refuses("ResultVerifierBadRuling", ruling=ruling):
             stage.verifier.send("rule", number, ruling, by=stage.who.committee[DISPUTE])
+    missed = stage.submit(most=1)
+    stage.allocate(p)
+    stage.wait(100)
+    stage.allocator.send("expireExecution", missed, 0, by=client)
+    with refuses("ResultVerifierNotChallengeable", job=missed):
+        opened(stage, missed, client)
     poor = stage.who.stranger
     third = stage.submit()
     stage.allocate(p)

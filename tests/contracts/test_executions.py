@@ -174,11 +174,13 @@ def test_rejection_becomes_fraud_only_inside_the_window(stage: Stage) -> None:
     p, q = ready(stage), ready(stage, 1)
     first, second = committed(stage, p), committed(stage, q)
     stage.judge(first, 0, REJECT)
+    since = stage.time
     stage.judge(second, 0, REJECT)
-    stage.wait(86_390)
+    late = stage.time + 86_401
+    stage.wait_until(since + 86_400)
     stage.judge(first, 0, FRAUD, round=1)
     assert stage.allocator.read("execution", first, 0)["state"] == 6
-    stage.wait(20)
+    stage.wait_until(late)
     with refuses("ResultVerifierNotChallengeable", job=second, execution=0):
         stage.judge(second, 0, FRAUD, round=1)
     with refuses("ComputationAllocatorBadOutcome", state=6):
@@ -266,6 +268,21 @@ def test_trust_asks_for_more_than_one_newcomer(stage: Stage) -> None:
     assert stage.job(job)["state"] == SETTLED
 
 
+def test_distrust_takes_nothing_from_the_word_of_others(stage: Stage) -> None:
+    """Two rejections and an acceptance have log2(2 / 3) < 0 bits, which do not lower a newcomer's 1 bit."""
+    p, q = ready(stage), ready(stage, 1)
+    for _ in range(2):
+        stage.judge(committed(stage, p, most=1), 0, REJECT)
+    job = committed(stage, p, trust=3)
+    stage.judge(job, 0, ACCEPT)
+    assert stage.registry.read("log2Odds", p.id) < 0
+    assert stage.job(job)["state"] == 1
+    assert stage.allocate(q).one("JobAllocated")["job"] == job
+    stage.commit(q, job, 1)
+    stage.judge(job, 1, ACCEPT)
+    assert stage.job(job)["state"] == SETTLED
+
+
 def test_short_of_trust_with_no_execution_left_fails_and_keeps_what_was_paid(stage: Stage) -> None:
     p = ready(stage)
     client = stage.who.clients[0]
@@ -288,17 +305,19 @@ def test_expiry_gives_everything_unpaid_back(stage: Stage) -> None:
     ps = [ready(stage, i) for i in range(3)]
     client = stage.who.clients[0]
     before = stage.balance(client)
-    jobs = [stage.submit(redundancy=3, most=5, deadline=stage.now + 1000)]
+    deadline = stage.now + 1000
+    jobs = [stage.submit(redundancy=3, most=5, deadline=deadline)]
     for p in ps:
         stage.allocate(p)
     stage.commit(ps[1], jobs[0], 1)
     stage.commit(ps[2], jobs[0], 2)
     stage.judge(jobs[0], 2, UNDECIDED)
-    jobs.append(stage.submit(deadline=stage.now + 900))
+    jobs.append(stage.submit(deadline=deadline))
+    stage.wait_until(deadline)
     for job in jobs:
         with refuses("ComputationAllocatorTooEarly", job=job):
             stage.allocator.send("expire", job, by=stage.who.stranger)
-    stage.wait(1001)
+    stage.wait_until(deadline + 1)
     penalty = FEE // 10
     done = stage.allocator.send("expire", jobs[0], by=stage.who.stranger)
     assert [v["from"] for v in done.of("ExecutionEnded")] == [1, 2, 3]

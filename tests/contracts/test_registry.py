@@ -259,7 +259,20 @@ def test_a_bond_on_its_way_out_can_be_slashed(stage: Stage) -> None:
     stage.wait(14 * 86_400)
     with refuses("ProcessorRegistryBadBond"):
         r.send("withdrawBond", p.id, by=p.provider)
-    stage.check_ledger([job])
+    q = stage.register(1, bond=100_000)
+    stage.certify(q.id)
+    r.send("unbond", q.id, 99_999, by=q.provider)
+    other = stage.submit(most=1)
+    stage.allocate(q)
+    r.send("retire", q.id, by=q.provider)
+    stage.wait(100)
+    taken = stage.allocator.send("expireExecution", other, 0, by=stage.who.stranger).one("Slashed")["amount"]
+    before = stage.balance(q.provider)
+    stage.wait(14 * 86_400)
+    r.send("withdrawBond", q.id, by=q.provider)
+    assert taken > 1
+    assert (r.read("bondOf", q.id), stage.balance(q.provider)) == (0, before + 100_000 - taken)
+    stage.check_ledger([job, other])
 
 
 def test_retired_and_idle_takes_everything(stage: Stage) -> None:

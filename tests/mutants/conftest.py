@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -22,3 +23,9 @@ def mutate() -> ModuleType:
     sys.modules["mutate"] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def pinned(mutate: ModuleType) -> dict[str, Any]:
+    """The catalogue by id."""
+    return {one.id: one for one in mutate.catalogue()}

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -20,12 +20,11 @@ LEAST_ATTACKS = 10
 TRIED = ("oracle-bond-withdrawn-twice", "epoch-again")
 
 
-def test_every_mutant_is_pinned(mutate: ModuleType) -> None:
-    pinned = mutate.catalogue()
-    assert mutate.faults(pinned) == []
+def test_every_mutant_is_pinned(mutate: ModuleType, pinned: dict[str, Any]) -> None:
+    assert mutate.faults(list(pinned.values())) == []
     assert len(pinned) >= LEAST
-    assert set(Counter(one.kind for one in pinned)) == set(mutate.CLASSES)
-    assert len({one.attack for one in pinned if one.attack}) >= LEAST_ATTACKS
+    assert {one.kind for one in pinned.values()} == set(mutate.CLASSES)
+    assert len({one.attack for one in pinned.values() if one.attack}) >= LEAST_ATTACKS
 
 
 @pytest.mark.parametrize(
@@ -39,10 +38,16 @@ def test_every_mutant_is_pinned(mutate: ModuleType) -> None:
         ({"attack": "an oracle judges its own processor"}, "does not name"),
     ],
 )
-def test_what_is_not_pinned_is_named(mutate: ModuleType, changes: dict[str, object], word: str) -> None:
-    (one,) = (one for one in mutate.catalogue() if one.id == "ledger-debit-kept")
-    (fault,) = mutate.faults([replace(one, **changes)])  # type: ignore[type-var]
+def test_what_is_not_pinned_is_named(
+    mutate: ModuleType, pinned: dict[str, Any], changes: dict[str, object], word: str
+) -> None:
+    (fault,) = mutate.faults([replace(pinned["ledger-debit-kept"], **changes)])
     assert word in fault
+
+
+def test_a_name_stands_once(mutate: ModuleType, pinned: dict[str, Any]) -> None:
+    one = pinned["ledger-debit-kept"]
+    assert mutate.faults([one, one]) == ["ledger-debit-kept: twice"]
 
 
 def test_two_mutants_are_killed(mutate: ModuleType, tmp_path: Path) -> None:
@@ -58,9 +63,9 @@ def test_two_mutants_are_killed(mutate: ModuleType, tmp_path: Path) -> None:
     assert set(mutate.known(results)) == set(TRIED)
 
 
-def test_unchanged_contracts_survive(mutate: ModuleType) -> None:
+def test_unchanged_contracts_survive(mutate: ModuleType, pinned: dict[str, Any]) -> None:
     """A mutant that changes nothing is not taken for a killed one; too few killed are not enough."""
-    (one,) = (one for one in mutate.catalogue() if one.id == "ledger-debit-kept")
+    one = pinned["ledger-debit-kept"]
     found = mutate.fate(one, "", Path(), {})
     assert found.state == "survived"
     assert not mutate.enough([one], {one.id: found})
