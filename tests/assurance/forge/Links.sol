@@ -15,11 +15,21 @@ abstract contract Links is Judges {
     ChannelId[] internal channels;
     SessionId[] internal sessions;
     mapping(SessionId => E.SessionState) internal lastSession;
-    /// @dev By channel: what the pending end attested, and the record of the last paid epoch with its ends' leaves.
+    /// @dev By channel: what the pending end attested, and the records of paid epochs with both ends' leaves.
     mapping(ChannelId => E.Attestation) internal pending;
     mapping(ChannelId => E.TestRound[2]) internal pendingRounds;
-    mapping(ChannelId => E.TestRound[2]) internal paidRounds;
-    mapping(ChannelId => E.EpochRecord) internal records;
+    mapping(ChannelId => mapping(uint32 => E.TestRound[2])) internal paidRounds;
+    mapping(ChannelId => mapping(uint32 => E.EpochRecord)) internal records;
+    mapping(ChannelId => uint32) internal lastPaid;
+
+    /// @dev A test round that somebody disputes.
+    struct Contest {
+        ChannelId id;
+        uint32 epoch;
+        uint32 index;
+    }
+
+    Contest[] internal contests;
     uint64 private _sessionJobs;
 
     /* ------------------------------ money ------------------------------ */
@@ -171,20 +181,21 @@ abstract contract Links is Judges {
         uint256 owed = pairs * before.pairPrice;
         uint96 each = uint96((owed < before.deposit ? owed : before.deposit) / 2);
         _flag(before.deposit - c.deposit == 2 * each, "I1: an epoch was paid another amount");
-        E.EpochRecord storage r = records[id];
+        E.EpochRecord storage r = records[id][before.epoch];
         bool swapped = before.pendingEnd == 2;
         r.epoch = before.epoch;
         (r.rootA, r.testRoundsA) = swapped ? (a.root, a.testRounds) : (first.root, first.testRounds);
         (r.rootB, r.testRoundsB) = swapped ? (first.root, first.testRounds) : (a.root, a.testRounds);
         (r.paidA, r.paidB) = (each, each);
         r.disputableUntil = uint40(block.timestamp + coordinator.currentParameters().disputeWindow);
-        paidRounds[id][0] = pendingRounds[id][0];
-        paidRounds[id][1] = pendingRounds[id][1];
-        _flag(_isRecord(id), "an epoch's record differs from what both ends attested");
+        paidRounds[id][r.epoch][0] = pendingRounds[id][0];
+        paidRounds[id][r.epoch][1] = pendingRounds[id][1];
+        lastPaid[id] = r.epoch;
+        _flag(_isRecord(r, id), "an epoch's record differs from what both ends attested");
     }
 
-    function _isRecord(ChannelId id) private view returns (bool) {
-        return coordinator.epochDigestOf(id, records[id].epoch) == keccak256(abi.encode(records[id]));
+    function _isRecord(E.EpochRecord storage r, ChannelId id) private view returns (bool) {
+        return coordinator.epochDigestOf(id, r.epoch) == keccak256(abi.encode(r));
     }
 
     function channelLapse(uint256 seed) external act {
@@ -203,50 +214,66 @@ abstract contract Links is Judges {
     }
 
     function disputeEpoch(uint256 seed) external act {
-        ChannelId id = _recorded(seed);
-        address who = coordinator.channelOf(id).opener;
-        VM.prank(who);
-        coordinator.dispute(id, records[id], seed % 4 == 0 ? LEAF + 2 : LEAF);
-        _watchLinks();
-    }
-
-    function openLeaf(uint256 seed) external act {
-        ChannelId id = _recorded(seed);
-        E.EpochRecord memory r = records[id];
-        (, uint40 deadline, uint8 opened) = coordinator.disputeOf(id, r.epoch, LEAF);
-        if (deadline == 0) revert Idle();
-        uint8 end = opened == 0 ? uint8(seed & 1) : 2 - opened;
-        uint256 count = end == 0 ? r.testRoundsA : r.testRoundsB;
-        VM.prank(attacker);
-        coordinator.openLeaf(id, r, end, paidRounds[id][end], _proof(count));
-        _follow(id);
-        _watchLinks();
-    }
-
-    function resolveDispute(uint256 seed) external act {
-        ChannelId id = _recorded(seed);
-        (, uint40 deadline,) = coordinator.disputeOf(id, records[id].epoch, LEAF);
-        VM.prank(attacker);
-        coordinator.resolveDispute(id, records[id], deadline == 0 ? LEAF + 2 : LEAF);
-        _follow(id);
-        _watchLinks();
-    }
-
-    function _recorded(uint256 seed) private view returns (ChannelId id) {
         for (uint256 i; i < channels.length; ++i) {
-            id = channels[(seed % channels.length + i) % channels.length];
-            if (records[id].epoch != 0) return id;
+            ChannelId id = channels[(seed % channels.length + i) % channels.length];
+            if (lastPaid[id] == 0) continue;
+            Contest memory t = Contest(id, lastPaid[id], seed % 4 == 0 ? LEAF + 2 : LEAF);
+            VM.prank(coordinator.channelOf(id).opener);
+            coordinator.dispute(id, records[id][t.epoch], t.index);
+            contests.push(t);
+            return _watchLinks();
         }
         revert Idle();
     }
 
+    /// @dev The ends open the leaf that they know, one after the other; different leaves contradict each other.
+    function openLeaf(uint256 seed) external act {
+        for (uint256 i; i < contests.length; ++i) {
+            uint256 place = (seed % contests.length + i) % contests.length;
+            Contest memory t = contests[place];
+            if (t.index != LEAF) continue;
+            (,, uint8 opened) = coordinator.disputeOf(t.id, t.epoch, LEAF);
+            E.EpochRecord memory r = records[t.id][t.epoch];
+            uint8 end = opened == 0 ? uint8(seed & 1) : 2 - opened;
+            uint256 count = end == 0 ? r.testRoundsA : r.testRoundsB;
+            VM.prank(attacker);
+            coordinator.openLeaf(t.id, r, end, paidRounds[t.id][t.epoch][end], _proof(count));
+            if (opened != 0) _settleContest(place);
+            return _watchLinks();
+        }
+        revert Idle();
+    }
+
+    /// @dev After its deadline anyone ends a dispute.
+    function resolveDispute(uint256 seed) external act {
+        for (uint256 i; i < contests.length; ++i) {
+            uint256 place = (seed % contests.length + i) % contests.length;
+            (, uint40 deadline,) = coordinator.disputeOf(contests[place].id, contests[place].epoch, contests[place].index);
+            if (block.timestamp <= deadline) continue;
+            _resolve(place);
+            return _watchLinks();
+        }
+        revert Idle();
+    }
+
+    function _resolve(uint256 place) internal {
+        Contest memory t = contests[place];
+        VM.prank(attacker);
+        coordinator.resolveDispute(t.id, records[t.id][t.epoch], t.index);
+        _settleContest(place);
+    }
+
     /// @dev Pay that was given back is no longer in the record.
-    function _follow(ChannelId id) internal {
-        if (_isRecord(id)) return;
-        (uint96 a, uint96 b) = (records[id].paidA, records[id].paidB);
+    function _settleContest(uint256 place) private {
+        Contest memory t = contests[place];
+        contests[place] = contests[contests.length - 1];
+        contests.pop();
+        E.EpochRecord storage r = records[t.id][t.epoch];
+        if (_isRecord(r, t.id)) return;
+        (uint96 a, uint96 b) = (r.paidA, r.paidB);
         for (uint256 i; i < 3; ++i) {
-            (records[id].paidA, records[id].paidB) = (i == 1 ? a : 0, i == 0 ? b : 0);
-            if (_isRecord(id)) return;
+            (r.paidA, r.paidB) = (i == 1 ? a : 0, i == 0 ? b : 0);
+            if (_isRecord(r, t.id)) return;
         }
         _flag(false, "an epoch's record changed otherwise than by restitution");
     }

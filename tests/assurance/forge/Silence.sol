@@ -19,6 +19,7 @@ abstract contract Silence is Attacks {
         _releaseBonds();
         _takeAll();
         _exit();
+        _flag(credit.balanceOf(address(coordinator)) == 0, "I13: the coordinator kept what is somebody's");
         _flag(credit.balanceOf(address(allocator)) == _owned(), "I13: the allocator kept what is not the bodies'");
     }
 
@@ -49,18 +50,10 @@ abstract contract Silence is Attacks {
             if (state == E.SessionState.Done || state == E.SessionState.Aborted) continue;
             coordinator.abort(sessions[i]);
         }
+        while (contests.length != 0) _resolve(contests.length - 1);
         for (uint256 i; i < channels.length; ++i) {
-            ChannelId id = channels[i];
-            E.ChannelView memory c = coordinator.channelOf(id);
-            if (c.pendingEnd != 0) coordinator.lapse(id);
-            for (uint32 index = LEAF; c.openDisputes != 0 && index <= LEAF + 2; ++index) {
-                (, uint40 deadline,) = coordinator.disputeOf(id, records[id].epoch, index);
-                if (deadline == 0) continue;
-                coordinator.resolveDispute(id, records[id], index);
-                _follow(id);
-            }
-            // Disputes of earlier epochs, whose records these tests do not keep, would have to be resolved first.
-            if (coordinator.channelOf(id).openDisputes == 0) coordinator.closeChannel(id);
+            if (coordinator.channelOf(channels[i]).pendingEnd != 0) coordinator.lapse(channels[i]);
+            coordinator.closeChannel(channels[i]);
         }
     }
 
