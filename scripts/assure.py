@@ -127,7 +127,10 @@ def governed_source() -> str:
 
 @contextmanager
 def workspace(name: str, sources: Path = ROOT / "contracts") -> Iterator[Path]:
-    """A folder in which the tools run, with the contracts of `sources`; one run at a time has it."""
+    """A folder in which the tools run, with the contracts of `sources`; one run at a time has it.
+
+    That of slither has no configuration of forge, which it would run.
+    """
     folder = CACHE / name
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
@@ -139,7 +142,8 @@ def workspace(name: str, sources: Path = ROOT / "contracts") -> Iterator[Path]:
         text = governed_source()
         if not generated.is_file() or generated.read_text() != text:
             generated.write_text(text)
-        shutil.copyfile(SUITE / "forge" / "foundry.toml", folder / "foundry.toml")
+        if name != "slither":
+            shutil.copyfile(SUITE / "forge" / "foundry.toml", folder / "foundry.toml")
         modules = folder / "node_modules"
         if not modules.is_symlink():
             modules.symlink_to(ROOT / "node_modules", target_is_directory=True)
@@ -292,7 +296,7 @@ def slither(sources: Path = ROOT / "contracts") -> tuple[Run, list[str], list[st
 
     programs = tool("slither", SUITE / "slither-requirements.txt")
     version = load_config(ROOT / "brownie-config.yaml").compiler.version
-    with workspace("forge", sources) as folder, compiler(version) as solc:
+    with workspace("slither", sources) as folder, compiler(version) as solc:
         names = sorted(
             path.relative_to(folder).as_posix()
             for path in (folder / "contracts").rglob("*.sol")
@@ -307,6 +311,8 @@ def slither(sources: Path = ROOT / "contracts") -> tuple[Run, list[str], list[st
         command += ["--solc-args", "--optimize --evm-version prague", "--filter-paths", "node_modules"]
         command += ["--exclude-low", "--exclude-informational", "--exclude-optimization"]
         done = run(command, folder, os.environ | {"QCRS_NODE_MODULES": str(ROOT / "node_modules")})
+        if not report.is_file():
+            return Run(done.code or 1, done.output, done.seconds), [], []
         found = json.loads(report.read_text())["results"].get("detectors", [])
     counts = Counter(_finding(one) for one in found)
     names_found = {name if count == 1 else f"{name} ({count})" for name, count in counts.items()}
