@@ -1,0 +1,51 @@
+"""The electorate and the brake obey the consortia and the Security Group, and nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from republic import Republic, person
+
+from qcrs.chain.abi import Call
+from qcrs.chain.bindings import Brake
+from qcrs.errors import ContractError
+
+ZERO = "0x" + "00" * 20
+
+
+def refusal(republic: Republic, call: Call, by: str) -> str | None:
+    """The name of the error with which a call is refused."""
+    try:
+        republic.chain.call_raw(call, sender=by)
+    except ContractError as error:
+        return error.name
+    return None
+
+
+def test_only_the_timelock_admits_and_expels(embedded_republic: Republic) -> None:
+    republic, seats = embedded_republic, embedded_republic.seats
+    timelock = republic.deployment.addresses["ExchangeTimelock"]
+    seated, lab = republic.members["consortia"][0].address, person("lab").address
+    council = republic.deployment.addresses["SecurityCouncil"]
+    for by in (person("stranger").address, seated, council, republic.deployer.address):
+        for call in (seats.admit(lab, bytes(32)), seats.expel(seated)):
+            assert refusal(republic, call, by) == "AccessManagedUnauthorized"
+    assert refusal(republic, seats.admit(lab, bytes(32)), timelock) is None
+    for call in (seats.admit(seated, bytes(32)), seats.admit(ZERO, bytes(32)), seats.expel(lab)):
+        assert refusal(republic, call, timelock) == "ConsortiumSeatsBadHolder"
+
+
+def test_three_consortia_stay(embedded_republic: Republic) -> None:
+    republic = embedded_republic
+    timelock = republic.deployment.addresses["ExchangeTimelock"]
+    call = republic.seats.expel(republic.members["consortia"][0].address)
+    assert refusal(republic, call, timelock) == "ConsortiumSeatsOutOfBounds"
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_only_the_security_group_brakes(embedded_republic: Republic, closed: bool) -> None:
+    republic = embedded_republic
+    call = republic.bind(Brake).set_closed(republic.allocator.address, closed)
+    others = (person("stranger").address, republic.deployer.address, republic.members["security"][0].address)
+    for by in others:
+        assert refusal(republic, call, by) == "AccessManagedUnauthorized"
+    assert refusal(republic, call, republic.deployment.addresses["SecurityCouncil"]) is None
