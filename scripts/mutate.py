@@ -207,6 +207,10 @@ class Compiler:
             if "0x" + answer["contracts"][one.source][name]["evm"]["bytecode"]["object"] != one.bytecode
         }
 
+    def size(self, one: Mutant) -> int:
+        """Characters of bytecode that have to be compiled again for a mutant."""
+        return sum(len(unit.bytecode) for unit in self._touched(f"contracts/{one.file}").values())
+
     def _touched(self, file: str) -> dict[str, Artifact]:
         return {name: one for name, one in self.base.items() if file in one.sources and one.bytecode != "0x"}
 
@@ -348,12 +352,18 @@ def campaign(mutants: Sequence[Mutant], results: Path, *, resume: bool, checked:
     results.parent.mkdir(parents=True, exist_ok=True)
     old = known(results) if resume else {}
     keys = {one.id: key_of(one) for one in mutants}
-    done = [old[one.id] for one in mutants if one.id in old and old[one.id].key == keys[one.id]]
+    # Who was not killed is tried again: a test may have been written for it.
+    done = [
+        old[one.id]
+        for one in mutants
+        if one.id in old and old[one.id].key == keys[one.id] and old[one.id].state == "killed"
+    ]
     left = [one for one in mutants if one.id not in {fate.id for fate in done}]
     if left and checked:
         control(left, base)
-    left.sort(key=lambda one: not one.attack)
     compiler = Compiler(artifacts(base), config)
+    # A campaign that is broken off has tried what matters most, and of that what compiles fastest.
+    left.sort(key=lambda one: (not one.attack, one.kind not in COMPLETE, compiler.size(one)))
     try:
         with results.open("a" if resume else "w", encoding="utf-8") as file:
             for place, (one, changed) in enumerate(_compiled(left, compiler), 1):
@@ -403,9 +413,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="assure.py mutants", description="Do the tests notice changed contracts?"
     )
     parser.add_argument("--only", action="append", default=[], help="a class or an id; may be repeated")
-    parser.add_argument(
-        "--resume", action="store_true", help="leave out what is on record for the same sources"
-    )
+    parser.add_argument("--resume", action="store_true", help="leave out whom the record says to be killed")
     parser.add_argument("--results", type=Path, default=CACHE / "results.jsonl", help="the record")
     parser.add_argument(
         "--unchecked", action="store_true", help="do not run the tests on unchanged contracts first"
@@ -423,7 +431,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not chosen:
         raise SystemExit(f"no mutant is called {', '.join(options.only)}")
     if options.page:
-        page(pinned, known(options.results))
+        old, keys = known(options.results), {one.id: key_of(one) for one in pinned}
+        page(pinned, {name: one for name, one in old.items() if keys.get(name) == one.key})
         return 0
     os.chdir(ROOT)
     done = campaign(chosen, options.results, resume=options.resume, checked=not options.unchecked)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
-from exchange_stage import CREDIT, Done, Stage, refuses
+from exchange_stage import CREDIT, ZERO, Done, Stage, refuses
 from key_owner import NEXT, SPEC, Owner, commitment, parts, spec, word
 
 from qcrs.identity import LAST_LEAF, XmssKey
@@ -45,8 +45,15 @@ def test_a_copied_registration_is_refused(stage: Stage, keys: tuple[XmssKey, Xms
     for changed, key in ((other, owner.key), (wanted, owner.successor)):
         with refuses("ProcessorRegistryBadSignature"):
             stage.registry.send("registerWithKey", changed, parts(key), signature, by=owner.account)
+    nobody = owner.domain.registration(ZERO, encode([SPEC], [wanted]), owner.key.public)
+    with refuses("ProcessorRegistryBadSignature"):
+        stage.registry.send(
+            "registerWithKey", wanted, parts(owner.key), owner.key.sign(nobody, 0), by=stage.who.providers[1]
+        )
     assert stage.registry.read("processorCount") == 0
     assert stage.registry.read("keyOf", 1) == (bytes(24), 0, 0)
+    stage.registry.send("registerWithKey", wanted, parts(owner.key), signature, by=owner.account)
+    assert stage.registry.read("ownerOf", 1) == owner.account
 
 
 def test_acts_need_the_key_once_there_is_one(owner: Owner) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from eth_keys.datatypes import PrivateKey
 from exchange_stage import ACCEPT, CERTIFICATION, CREDIT, REJECT, ZERO, Oracle, Stage, refuses
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -62,6 +63,15 @@ def test_signers_are_distinct_and_bonded(stage: Stage) -> None:
         stage.quorum.send("rotate", a, bytes(32), by=body)
 
 
+def with_s(oracle: Oracle, s: int) -> tuple[bytes, bytes]:
+    """A digest whose signature by the oracle has that s, and the signature: s k = digest + r d (mod n)."""
+    k = 7
+    point = PrivateKey(k.to_bytes(32, "big")).public_key.to_bytes()
+    r, odd = int.from_bytes(point[:32], "big"), point[63] & 1
+    digest = (s * k - r * int.from_bytes(oracle.key.to_bytes(), "big")) % ORDER
+    return digest.to_bytes(32, "big"), r.to_bytes(32, "big") + (s | odd << 255).to_bytes(32, "big")
+
+
 def test_every_malformed_quorum_is_refused(stage: Stage) -> None:
     """I12: each counts once, in order, and is of the current era."""
     job = committed(stage)
@@ -89,6 +99,14 @@ def test_every_malformed_quorum_is_refused(stage: Stage) -> None:
     for bitmap, parts, error in cases:
         with refuses(error):
             stage.verifier.send("reportVerdict", report, bitmap, b"".join(parts), by=stage.who.stranger)
+    for high in (0, 1):
+        known, crafted = with_s(stage.oracles[4], ORDER // 2 + high)
+        signatures = b"".join(o.sign(known) for o in stage.oracles[:4]) + crafted
+        if high:
+            with refuses("OracleQuorumBadSignature", index=4):
+                stage.quorum.read("verify", known, 1, 0b11111, signatures)
+        else:
+            assert stage.quorum.read("verify", known, 1, 0b11111, signatures) == 1
     for chosen in (range(7), range(2, 7), (0, 2, 3, 4, 6)):
         bitmap, signatures = stage.sign(digest, list(chosen))
         data = stage.verifier.data("reportVerdict", (report, bitmap, signatures))
