@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,20 @@ from qcrs.chain.networks import Chain, connect, of_embedded
 ROOT = Path(__file__).parents[1]
 settings.register_profile("qcrs", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("qcrs")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files go to workers one by one, but all that shares a network of processes goes to one of them."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByNetwork(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            folder = file.rpartition("/")[0]
+            return folder if folder in {"tests/cli", "tests/network"} else file
+
+    return ByNetwork(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -124,19 +124,37 @@ def await_gone(living: Living, seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
+UP: list[LocalNetwork] = []
+"""The network while it runs."""
+
+
+def _take_down() -> None:
+    while UP:
+        network = UP.pop()
+        living = family([p.pid for p in network.processes.all().values() if p.alive])
+        network.down()
+        await_gone(living)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Take the network down after the last of these tests: others would share the machine with it."""
+    if nextitem is None or nextitem.path.parent != Path(__file__).parent:
+        _take_down()
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The network. Whoever stops a part of it starts it again."""
     network = LocalNetwork(Home.find(tmp_path_factory.mktemp("network")))
+    UP.append(network)
     try:
         with network.processes.exclusive():
             network.up(PLAN)
         network.await_certified({node.name for node in PLAN.nodes}, seconds=PATIENCE_S)
         yield Running(network, PLAN)
     finally:
-        living = family([p.pid for p in network.processes.all().values() if p.alive])
-        network.down()
-        await_gone(living)
+        _take_down()
 
 
 @pytest.fixture(scope="session")
