@@ -152,6 +152,34 @@ _EPOCHS: dict[str, str] = {
     "NotAvailable": "announce the exit first, then wait until its delay is over",
 }
 
+_COURT: dict[str, str] = {
+    "NotOpen": "this challenge is over, or there is none; `qcrs dispute list --all` shows them",
+    "WrongTime": "the stage for this has not begun or is over; `qcrs dispute list` shows stage and time left",
+    "NotMember": "only a member of the Dispute Council rules; `qcrs gov seats` shows them",
+    "BadReveal": "reveal exactly what was committed to, from the home folder that committed",
+    "BadRuling": "a ruling is upheld or overturned",
+    "NoRuling": "there is no ruling to appeal; the challenge ends by itself at its deadline",
+    "Appeal": "the consortia decide on the appeal first, or its time has to pass",
+    "Nothing": "the court holds nothing for this account",
+}
+_COUNCIL: dict[str, str] = {
+    "NotTimelock": "only the consortia change a council's seats: `qcrs gov elect` and `qcrs gov remove`",
+    "NotMember": "only a member of this council votes; `qcrs gov seats` shows them",
+    "AlreadyVoted": "this seat has voted on the ballot; another member's vote is needed",
+    "BadBallot": "the ballot's state does not allow this: see votes and time left with `qcrs gov list --all`",
+    "BadSignature": "the vote is not signed by the seat's holder",
+    "TooLate": "the ballot has expired: propose it anew",
+    "BadSeat": "there is no such seat, or its holder sits in the council already",
+    "BadThreshold": "give a threshold between half of the seats and all of them",
+}
+_GOVERNOR: dict[str, str] = {
+    "AlreadyCastVote": "this account has voted on the proposal; a vote stands",
+    "UnexpectedProposalState": "the proposal's state does not allow this now: see `qcrs gov list --all`",
+    "InsufficientProposerVotes": "only a consortium proposes; `qcrs gov seats` shows them",
+    "NonexistentProposal": "check the proposal's number: `qcrs gov list --all`",
+    "UnableToCancel": "only the guardian cancels, and not what the super quorum supports",
+}
+
 EXCHANGE: dict[str, str] = {
     **{"ComputationAllocator" + name: text for name, text in _ALLOCATOR.items()},
     **{"ProcessorRegistry" + name: text for name, text in _REGISTRY.items()},
@@ -159,6 +187,14 @@ EXCHANGE: dict[str, str] = {
     **{"OracleQuorum" + name: text for name, text in _QUORUM.items()},
     **{"Coordinator" + name: text for name, text in _COORDINATOR.items()},
     **{"EpochSettlement" + name: text for name, text in _EPOCHS.items()},
+    **{"DisputeCourt" + name: text for name, text in _COURT.items()},
+    **{"Council" + name: text for name, text in _COUNCIL.items()},
+    **{"Governor" + name: text for name, text in _GOVERNOR.items()},
+    "ConsortiumSeatsBadHolder": "name an account that has no seat, or one that has (to expel it)",
+    "AccessManagerNotReady": "its delay is not over: `qcrs gov list` shows the time left",
+    "AccessManagerNotScheduled": "it was not decided yet, or was made or cancelled: `qcrs gov list --all`",
+    "AccessManagerExpired": "it was not made in time: propose it anew",
+    "TimelockUnexpectedOperationState": "its delay is not over, or it was executed: `qcrs gov list --all`",
     "ResourceCreditCapExceeded": "mint less: the supply has a cap",
 }
 """The remedy for each error."""

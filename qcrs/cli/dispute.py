@@ -114,9 +114,10 @@ def reveal(
     as_json: Json = False,
 ) -> None:
     """Reveal the ruling that was committed to."""
-    from qcrs.governance.disputes import reveal_call
+    from qcrs.governance.disputes import dispute, reveal_call
 
     commons, member = _commons(home), _address(home, account)
+    dispute(commons, challenge)
     _send(commons, home, account, reveal_call(commons, _sealed_folder(home), challenge, member))
     _show(commons, challenge, as_json=as_json)
 
@@ -129,8 +130,10 @@ def finalise(
 ) -> None:
     """End a challenge whose stages are over; by anyone."""
     from qcrs.chain.bindings import DisputeCourt
+    from qcrs.governance.disputes import dispute
 
     commons = _commons(home)
+    dispute(commons, challenge)
     _send(commons, home, account, commons.bind(DisputeCourt).finalise(challenge))
     _show(commons, challenge, as_json=as_json)
 
@@ -189,7 +192,7 @@ def appeal(
     if grounds is None:
         cid = _evidence(home, str(about.job), about.execution).cid
     else:
-        cid = Reader.open(home).store.put(grounds.read_bytes())
+        cid = Reader.open(home).store.put(_grounds(grounds))
     for call in appeal_calls(commons, challenge, cid):
         _send(commons, home, account, call)
     _show(commons, challenge, as_json=as_json)
@@ -206,6 +209,20 @@ def _evidence(home: Path | None, job: str, execution: int | None) -> Evidence:
     found = gather(reader, parse_job_id(job), execution, progress=say)
     reader.store.put(found.document)
     return found
+
+
+def _grounds(path: Path) -> bytes:
+    from qcrs.errors import InputError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"the grounds cannot be read: {error.strerror}",
+            field="grounds",
+            value=str(path),
+            solution="name a file with the argument, or leave --grounds out: new evidence is made then",
+        ) from error
 
 
 def _commons(home: Path | None) -> Commons:

@@ -161,7 +161,7 @@ def dispute(commons: Commons, challenge: int) -> Dispute:
         ends = {
             "commit": stages.commit_until,
             "reveal": stages.reveal_until,
-            "appeal": stages.appeal_until if ruling is not ChallengeState.NONE else 0,
+            "appeal": stages.appeal_until if ruling is not ChallengeState.NONE and not appealed else 0,
             "decision": stages.decide_until if appealed else 0,
         }
         late = "silence" if ruling is ChallengeState.NONE and now <= stages.deadline else "finalise"

@@ -120,7 +120,7 @@ class Network:
         self.chain: Chain = of_embedded(self.embedded)
         self._accounts = iter(self.embedded.accounts)
         self.deployer = Sender(self.chain, next(self._accounts))
-        deployment = deploy(self.chain, self.deployer.account)
+        deployment = self.deployment = deploy(self.chain, self.deployer.account)
         self.settings = NetworkFile(
             rpc="http://127.0.0.1:1",
             chain_id=self.chain.chain_id,

@@ -1,0 +1,261 @@
+"""`qcrs gov` and `qcrs dispute` on a served chain after its hand-over: effects, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from eth_account import Account
+from eth_utils.crypto import keccak
+
+from qcrs.chain.abi import Call
+from qcrs.chain.handover import COUNCILS, Bodies, hand_over
+from qcrs.cli import main
+from qcrs.client.wallet import Wallet
+from qcrs.hub.rpc import RpcServer
+
+CREDIT = 10**6
+BELL = """OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;"""
+TERMS = {
+    "council_delay_s": 600,
+    "timelock_delay_s": 900,
+    "voting_delay_s": 60,
+    "voting_period_s": 1200,
+    "late_extension_s": 300,
+}
+
+
+class Output:
+    """What one command printed and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def value(self) -> Any:
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+Command = Callable[..., Output]
+
+
+class City:
+    """The small exchange with one job that was judged, then handed over to bodies whose keys are here."""
+
+    def __init__(self, network: Any, desk: Any) -> None:
+        self.network, self.desk = network, desk
+        wallet = Wallet(network.home)
+        self.seats = {body: [f"{body}-{i}" for i in range(3)] for body in (*COUNCILS, "consortia")}
+        for name in (*(one for group in self.seats.values() for one in group), "lab", "visitor"):
+            account = Account.from_key(keccak(text=name))
+            wallet.create(name, account=account)
+            network.deployer.transact(Call(account.address, b"", 10**18, "transfer"), gas=21_000)
+        at = {name: wallet.address(name) for name in wallet.names()}
+        councils = {body: tuple(at[name] for name in self.seats[body]) for body in COUNCILS}
+        bodies = Bodies(councils, tuple(at[name] for name in self.seats["consortia"]), **TERMS)
+        client = at["client"]
+        network.endow(client, deposit=10_000 * CREDIT, credit=10_000 * CREDIT)
+        self.deployment = hand_over(network.chain, network.deployer.account, network.deployment, bodies)
+
+    def later(self, seconds: int) -> None:
+        self.network.chain.request("evm_increaseTime", seconds)
+        self.network.chain.request("evm_mine")
+
+
+@pytest.fixture(scope="module")
+def city(harness: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    network = harness.Network(tmp_path_factory.mktemp("city"))
+    network.processor("alice")
+    network.account("client", deposit=1_000_000 * CREDIT, credit=1_000 * CREDIT)
+    city = City(network, harness.Desk(network))
+    with RpcServer(network.embedded) as server:
+        network.home.save(replace(network.settings, rpc=server.url, contracts=city.deployment.addresses))
+        city.later(2)
+        yield city
+    network.close()
+
+
+@pytest.fixture
+def qcrs(city: City, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    monkeypatch.delenv("QCRS_HOME", raising=False)
+    monkeypatch.delenv("QCRS_ACCOUNT", raising=False)
+
+    def run(*words: str, by: tuple[str, ...] = (), as_json: bool = True) -> Output:
+        who = [word for name in by for word in ("--account", name)]
+        form = ["--json"] if as_json else []
+        where = ["--home", str(city.network.home.root)]
+        monkeypatch.setattr(sys, "argv", ["qcrs", *words, *who, *form, *where])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+        captured = capsys.readouterr()
+        return Output(code, captured.out, captured.err)
+
+    return run
+
+
+def refused(output: Output, code: int, *words: str) -> None:
+    """One JSON error with a remedy and this exit code."""
+    assert output.code == code, output.err + output.out
+    assert "Traceback" not in output.err
+    told = output.err + output.out
+    assert json.loads(output.out)["solution"], told
+    for word in words:
+        assert word in told
+
+
+def test_a_challenge_from_its_evidence_to_its_end(qcrs: Command, city: City, tmp_path: Path) -> None:
+    program = tmp_path / "bell.qasm"
+    program.write_text(BELL)
+    assert qcrs("submit", str(program), "--shots", "200", "--no-wait", by=("client",)).code == 0
+    while city.desk.step():
+        pass
+    assert "no challenge is open" in qcrs("dispute", "list", as_json=False).out
+    job = str(qcrs("job", "list").value[0]["job"])
+    refused(qcrs("dispute", "evidence", job, "--execution", "9"), 5, "no verdict on this execution")
+    opened = qcrs("dispute", "open", job, by=("client",)).value
+    assert (opened["recorded"], opened["recomputed"], opened["ruling"]) == ("accept", "accept", "upheld")
+    assert opened["challenge"] == 1
+    assert opened["bond"] > 0
+    (listed,) = qcrs("dispute", "list").value
+    assert (listed["state"], listed["stage"], listed["bond"]) == ("open", "commit", opened["bond"])
+    refused(qcrs("dispute", "reveal", "1", by=("dispute-0",)), 2, "sealed ruling cannot be read")
+    refused(qcrs("dispute", "finalise", "1", by=("visitor",)), 4)
+    for member in ("dispute-0", "dispute-1"):
+        assert qcrs("dispute", "commit", "1", by=(member,)).value["ruling"] == "upheld"
+    refused(qcrs("dispute", "reveal", "1", by=("dispute-0",)), 4)
+    city.later(listed["until"] - city.network.chain.now() + 1)
+    for member in ("dispute-0", "dispute-1"):
+        shown = qcrs("dispute", "reveal", "1", by=(member,)).value
+    assert shown["upheld"] == 2
+    (listed,) = qcrs("dispute", "list").value
+    city.later(listed["until"] - city.network.chain.now() + 1)
+    (listed,) = qcrs("dispute", "list").value
+    assert (listed["stage"], listed["ruling"]) == ("appeal", "upheld")
+    grounds = tmp_path / "grounds.txt"
+    grounds.write_text("the judge's clock was wrong")
+    refused(qcrs("gov", "appeal", "1", "--grounds", str(tmp_path / "none"), by=("client",)), 2, "grounds")
+    appealed = qcrs("gov", "appeal", "1", "--grounds", str(grounds), by=("client",)).value
+    assert appealed["appellant"] == "client"
+    assert appealed["stage"] == "decision"
+    city.later(appealed["until"] - city.network.chain.now() + 1)
+    ended = qcrs("dispute", "finalise", "1", by=("visitor",)).value
+    assert ended["state"] == "upheld"
+    assert qcrs("dispute", "list").value == []
+    assert [one["state"] for one in qcrs("dispute", "list", "--all").value] == ["upheld"]
+    assert qcrs("dispute", "withdraw", by=("client",)).value["amount"] == appealed["appeal_bond"]
+
+
+@pytest.mark.parametrize("word", ["commit", "reveal", "finalise"])
+def test_a_challenge_that_there_is_not(qcrs: Command, word: str) -> None:
+    refused(qcrs("dispute", word, "7", by=("dispute-0",)), 2, "no such challenge", "qcrs dispute list")
+
+
+def test_no_challenge_to_appeal_and_no_job_to_dispute(qcrs: Command) -> None:
+    refused(qcrs("gov", "appeal", "7", by=("client",)), 2, "no such challenge")
+    refused(qcrs("dispute", "evidence", "99"), 5, "no such job")
+    refused(qcrs("dispute", "withdraw", by=("visitor",)), 4, "nothing")
+
+
+def test_a_council_decides_on_a_value(qcrs: Command, city: City) -> None:
+    sentence = ("set", "Δ", "to", "900", "qubit-seconds")
+    shown = qcrs("gov", "show", *sentence).value
+    assert shown["body"] == "allocation"
+    assert shown["changes"] == [
+        {"what": "drain threshold", "before": "2,000 qubit-seconds", "after": "900 qubit-seconds"}
+    ]
+    human = qcrs("gov", "show", *sentence, as_json=False).out
+    assert "2,000 qubit-seconds" in human
+    assert "→" in human
+    assert "ComputationAllocator.setQueueing(900, 0)" in human
+    refused(qcrs("gov", "propose", *sentence), 2, "no account is chosen", "allocation-1")
+    refused(qcrs("gov", "propose", *sentence, by=("visitor",)), 2, "only a member")
+    first = qcrs("gov", "propose", *sentence, by=("allocation-0",)).value
+    assert (first["kind"], first["state"]) == ("ballot", "open")
+    (listed,) = qcrs("gov", "list").value
+    assert (listed["id"], listed["votes"], listed["needed"]) == (first["id"], 1, 2)
+    refused(qcrs("gov", "vote", first["id"], by=("allocation-0",)), 4)
+    refused(qcrs("gov", "execute", first["id"], by=("visitor",)), 4)
+    second = qcrs("gov", "vote", first["id"][:8], by=("allocation-1",)).value
+    assert second["state"] == "waiting"
+    early = qcrs("gov", "execute", first["id"], by=("visitor",))
+    refused(early, 4)
+    city.later(TERMS["council_delay_s"] + 1)
+    assert qcrs("gov", "execute", first["id"], by=("visitor",)).value["state"] == "executed"
+    assert qcrs("gov", "show", *sentence).value["changes"] == []
+    assert "changes nothing" in qcrs("gov", "show", *sentence, as_json=False).out
+    assert first["id"] in [one["id"] for one in qcrs("gov", "list", "--all").value]
+    assert qcrs("gov", "list").value == []
+
+
+def test_the_consortia_seat_and_unseat(qcrs: Command, city: City) -> None:
+    for words, holds in ((("elect", "lab", "dispute"), True), (("remove", "lab", "dispute"), False)):
+        act = qcrs("gov", *words, by=("consortia-0",)).value
+        assert act["state"] == "pending"
+        refused(qcrs("gov", "vote", act["id"], by=("consortia-0",)), 4)
+        city.later(TERMS["voting_delay_s"] + 1)
+        refused(qcrs("gov", "queue", act["id"], by=("visitor",)), 4)
+        refused(qcrs("gov", "vote", act["id"], by=("visitor",)), 2, "only a member")
+        qcrs("gov", "vote", act["id"], "--against", by=("consortia-2",))
+        done = qcrs("gov", "vote", act["id"], by=("consortia-0", "consortia-1")).value
+        assert done["state"] == "succeeded"
+        assert len(done["acts"]) == 2
+        assert qcrs("gov", "queue", act["id"], by=("visitor",)).value["state"] == "queued"
+        refused(qcrs("gov", "execute", act["id"], by=("visitor",)), 4)
+        city.later(TERMS["timelock_delay_s"] + 1)
+        assert qcrs("gov", "execute", act["id"], by=("visitor",)).value["state"] == "executed"
+        seats = [one["holder"] for one in qcrs("gov", "seats").value if one["body"] == "dispute"]
+        assert ("lab" in seats) is holds
+
+
+def test_the_security_group_stops_and_goes_on(qcrs: Command, city: City) -> None:
+    both = ("security-0", "security-1")
+    assert qcrs("gov", "pause", by=both).value["state"] == "executed"
+    allocator = city.network.contracts.allocator
+    assert allocator.paused()
+    assert qcrs("gov", "resume", by=both).value["state"] == "executed"
+    assert not allocator.paused()
+    refused(qcrs("gov", "pause", "the-moon", by=both), 2)
+
+
+def test_bodies_are_told_and_drawn(qcrs: Command, tmp_path: Path) -> None:
+    bodies = {one["key"]: one for one in qcrs("gov", "bodies").value}
+    assert set(bodies) == {*COUNCILS, "consortia"}
+    human = qcrs("gov", "bodies", as_json=False).out
+    assert "2 of 3" in human
+    assert "Quantum Security Working Group" in human
+    out = tmp_path / "new" / "bodies.svg"
+    assert qcrs("gov", "picture", "--out", str(out)).value == {"picture": str(out)}
+    root = ElementTree.parse(out).getroot()
+    assert root.tag.endswith("svg")
+    assert "Dispute" in "".join(root.itertext())
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("propose", "hello"), "none that is understood"),
+        (("propose", "set", "the", "moon", "to", "9"), "no such parameter"),
+        (("propose", "set", "Δ", "to", "many"), "is not a value"),
+        (("elect", "lab", "lunar"), "no such body"),
+        (("elect", "nobody-known", "dispute"), "nobody has this name"),
+        (("vote", "ffff"), "no such"),
+        (("show", "ffff"), "no such"),
+        (("execute", "ffff"), "no such"),
+        (("queue", "ffff"), "no such"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_is_not_understood_is_told(qcrs: Command, words: tuple[str, ...], reason: str) -> None:
+    by = () if words[0] == "show" else ("consortia-0",)
+    refused(qcrs("gov", *words, by=by), 2, reason)
