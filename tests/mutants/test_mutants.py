@@ -17,7 +17,7 @@ import pytest
 
 LEAST = 150
 LEAST_ATTACKS = 10
-TRIED = ("oracle-bond-withdrawn-twice", "epoch-again")
+TRIED = ("collected-again", "epoch-again")
 
 
 def test_every_mutant_is_pinned(mutate: ModuleType, pinned: dict[str, Any]) -> None:
