@@ -339,10 +339,10 @@ def _check_cases(control: Control) -> None:
     labels = [label for case in control.cases for label in case]
     if len(control.cases) != len(control.blocks) or not all(control.cases):
         raise _bad("a switch has one list of labels for each block", "cases", len(control.cases))
-    if len(set(labels)) != len(labels):
-        raise _bad("a switch has a label twice", "cases", labels)
     for label in labels:
         if label != "default" and (type(label) is not int or label < 0):
             raise _bad("a label of a switch is a number or 'default'", "cases", label)
+    if len(set(labels)) != len(labels):
+        raise _bad("a switch has a label twice", "cases", labels)
     if "default" in labels and "default" not in control.cases[-1]:
         raise _bad("the default of a switch comes last", "cases", labels)

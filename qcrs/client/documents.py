@@ -102,10 +102,10 @@ def _observables(raw: Json, where: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(terms)
 
 
-def _given(unit: Reader, name: str) -> Json:
-    """A field that is left out rather than empty; None where it is not there."""
+def _given(unit: Reader, name: str, default: Json = None) -> Json:
+    """A field that is left out rather than empty; the default where it is not there."""
     if not unit.has(name):
-        return None
+        return default
     value = unit.take(name)
     if value is None or value == []:
         raise InputError("an empty field is left out", field=name)
@@ -256,7 +256,7 @@ class SecretDocument:
                     shots=unit.integer("shots", 0, MAX_SHOTS),
                     frames=unit.integer("frames", 0, MAX_FRAMES),
                     predicate=_given(unit, "predicate"),
-                    observables=_observables(_given(unit, "observables") or [], "observables"),
+                    observables=_observables(_given(unit, "observables", []), "observables"),
                 )
             )
             unit.close()

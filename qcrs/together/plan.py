@@ -141,8 +141,8 @@ class PlanDocument:
             raise InputError("a plan has circuits, and a number of pairs for each channel", field="ebits")
         if any(p not in places or q not in places or p == q for _, p, q in self.channels):
             raise InputError("a channel joins two parties", field="channels", value=self.channels)
-        if len({len(one.shots) for one in self.circuits}) != 1:
-            raise InputError("all circuits have shots in each epoch", field="shots")
+        if len({len(one.shots) for one in self.circuits}) != 1 or not self.circuits[0].shots:
+            raise InputError("all circuits have shots in each epoch, and there is one", field="shots")
         for one in self.circuits:
             used = [int(n) for act in one.acts for n in act[2:]] + list(one.start)
             if any(n not in places for n in used):

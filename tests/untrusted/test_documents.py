@@ -10,6 +10,7 @@ import pytest
 from mutations import bytes_mutants, campaign, json_mutants
 from readers import Document, documents
 
+from qcrs.circuits import CircuitDocument
 from qcrs.errors import InputError, QCRSError
 from qcrs.together.agent import epoch_in, ids_in, named
 from qcrs.types import Json, canonical_json
@@ -107,6 +108,8 @@ BAD: dict[str, tuple[str, Json]] = {
     "a signature with blanks": ("report mail", {"signature": "11 " * 64}),
     "a plan that measures no bit of its": ("PlanDocument", {"measures": [[0, 10**9]]}),
     "an empty list that is left out": ("SecretDocument", {"observables": []}),
+    "a zero for a list": ("SecretDocument", {"observables": 0}),
+    "a plan without an epoch": ("PlanDocument", {"shots": []}),
 }
 
 
@@ -120,3 +123,11 @@ def test_what_broke_readers_once_is_named(case: str) -> None:
         kinds()[name].read(canonical_json(value))
     assert caught.value.field
     assert len(str(caught.value)) < 3_000
+
+
+def test_a_label_of_a_switch_that_is_a_table_is_named() -> None:
+    value = {"qubits": 1, "clbits": 1, "registers": [], "instructions": []}
+    switch = {"blocks": [[]], "target": ["bit", 0], "cases": [[{}]]}
+    value["instructions"] = [["switch", [0], [0], [], switch]]
+    with pytest.raises(InputError, match="a label of a switch"):
+        CircuitDocument.from_json(value)
