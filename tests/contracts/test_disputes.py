@@ -240,11 +240,15 @@ def test_board_sets_windows_and_bond(stage: Stage) -> None:
     stage.verifier.send("setChallengeBond", 10 * CREDIT, 1, by=body)
     stage.verifier.send("setWindows", 100, 200, by=body)
     _, job = judged(stage, ACCEPT)
+    until = stage.time + 100
     assert stage.verifier.read("challengeBond", job) == 10 * CREDIT
     assert stage.verifier.read("windows") == (100, 200)
-    stage.wait(101)
+    _, last = judged(stage, ACCEPT)
+    stage.wait_until(until + 1)
     with refuses("ResultVerifierNotChallengeable"):
         opened(stage, job, stage.who.clients[1])
+    stage.wait_until(int(stage.allocator.read("execution", last, 0)["since"]) + 100)
+    assert opened(stage, last, stage.who.clients[1]) == 1
 
 
 def test_a_rotation_does_not_save_an_equivocator(stage: Stage) -> None:
