@@ -251,6 +251,7 @@ abstract contract Judges is Market {
             disputes.pop();
             revert Idle();
         }
+        if (_usurp(id)) return; // what follows would revert, and take the finding back
         IDisputeCourt.Stages memory s = court.stagesOf(id);
         if (block.timestamp <= s.commitUntil) _commitRuling(id, _mix(seed, 1));
         else if (block.timestamp <= s.revealUntil) _revealRuling(id, _mix(seed, 1));
@@ -258,6 +259,19 @@ abstract contract Judges is Market {
         else if (block.timestamp <= s.decideUntil && court.caseOf(id).appellant != address(0)) _rule(id, c, seed, true);
         else _rule(id, c, seed, false);
         _watchCourtMoney();
+    }
+
+    /// @dev A stranger rules on an open challenge, past the court and in it.
+    function _usurp(uint256 id) private returns (bool done_) {
+        VM.prank(attacker);
+        try verifier.rule(id, IResultVerifier.ChallengeState.Overturned) {
+            done_ = true;
+        } catch {}
+        VM.prank(attacker);
+        try court.decide(id, IResultVerifier.ChallengeState.Overturned) {
+            done_ = true;
+        } catch {}
+        _flag(!done_, "a stranger got past access control");
     }
 
     /// @dev Two of three think the same.
