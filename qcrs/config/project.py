@@ -152,14 +152,15 @@ def load_config(path: Path | None = None) -> Config:
     networks = _mapping(data.get("networks", {}), "networks", file)
     default = networks.pop("default", "development")
     allowed = {item.name for item in fields(NetworkConfig)} - {"name"}
+    networks = {name: _mapping(network, f"networks.{name}", file) for name, network in networks.items()}
     for name, network in networks.items():
-        _known(_mapping(network, f"networks.{name}", file), allowed, f"networks.{name}.", file)
-    if default not in networks:
+        _known(network, allowed, f"networks.{name}.", file)
+    if not isinstance(default, str) or default not in networks:
         raise ConfigError(
             "networks.default names no network",
             field="file",
             value=str(file),
-            solution=f"one of {', '.join(networks) or '(none is defined)'}",
+            solution=f"one of {', '.join(map(str, networks)) or '(none is defined)'}",
         )
     structure = expand(
         _mapping(data.get("project_structure", {}), "project_structure", file), variables, "project_structure"

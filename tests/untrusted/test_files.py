@@ -215,6 +215,8 @@ MERGES = "a: &a {x: 1}\n" + "".join(
 )
 PAIR = b"version: 1\nnodes: [a, b]\n"
 WORSE: dict[str, tuple[str, bytes]] = {
+    "a default that is a table": ("config", b"networks: {default: {a: b}, development: {}}\n"),
+    "a network that is nothing": ("config", b"networks: {development: }\n"),
     "a billion laughs as seats": ("bodies", BOMB.encode() + b"consortia: *j\n"),
     "a billion laughs as a name": ("squidasm", BOMB.encode() + b"stacks: [{name: *j}]\nlinks: []\n"),
     "merges that double": ("squidasm", MERGES.encode() + b"stacks: [*w]\nlinks: []\n"),
