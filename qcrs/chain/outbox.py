@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
 
 from qcrs.chain.abi import Call
 from qcrs.chain.networks import Chain, Receipt
@@ -182,13 +183,29 @@ class Outbox:
 
     def _displaced(self, entry: Entry, height: int) -> bool:
         """Whether another transaction took the nonce for good; the job is then signed anew."""
-        depth = max(0, height - self.confirmations)
-        taken = int(self.chain.request("eth_getTransactionCount", self.account.address, hex(depth)), 16)
-        if taken <= entry.nonce or self.chain.receipt(entry.hash) is not None:
+        if not self._taken(entry, height) or self.chain.receipt(entry.hash) is not None:
             return False
         gas = self._file.execute("SELECT gas FROM outbox WHERE key = ?", (entry.key,)).fetchone()[0]
         self._send(self._signed(entry.key, self._call(entry.key), gas))
         return True
+
+    def _taken(self, entry: Entry, height: int) -> bool:
+        """Whether a block deep enough used the nonce; of the last block only its own list is believed.
+
+        A node may count the transactions of the block that it is making before it shows that block.
+        """
+        me = self.account.address
+        deep = max(0, height - max(1, self.confirmations))
+        if int(self.chain.request("eth_getTransactionCount", me, hex(deep)), 16) > entry.nonce:
+            return True
+        if self.confirmations:
+            return False
+        head = self.chain.request("eth_getBlockByNumber", hex(height), True)
+        return any(
+            int(sent["nonce"], 16) == entry.nonce and sent["hash"] != "0x" + entry.hash.hex()
+            for sent in (head or {}).get("transactions", ())
+            if to_checksum_address(sent["from"]) == me
+        )
 
     def wait(self, key: str, timeout_s: float = 120.0) -> Receipt:
         """Pump until the job is final; raises the contract's error where it failed."""
