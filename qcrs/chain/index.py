@@ -98,7 +98,7 @@ class EventIndex:
         }
         self._lock = threading.RLock()
         self._span = _SPAN_BLOCKS
-        self._seen = b""
+        self._seen: tuple[bytes, tuple[int, bytes] | None] = (b"", None)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
         self._file.execute("PRAGMA journal_mode = WAL")
@@ -132,8 +132,8 @@ class EventIndex:
     def cursor(self) -> int:
         """The last block read, or the one before the first."""
         with self._lock:
-            row = self._file.execute("SELECT MAX(block) FROM checkpoints").fetchone()
-            return int(self._meta("start")) - 1 if row[0] is None else int(row[0])
+            top = self._top()
+            return int(self._meta("start")) - 1 if top is None else top[0]
 
     @property
     def rewinds(self) -> int:
@@ -146,19 +146,26 @@ class EventIndex:
     def advance(self) -> int:
         """Read up to the head; returns how many events are new."""
         with self._lock:
-            head = self.chain.block()
-            if head.hash == self._seen:
+            head, top = self.chain.block(), self._top()
+            if (head.hash, top) == self._seen:
                 return 0  # one request while nothing happens
-            if head.parent != self._seen:
-                self._rewind()  # a child of the last head undoes nothing
+            if (head.parent, top) != self._seen:
+                self._rewind()  # a child of the last head undoes nothing of what was read then
             added = 0
             while (first := self.cursor + 1) <= head.number - self.confirmations:
                 read = self._read(first, min(head.number - self.confirmations, first + self._span - 1), head)
                 if read is None:
                     return added  # blocks changed meanwhile; the next call finds out which
                 added += read
-            self._seen = head.hash
+            self._seen = head.hash, self._top()
             return added
+
+    def _top(self) -> tuple[int, bytes] | None:
+        """The file's last (block, hash); another process may have moved it since this one looked."""
+        found: tuple[int, bytes] | None = self._file.execute(
+            "SELECT block, hash FROM checkpoints ORDER BY block DESC LIMIT 1"
+        ).fetchone()
+        return found
 
     def _read(self, first: int, last: int, head: Block) -> int | None:
         """Store the events of some blocks and move the cursor, all or nothing (`None`)."""

@@ -10,6 +10,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from qcrs.chain.anvil import Anvil
+from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.index import EventIndex
 from qcrs.chain.networks import Chain, connect
 from qcrs.chain.sender import Sender
@@ -119,6 +120,32 @@ def test_an_idle_index_asks_one_question(
         assert asked == ["eth_getBlockByNumber"]
         Sender(embedded_chain, accounts[1]).transact(probe.call("submit", b"\x00" * 32, 1))
         assert index.advance() == 1
+
+
+def test_what_another_process_read_and_the_chain_undid_is_noticed(
+    embedded: EmbeddedChain,
+    embedded_chain: Chain,
+    accounts: list[LocalAccount],
+    make_probe: Any,
+    probe_events: Any,
+    tmp_path: Path,
+) -> None:
+    sender = Sender(embedded_chain, accounts[0])
+    probe = make_probe(sender)
+    one, other = (
+        EventIndex(tmp_path / "e.sqlite", embedded_chain, {"Probe": probe.address}, interfaces=probe_events)
+        for _ in range(2)
+    )
+    with one, other:
+        one.advance()
+        before = embedded.snapshot()
+        sender.transact(probe.call("submit", b"\x00" * 32, 1))
+        assert other.advance() == 1
+        embedded.revert(before)
+        Sender(embedded_chain, accounts[0]).transact(probe.call("submit", b"\x00" * 32, 2))
+        assert one.advance() == 1
+        for index in (one, other):
+            assert [row.args["fee"] for row in index.events()] == [2]
 
 
 def test_blocks_that_change_while_they_are_read_are_read_again(

@@ -279,7 +279,8 @@ class Desk:
                     self._judge(job, run)
                     return True
                 peers = [other for other in job.executions if other is not run and other.verdicts]
-                if run.state == ExecutionState.UNDECIDED and len(run.verdicts) == 1 and peers:
+                last = len(job.executions) >= job.request.max_executions
+                if run.state == ExecutionState.UNDECIDED and len(run.verdicts) == 1 and (peers or last):
                     self._judge(job, run)
                     return True
             if job.final and job.id not in self._opened and self.publish:

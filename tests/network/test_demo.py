@@ -47,7 +47,7 @@ def test_the_demonstration_holds_its_claims(tmp_path: Path) -> None:
     assert any("killed" in line for line in said)
     together = summary.entangled
     assert together is not None
-    assert together.members == ("alice", "bob")
+    assert sorted(together.members) == ["alice", "bob"]
     assert together.pairs == together.pairs_per_shot * 1000
     assert together.fidelity_ppm > 900_000
     assert together.test_rounds >= 100

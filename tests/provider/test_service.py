@@ -230,7 +230,8 @@ def test_qiskits_own_primitives_run_on_a_backend(provider: QCRSProvider) -> None
     circuit = sweep().remove_final_measurements(inplace=False)
     done = transpile(circuit, backend)
     observable = SparsePauliOp("ZZ").apply_layout(done.layout)
-    estimator = BackendEstimatorV2(backend=backend, options={"default_precision": 0.05})
+    # Of 400 shots of so peaked a program two honest runs in a hundred stay undecided; 2,500 tell.
+    estimator = BackendEstimatorV2(backend=backend, options={"default_precision": 0.02})
     estimate = estimator.run([(done, observable, [[0.3, 0.4]])]).result()
     assert estimate[0].data.evs == pytest.approx([1.0], abs=0.2)
 
