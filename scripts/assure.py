@@ -451,7 +451,10 @@ def main(arguments: list[str] | None = None) -> int:
         from mutate import main as mutants
 
         return mutants(given[1:])
-    parser = argparse.ArgumentParser(description="Assurance of the contracts.")
+    parser = argparse.ArgumentParser(
+        description="Assurance of the contracts.",
+        epilog="`assure.py mutants --help` tells of the pinned mutants, which have options of their own.",
+    )
     parser.add_argument(
         "what", choices=["fuzz", "invariants", "proofs", "slither", "coverage", "nightly"], help="what to run"
     )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that takes too long for every change: the slow tests, a million acts on the exchange, proofs, analysis, coverage.
+# Everything that takes too long for every change: the slow tests, a million acts on the exchange, proofs, analysis, mutants, coverage.
 # Reports go to reports/; the exit status is that of the first step that failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +15,7 @@ step() {
 step nightly .venv/bin/python scripts/assure.py nightly
 step proofs .venv/bin/python scripts/assure.py proofs
 step slither .venv/bin/python scripts/assure.py slither
+step mutants .venv/bin/python scripts/assure.py mutants
 step coverage .venv/bin/python scripts/assure.py coverage
 step slow .venv/bin/python -m pytest -m slow -q
 exit "$code"
