@@ -17,6 +17,17 @@ ROOT = Path(__file__).parents[1]
 settings.register_profile("qcrs", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("qcrs")
 
+LONG = (
+    "tests/network",
+    "tests/cli",
+    "tests/assurance/test_forge.py",
+    "tests/oracles/test_exchange.py",
+    "tests/oracles/test_rounds.py",
+    "tests/client/test_cli.py",
+    "tests/contracts_coordinator/test_stateful.py",
+)
+"""What takes longest, though it counts few tests: begun last it would keep one worker alone."""
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -27,7 +38,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
             folder = file.rpartition("/")[0]
-            return folder if folder in {"tests/cli", "tests/network"} else file
+            return folder if folder in LONG else file
+
+        def _assign_work_unit(self, node: Any) -> None:
+            for scope in reversed(LONG):
+                if scope in self.workqueue:
+                    self.workqueue.move_to_end(scope, last=False)
+            super()._assign_work_unit(node)
 
     return ByNetwork(config, log)
 
