@@ -67,6 +67,7 @@ class Node:
         processor = patiently(
             lambda: register(self.party, self.sandbox, self._registration), self.journal, self._stop
         )
+        agent = patiently(lambda: agent_of(self.party, processor, self.journal), self.journal, self._stop)
         self.journal.write("started", processor=processor, account=self.party.address)
         self.worker = Worker(
             self.party,
@@ -75,7 +76,7 @@ class Node:
             processor,
             self._settings,
             self.journal,
-            agent=agent_of(self.party, processor, self.journal),
+            agent=agent,
         )
         if self._stop.is_set():
             self.worker.stop.set()
