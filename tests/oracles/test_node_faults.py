@@ -14,11 +14,11 @@ from qiskit import QuantumCircuit
 
 from qcrs.chain.bindings import ExecutionState, JobState
 from qcrs.circuits import lower
-from qcrs.client import exchange
+from qcrs.client import exchange, participant
 from qcrs.client.program import Unit
 from qcrs.client.verify import verify_job
 from qcrs.client.views import JobOptions
-from qcrs.errors import InputError
+from qcrs.errors import InputError, NetworkError
 
 Stage = Any
 
@@ -137,3 +137,37 @@ def test_a_full_disk_stops_neither_node_nor_oracle(
         assert not thread.is_alive()
     stage.until(lambda: stage.job(number).final, "the job ends once there is room again")
     assert [run.state for run in stage.job(number).executions] == [ExecutionState.ACCEPTED]
+
+
+@pytest.mark.parametrize("kind", ["node", "oracle"])
+def test_whenever_the_chain_goes_away_during_a_start_the_daemon_waits_for_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(participant, "_PAUSE_S", 0.0)
+    name = "ned" if kind == "node" else "oracle-0"
+    if kind == "node":
+        stage.node(name, "aer:noisy-a?qubits=4")
+    ask, start = stage.chain.request, getattr(stage, kind)
+    asked, away_at = 0, -1
+
+    def request(method: str, *params: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked - 1 == away_at:
+            raise NetworkError("the chain's node cannot be reached", solution="start it")
+        return ask(method, *params)
+
+    def again(at: int) -> int:
+        """Start it anew, its chain away at one question; how many questions a start needs."""
+        nonlocal asked, away_at
+        stage.drop(name)
+        asked, away_at = 0, at
+        with monkeypatch.context() as patch:
+            patch.setattr(stage.chain, "request", request)
+            start(name)
+        return asked
+
+    questions = again(-1)
+    assert questions > 3
+    for at in range(questions):
+        assert again(at) > questions
