@@ -14,19 +14,23 @@ from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.networks import Chain, connect, of_embedded
 
 ROOT = Path(__file__).parents[1]
-settings.register_profile("qcrs", deadline=None)  # how long an example takes is the machine's business
+# How long an example takes is the machine's business; more of them are tried where a test asks for it.
+settings.register_profile("qcrs", deadline=None, max_examples=50)
 settings.load_profile("qcrs")
 
 LONG = (
     "tests/network",
-    "tests/cli",
     "tests/assurance/test_forge.py",
     "tests/oracles/test_exchange.py",
     "tests/oracles/test_rounds.py",
+    "tests/cli",
     "tests/client/test_cli.py",
     "tests/contracts_coordinator/test_stateful.py",
 )
-"""What takes longest, though it counts few tests: begun last it would keep one worker alone."""
+"""What takes longest, though it counts few tests: begun last it would keep one worker alone.
+
+The two that run networks of processes are kept apart in time.
+"""
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -234,7 +234,7 @@ def run(
 def test_killed_processes_lose_and_double_nothing(
     running: Any, kill: Kill, clients: list[Exchange], tmp_path: Path
 ) -> None:
-    run(running, kill, clients, tmp_path, seed=1, jobs=12, batch=4, kills=4)
+    run(running, kill, clients, tmp_path, seed=1, jobs=8, batch=4, kills=3)
 
 
 @pytest.mark.network

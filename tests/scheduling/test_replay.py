@@ -18,9 +18,9 @@ def check(report: ReplayReport, operations: int) -> None:
     assert {"NONE", "UNSUITABLE", "BACKLOG"} <= set(report.reasons), report
 
 
-def test_contract_and_model_agree_over_1000_operations() -> None:
+def test_contract_and_model_agree_over_500_operations() -> None:
     lines: list[str] = []
-    check(replay_on_contract(1000, progress=lines.append), 1000)
+    check(replay_on_contract(500, progress=lines.append), 500)
     assert len(lines) == 10
 
 
