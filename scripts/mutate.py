@@ -186,11 +186,13 @@ class Compiler:
         touched = self._touched(file)
         outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]
         names = {one.source for one in touched.values()} | {file}
+        wanted: dict[str, dict[str, list[str]]] = {}
+        for name, one in touched.items():
+            wanted.setdefault(one.source, {})[name] = outputs
         request = {
             "language": "Solidity",
             "sources": {name: {"content": text if name == file else _source(name)} for name in names},
-            "settings": self.settings
-            | {"outputSelection": {one.source: {name: outputs} for name, one in touched.items()}},
+            "settings": self.settings | {"outputSelection": wanted},
         }
         self.questions.write(json.dumps(request) + "\n")
         self.questions.flush()
