@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from exchange_stage import Contract, Stage, spent
 
+from qcrs.identity import xmss
 from qcrs.identity.xmss import SIGNATURE_BYTES, XmssKey
 
 VECTORS = Path(__file__).parents[1] / "identity" / "xmss_vectors.json"
@@ -100,6 +101,19 @@ def test_leaves_past_the_last_are_refused(verifier: Contract, key: XmssKey) -> N
     signature = key.sign(message, 0)
     for index in (1, 1024, 2048, 2**31, 2**32 - 1):
         assert verifier.read("verify", key.public, message, index.to_bytes(4, "big") + signature[4:]) == NO
+
+
+@pytest.mark.parametrize("total", [xmss.DIGIT_SUM - 1, xmss.DIGIT_SUM + 1])
+def test_another_digit_sum_is_refused(
+    verifier: Contract, key: XmssKey, monkeypatch: pytest.MonkeyPatch, total: int
+) -> None:
+    """All chains end where they should: nothing but the sum tells such a signature from a good one."""
+    message = bytes(32)
+    with monkeypatch.context() as patch:
+        patch.setattr(xmss, "DIGIT_SUM", total)
+        signature = key.sign(message, 3)
+    assert verifier.read("verify", key.public, message, signature) == NO
+    assert verifier.read("verify", key.public, message, key.sign(message, 3)) == YES
 
 
 def test_a_verification_costs_less_than_its_limit(verifier: Contract, key: XmssKey) -> None:
