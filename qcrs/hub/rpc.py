@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvicorn
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -64,14 +64,19 @@ def application(chain: EmbeddedChain, executor: ThreadPoolExecutor) -> ASGIApp:
         refusal = _refusal(request)
         if refusal is not None:
             return refusal
-        body = await request.body()
-        if len(body) > _MAX_BODY_BYTES:
-            return Response("the request is too large", status_code=413)
-        answered = await asyncio.get_running_loop().run_in_executor(executor, answer, body)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MAX_BODY_BYTES:
+                return Response("the request is too large", status_code=413, headers={"Connection": "close"})
+        answered = await asyncio.get_running_loop().run_in_executor(executor, answer, bytes(body))
         return Response(answered, media_type="application/json")
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await respond(Request(scope, receive))
+        try:
+            response = await respond(Request(scope, receive))
+        except ClientDisconnect:  # it ended in the middle of its question: nobody is left to answer
+            return
         await response(scope, receive, send)
 
     return application

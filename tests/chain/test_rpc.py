@@ -87,6 +87,25 @@ def test_what_is_no_request_gets_an_error_of_the_protocol(server: RpcServer) -> 
     assert post(server.url, {"method": "eth_chainId"}).content == b""
 
 
+def test_a_client_that_ends_in_the_middle_of_its_question_is_no_error(
+    server: RpcServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("ERROR"), socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        assert post(server.url, {"id": 1, "method": "eth_chainId"}).json()["result"]
+        client.shutdown(socket.SHUT_RDWR)
+        server.stop()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(server: RpcServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n")
+        client.sendall(b" " * (4 * 1024 * 1024 + 1))
+        client.settimeout(10)
+        assert client.recv(100).startswith(b"HTTP/1.1 413")
+
+
 def test_web_pages_are_not_answered(server: RpcServer) -> None:
     request = {"id": 1, "method": "eth_accounts"}
     assert post(server.url, request).status_code == 200
