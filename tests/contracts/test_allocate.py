@@ -130,7 +130,29 @@ def test_drain_keeps_wide_jobs_from_starving(flows: Stage) -> None:
     assert 0 < passed < len(small) - 1
     nothing(flows, p, DRAINING, wide)
     flows.commit(p, running)
+    time = flows.allocator.read("virtualTime")
     assert given(flows, p) == wide
+    assert flows.allocator.read("virtualTime") == time > flows.job(wide)["tag"]  # it never runs back
+
+
+def test_a_boost_puts_a_wide_job_ahead_but_drains_no_sooner(flows: Stage) -> None:
+    body, drain, boost = flows.who.committee[ALLOCATION], 1000, 500
+    flows.allocator.send("setQueueing", drain, 0, by=body)
+    flows.allocator.send("setClass", 2, 4000, boost, by=body)
+    flows.allocator.send("setQuota", 1, 2, 10**6, 0, by=body)
+    p = ready(flows, qubits=10)
+    small = [flows.submit(flow=0, qubits=5, seconds=60) for _ in range(9)]
+    given(flows, p)
+    wide = flows.submit(flow=1, qubits=10, seconds=60, **{"class": 2})
+    tag = flows.job(wide)["tag"]
+    assert flows.job(wide)["boosted"]
+    times = []
+    while flows.allocator.read("nextFor", p.id)[1] != DRAINING:  # narrow jobs fill what is free meanwhile
+        flows.commit(p, given(flows, p))
+        times.append(flows.allocator.read("virtualTime"))
+    assert times[-1] > tag + drain >= times[-2] > tag + drain - boost  # its tag was late, not the boosted key
+    assert len(times) < len(small) - 1
+    nothing(flows, p, DRAINING, wide)
 
 
 def test_returned_job_keeps_its_place_and_avoids_its_providers(stage: Stage) -> None:
