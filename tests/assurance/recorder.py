@@ -15,14 +15,16 @@ from eth.chains.base import MiningChain
 from eth_abi.abi import encode
 
 from qcrs.chain.compile import artifacts
+from qcrs.chain.embedded import EmbeddedChain
+from qcrs.chain.evm import Evm
 
-CREATE, SEND, CALL, SNAPSHOT, REVERT = range(5)
+CREATE, SEND, CALL, SNAPSHOT, REVERT, CHAIN = range(6)
 KINDS = ["uint8", "address", "address", "uint256", "uint256", "bytes"]
 NOBODY = bytes(20)
 
 
 class Recorder:
-    """One file of lines, each a hexadecimal record; one chain at a time."""
+    """One file of lines for each chain, of eth-tester's or embedded; each line is a hexadecimal record."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,9 +41,10 @@ class Recorder:
         self, chain: Any, kind: int, sender: bytes, to: bytes, time: int, number: int, data: bytes
     ) -> None:
         if id(chain) not in self.chains:
-            name = f"{len(self.chains)}-{os.getpid()}-{chain.chain_id}.txt"
             # The chain is kept with its file, so that no other gets its number.
-            self.chains[id(chain)] = (chain, (self.folder / name).open("w"))
+            place = self.folder / f"{len(self.chains)}-{os.getpid()}.txt"
+            self.chains[id(chain)] = (chain, place.open("w"))
+            self.write(chain, CHAIN, NOBODY, NOBODY, 0, chain.chain_id, b"")
         file = self.chains[id(chain)][1]
         file.write("0x" + encode(KINDS, [kind, sender, to, time, number, data]).hex() + "\n")
         file.flush()
@@ -54,42 +57,86 @@ class Recorder:
         return encode(["string", "bytes"], ["", data])
 
 
+    def sent(self, chain: Any, transaction: Any, time: int) -> None:
+        if transaction.to:
+            self.write(chain, SEND, transaction.sender, transaction.to, time, 0, transaction.data)
+        else:
+            data = self.created(transaction.data)
+            self.write(chain, CREATE, transaction.sender, NOBODY, time, transaction.nonce, data)
+
+    def called(self, chain: Any, transaction: Any, time: int) -> None:
+        if transaction.to:
+            self.write(chain, CALL, transaction.sender, transaction.to, time, 0, transaction.data)
+
+    def taken(self, chain: Any, snapshot: bytes) -> None:
+        count = self.counts.get(id(chain), 0)
+        self.write(chain, SNAPSHOT, NOBODY, NOBODY, 0, count, b"")
+        self.counts[id(chain)] = count + 1
+        self.snapshots[id(chain), snapshot] = count
+
+    def reverted(self, chain: Any, snapshot: bytes) -> None:
+        self.write(chain, REVERT, NOBODY, NOBODY, 0, self.snapshots[id(chain), snapshot], b"")
+
+
 def pytest_configure() -> None:
     folder = Path(os.environ["QCRS_RECORDS"])
     folder.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(folder)
+    _listen_to_eth_tester(recorder)
+    _listen_to_embedded_chains(recorder)
+
+
+def _listen_to_eth_tester(recorder: Recorder) -> None:
     apply, execute = MiningChain.apply_transaction, backend._execute_and_revert_transaction
     take, revert = backend.PyEVMBackend.take_snapshot, backend.PyEVMBackend.revert_to_snapshot
 
     def applied(self: Any, transaction: Any) -> Any:
-        time = self.get_block().header.timestamp
-        if transaction.to:
-            recorder.write(self, SEND, transaction.sender, transaction.to, time, 0, transaction.data)
-        else:
-            data = recorder.created(transaction.data)
-            recorder.write(self, CREATE, transaction.sender, NOBODY, time, transaction.nonce, data)
+        recorder.sent(self, transaction, self.get_block().header.timestamp)
         return apply(self, transaction)
 
     def executed(chain: Any, transaction: Any, block_number: Any = "latest") -> Any:
-        if transaction.to:
-            time = chain.get_block().header.timestamp
-            recorder.write(chain, CALL, transaction.sender, transaction.to, time, 0, transaction.data)
+        recorder.called(chain, transaction, chain.get_block().header.timestamp)
         return execute(chain, transaction, block_number)
 
     def taken(self: Any) -> Any:
         snapshot = take(self)
-        count = recorder.counts.get(id(self.chain), 0)
-        recorder.write(self.chain, SNAPSHOT, NOBODY, NOBODY, 0, count, b"")
-        recorder.counts[id(self.chain)] = count + 1
-        recorder.snapshots[id(self.chain), snapshot] = count
+        recorder.taken(self.chain, snapshot)
         return snapshot
 
     def reverted(self: Any, snapshot: Any) -> Any:
-        count = recorder.snapshots[id(self.chain), snapshot]
-        recorder.write(self.chain, REVERT, NOBODY, NOBODY, 0, count, b"")
+        recorder.reverted(self.chain, snapshot)
         return revert(self, snapshot)
 
     MiningChain.apply_transaction = applied
     backend._execute_and_revert_transaction = executed
     backend.PyEVMBackend.take_snapshot = taken
     backend.PyEVMBackend.revert_to_snapshot = reverted
+
+
+def _listen_to_embedded_chains(recorder: Recorder) -> None:
+    seal, call = Evm.seal, Evm.call
+    take, revert = EmbeddedChain.snapshot, EmbeddedChain.revert
+
+    def sealed(self: Evm, transactions: Any, timestamp: int) -> Any:
+        done = seal(self, transactions, timestamp)
+        for transaction in done.block.transactions if done.block else ():
+            recorder.sent(self, transaction, done.block.header.timestamp)
+        return done
+
+    def called(self: Evm, state: Any, transaction: Any) -> Any:
+        recorder.called(self, transaction, state.timestamp)
+        return call(self, state, transaction)
+
+    def taken(self: EmbeddedChain) -> bytes:
+        snapshot = take(self)
+        recorder.taken(self.evm, snapshot)
+        return snapshot
+
+    def reverted(self: EmbeddedChain, snapshot: bytes) -> None:
+        recorder.reverted(self.evm, snapshot)
+        revert(self, snapshot)
+
+    Evm.seal = sealed  # type: ignore[method-assign]
+    Evm.call = called  # type: ignore[method-assign]
+    EmbeddedChain.snapshot = taken  # type: ignore[method-assign]
+    EmbeddedChain.revert = reverted  # type: ignore[method-assign]

@@ -4,12 +4,13 @@ pragma solidity ^0.8.37;
 import {VM} from "./Vm.sol";
 
 /// @title What the tests in Python did, done again on contracts whose lines are counted
-/// @notice The records are those of tests/assurance/recorder.py. Not a test by itself: what the calls answer was judged there.
+/// @notice The records are those of tests/assurance/recorder.py, a file for each chain. Not a test by itself: what the calls answer was judged there.
 contract Replay {
     uint256 private constant CREATE = 0;
     uint256 private constant CALL = 2;
     uint256 private constant SNAPSHOT = 3;
     uint256 private constant REVERT = 4;
+    uint256 private constant CHAIN = 5;
 
     error Undone();
 
@@ -17,7 +18,6 @@ contract Replay {
         string[] memory files = VM.envOr("QCRS_RECORDS", ",", new string[](0));
         uint256 start = VM.snapshotState();
         for (uint256 i; i < files.length; ++i) {
-            VM.chainId(VM.envOr("QCRS_CHAIN", uint256(31337)));
             uint256 first = VM.snapshotState() + 1;
             while (this.step(files[i], first)) {}
             VM.revertToState(start);
@@ -34,6 +34,8 @@ contract Replay {
             require(VM.snapshotState() == first + number, "snapshots are not counted as recorded");
         } else if (kind == REVERT) {
             VM.revertToState(first + number);
+        } else if (kind == CHAIN) {
+            VM.chainId(number);
         } else {
             VM.warp(time);
             if (kind == CREATE) _create(from, number, data);

@@ -20,7 +20,6 @@ interface Vm {
         external
         view
         returns (string[] memory);
-    function envOr(string calldata name, uint256 otherwise) external view returns (uint256);
     function chainId(uint256 id) external;
     function readLine(string calldata path) external returns (string memory);
     function parseBytes(string calldata text) external pure returns (bytes memory);
