@@ -56,7 +56,6 @@ class Recorder:
                 return encode(["string", "bytes"], [name, data[len(code) :]])
         return encode(["string", "bytes"], ["", data])
 
-
     def sent(self, chain: Any, transaction: Any, time: int) -> None:
         if transaction.to:
             self.write(chain, SEND, transaction.sender, transaction.to, time, 0, transaction.data)
