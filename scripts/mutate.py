@@ -329,6 +329,15 @@ def known(path: Path) -> dict[str, Fate]:
     return {row.id: row for row in rows}
 
 
+def forget(path: Path, ids: Iterable[str]) -> None:
+    """Take fates off the record, and leave what it says of others."""
+    gone = set(ids)
+    rows = [json.dumps(asdict(one)) + "\n" for one in known(path).values() if one.id not in gone]
+    fresh = path.with_suffix(".new")
+    fresh.write_text("".join(rows), encoding="utf-8")
+    fresh.replace(path)
+
+
 def _compiled(
     mutants: Sequence[Mutant], compiler: Compiler
 ) -> Iterator[tuple[Mutant, dict[str, Artifact] | str]]:
@@ -352,8 +361,10 @@ def campaign(mutants: Sequence[Mutant], results: Path, *, resume: bool, checked:
     for name in WARM:
         importlib.import_module(name)
     results.parent.mkdir(parents=True, exist_ok=True)
-    old = known(results) if resume else {}
     keys = {one.id: key_of(one) for one in mutants}
+    if not resume:
+        forget(results, keys)
+    old = known(results)
     # Who was not killed is tried again: a test may have been written for it.
     done = [
         old[one.id]
@@ -367,7 +378,7 @@ def campaign(mutants: Sequence[Mutant], results: Path, *, resume: bool, checked:
     # A campaign that is broken off has tried what matters most, and of that what compiles fastest.
     left.sort(key=lambda one: (not one.attack, one.kind not in COMPLETE, compiler.size(one)))
     try:
-        with results.open("a" if resume else "w", encoding="utf-8") as file:
+        with results.open("a", encoding="utf-8") as file:
             for place, (one, changed) in enumerate(_compiled(left, compiler), 1):
                 found = fate(one, keys[one.id], base, changed)
                 file.write(json.dumps(asdict(found)) + "\n")
@@ -415,7 +426,11 @@ def main(arguments: list[str] | None = None) -> int:
         prog="assure.py mutants", description="Do the tests notice changed contracts?"
     )
     parser.add_argument("--only", action="append", default=[], help="a class or an id; may be repeated")
-    parser.add_argument("--resume", action="store_true", help="leave out whom the record says to be killed")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out whom the record says to be killed; else all that is chosen is tried anew",
+    )
     parser.add_argument("--results", type=Path, default=CACHE / "results.jsonl", help="the record")
     parser.add_argument(
         "--unchecked", action="store_true", help="do not run the tests on unchanged contracts first"

@@ -54,13 +54,20 @@ def test_two_mutants_are_killed(mutate: ModuleType, tmp_path: Path) -> None:
     command = [sys.executable, str(mutate.ROOT / "scripts" / "assure.py"), "mutants", "--json", "--unchecked"]
     chosen = [word for name in TRIED for word in ("--only", name)]
     results = tmp_path / "results.jsonl"
+    rows = [
+        {"id": name, "key": "", "state": "survived", "killer": "", "cpu_s": 0.0} for name in (*TRIED, "other")
+    ]
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     done = subprocess.run(
         [*command, *chosen, "--results", str(results)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     fates = json.loads(done.stdout)
     assert {fate["id"]: fate["state"] for fate in fates} == dict.fromkeys(TRIED, "killed")
-    assert set(mutate.known(results)) == set(TRIED)
+    # What was not chosen stays on the record as it was.
+    states = {fate.id: fate.state for fate in mutate.known(results).values()}
+    assert states == {**dict.fromkeys(TRIED, "killed"), "other": "survived"}
+    assert len(results.read_text(encoding="utf-8").splitlines()) == len(TRIED) + 1
 
 
 def test_unchanged_contracts_survive(mutate: ModuleType, pinned: dict[str, Any]) -> None:
