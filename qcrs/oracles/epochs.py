@@ -22,7 +22,7 @@ from qcrs.errors import ContractError, InputError, QCRSError
 from qcrs.oracles.reports import Waits
 from qcrs.oracles.signing import quorum_of, sign_digest
 from qcrs.store.mail import MailReader
-from qcrs.types import ContentId, cid_to_digest
+from qcrs.types import ContentId, Json, cid_to_digest
 
 __all__ = ["EpochPolicy", "Epochs"]
 
@@ -109,14 +109,10 @@ class Epochs:
             self._reader = self._party.mailbox.reader(epoch_topic(self._number), signers)
         for mail in self._reader.poll():
             try:
-                read = Reader(mail.body, None)
-                era, root = read.integer("era", 1, 2**32 - 1), bytes.fromhex(read.text("root"))
-                document, signature = ContentId(read.text("document")), bytes.fromhex(read.text("signature"))
-                read.close()
-                epoch = Epoch(self._number, era, root, cid_to_digest(document))
-            except (InputError, ValueError):
+                epoch, document, signature = _read(self._number, mail.body)
+            except InputError:
                 continue
-            if era == self._party.era and len(root) == 32:
+            if epoch.era == self._party.era:
                 self._add(epoch, document, signers.index(mail.sender), signature)
 
     def _add(self, epoch: Epoch, document: ContentId, signer: int, signature: bytes) -> _Proposal | None:
@@ -167,12 +163,7 @@ class Epochs:
 
     def _sign(self, epoch: Epoch, document: ContentId) -> None:
         signature = sign_digest(self._party.account, self._digest(epoch))
-        body = {
-            "era": epoch.era,
-            "root": epoch.root.hex(),
-            "document": document,
-            "signature": signature.hex(),
-        }
+        body = _body(epoch, document, signature)
         self._party.mailbox.post(epoch_topic(epoch.number), body, self._party.account)
         proposal = self._add(epoch, document, self._index, signature)
         if proposal is not None:
@@ -215,3 +206,21 @@ class Epochs:
                 continue
             self._note("posted an epoch", epoch=epoch.number)
             return
+
+
+def _body(epoch: Epoch, document: ContentId, signature: bytes) -> dict[str, Json]:
+    return {
+        "era": epoch.era,
+        "root": epoch.root.hex(),
+        "document": document,
+        "signature": signature.hex(),
+    }
+
+
+def _read(number: int, body: dict[str, Json]) -> tuple[Epoch, ContentId, bytes]:
+    """What a mail in the topic of this epoch proposes; `InputError` where it is malformed."""
+    read = Reader(body, None)
+    era, root = read.integer("era", 1, 2**32 - 1), read.hex("root", 32, 32)
+    document, signature = ContentId(read.text("document")), read.hex("signature", 64, 64)
+    read.close()
+    return Epoch(number, era, root, cid_to_digest(document)), document, signature

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from eth_account import Account
 from qiskit import QuantumCircuit
 
-from qcrs.chain.bindings import Report
+from qcrs.chain.bindings import Epoch, Report
 from qcrs.circuits import CircuitDocument, lower
+from qcrs.client.debts import Debt, EpochDocument, approval_body, read_approval
 from qcrs.client.documents import (
     ExactUnit,
     FramesDocument,
@@ -29,11 +31,11 @@ from qcrs.client.identities import OracleIdentity, read_identities, write_identi
 from qcrs.client.judgement import DeviceRecord, Found
 from qcrs.distributed.correction import code_document, read_code
 from qcrs.distributed.seam import Seam
-from qcrs.oracles import batches, certify, reports
+from qcrs.oracles import batches, certify, epochs, reports
 from qcrs.together.plan import CircuitPlan, PlanDocument
 from qcrs.together.rounds import EndRecord, Round
 from qcrs.together.transcript import Part, Share
-from qcrs.types import Json, canonical_json, cid_of, parse_canonical
+from qcrs.types import Json, canonical_json, cid_of, cid_to_digest, parse_canonical
 
 NONCE = "ab" * 32
 ADDRESS = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
@@ -94,6 +96,21 @@ def _claim() -> certify._Claim:
     return certify._Claim(9, 120, b"\1" * 256, "quick", ADDRESS, 1_900_000_000)
 
 
+def _epoch() -> EpochDocument:
+    """Of three debts, one of them as large as can be."""
+    other, third = (Account.from_key(bytes([n]) * 32).address for n in (2, 3))
+    debts = (Debt(ADDRESS, other, 5, CID), Debt(ADDRESS, third, 2**128 - 1, CID), Debt(other, third, 1, CID))
+    return EpochDocument(1337, ADDRESS, 9, tuple(sorted(debts)))
+
+
+def rooted(data: bytes) -> EpochDocument:
+    """An epoch's document and the tree that an oracle makes of it before it signs."""
+    found = EpochDocument.from_bytes(data)
+    tree = found.tree()
+    _ = tree.root, tree.proof(len(found.debts) - 1)
+    return found
+
+
 def _part(seed: int) -> Part:
     import numpy as np
 
@@ -145,6 +162,8 @@ def documents() -> tuple[Document, ...]:
     signed = {**reports.report_body(report()), "signature": "11" * 64}
     other = reports.report_body(Report(8, 0, 0, 1, 0, 1, 1, b"\6" * 32, 1))
     batch = {"reports": [reports.report_body(report()), other], "signature": "22" * 64}
+    proposal = (Epoch(9, 1, b"\3" * 32, cid_to_digest(CID)), CID, b"\4" * 64)
+    contract = {"chain_id": 1337, "settlement": ADDRESS}
     identity = OracleIdentity(ADDRESS, b"h" * 40, b"b" * 40, ("ab", "cd"))
     keys = {"frames": b"a", "secret": b"b"}
     code = code_document(Seam(3, 2, 1e-3, 1e-2), b"s")
@@ -178,6 +197,13 @@ def documents() -> tuple[Document, ...]:
                  lambda v: {"reports": [reports.report_body(one) for one in v[0]], "signature": v[1].hex()}),
         Document("certificate mail", (_claim().body(b"\3" * 64),),
                  lambda data: certify._Claim.read(_body(data)), lambda v: v[0].body(v[1])),
+        Document("EpochDocument", (parse_canonical(_epoch().as_bytes()),), rooted,
+                 lambda v: parse_canonical(v.as_bytes())),
+        Document("epoch mail", (epochs._body(*proposal),), lambda data: epochs._read(9, _body(data)),
+                 lambda v: epochs._body(*v)),
+        Document("approval mail", tuple(approval_body(ADDRESS, sum_, **contract) for sum_ in (1, 2**128 - 1)),
+                 lambda data: read_approval(ADDRESS, _body(data), CID, **contract),
+                 lambda v: approval_body(v.provider, v.cumulative, **contract)),
     )  # fmt: skip
 
 

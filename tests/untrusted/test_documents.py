@@ -25,9 +25,9 @@ def kinds() -> dict[str, Document]:
 
 
 NAMES = (
-    "CircuitDocument", "DeviceRecord", "EndRecord", "Found", "FramesDocument", "HandOver", "JobDocument",
-    "Opening", "PlanDocument", "Release", "ResultDocument", "SecretDocument", "Share", "batch mail",
-    "certificate mail", "code", "identities", "report mail",
+    "CircuitDocument", "DeviceRecord", "EndRecord", "EpochDocument", "Found", "FramesDocument", "HandOver",
+    "JobDocument", "Opening", "PlanDocument", "Release", "ResultDocument", "SecretDocument", "Share",
+    "approval mail", "batch mail", "certificate mail", "code", "epoch mail", "identities", "report mail",
 )  # fmt: skip
 
 
@@ -106,6 +106,11 @@ BAD: dict[str, tuple[str, Json]] = {
     "a code that takes days to build": ("code", {"distance": 10**9}),
     "a job number with a blank": ("report mail", {"job": " 1_0"}),
     "a signature with blanks": ("report mail", {"signature": "11 " * 64}),
+    "a root with blanks": ("epoch mail", {"root": "11 " * 32}),
+    "a signature of an epoch of any length": ("epoch mail", {"signature": "11" * 65}),
+    "a sum in other digits": ("approval mail", {"cumulative": "٣"}),
+    "a sum of 5,000 digits": ("approval mail", {"cumulative": "9" * 5_000}),
+    "a sum of nothing": ("EpochDocument", {"debts": []}),
     "a plan that measures no bit of its": ("PlanDocument", {"measures": [[0, 10**9]]}),
     "an empty list that is left out": ("SecretDocument", {"observables": []}),
     "a zero for a list": ("SecretDocument", {"observables": 0}),
