@@ -105,10 +105,14 @@ def _remedy(error: OSError) -> str:
 def _after_interrupt() -> str:
     """What is left after Ctrl-C, by the command that it ended."""
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    match words[0] if words else "":
-        case "up" | "down":
+    match words:
+        case ["up" | "down", *_]:
             return "see what runs with `qcrs status`; `qcrs up` goes on from here, `qcrs down` stops it"
-        case "submit" | "job" | "account" | "processor" | "deploy":
+        case ["bench", "verify" | "seam", *_]:
+            return "what is finished lies in its folder: go on with --resume"
+        case ["bench", "together", *_]:
+            return "what is finished lies in its folder: the same command goes on from there"
+        case ["submit" | "job" | "account" | "processor" | "deploy", *_]:
             return "what was sent to the chain goes on: see `qcrs job list`"
         case _:
             return "nothing of it goes on; run it again"

@@ -393,6 +393,8 @@ main()
         ("qcrs.cli.run", ("up",), "qcrs status"),
         ("qcrs.network.local", ("down",), "qcrs status"),
         ("qcrs.client.verify", ("verify", "1"), "run it again"),
+        ("typer", ("bench", "seam"), "--resume"),
+        ("typer", ("bench", "together"), "the same command goes on"),
     ],
 )
 def test_an_interrupt_at_any_import_is_told_as_one(
