@@ -42,7 +42,9 @@ def test_a_campaign_runs_goes_on_and_is_shown(tmp_path: Path) -> None:
         for p, ratio, basis in [(LOW, r, b) for r in (1.0, LINK) for b in ("x", "z")] + [(0.008, LINK, "z")]
     ]
     samples = tmp_path / "samples.csv"
-    found = campaign(seams, failures=60, shots=20_000, resume=samples)
+    said: list[str] = []
+    found = campaign(seams, failures=60, shots=20_000, resume=samples, progress=said.append)
+    assert len(set(said)) == len(said) > 1, "only what is new is told"
     assert {e.seam for e in found.estimates} == set(seams)
     worse, bare = found.at("seam", 3, LOW), found.at("whole", 3, LOW)
     assert worse.per_round() > 1.5 * bare.per_round()

@@ -184,9 +184,15 @@ def campaign(
         for seam in seams
     ]
 
+    said = ""
+
     def told(news: Any) -> None:
-        if progress is not None and news.status_message:
-            progress(news.status_message.splitlines()[0])
+        """sinter tells its state many times a minute; what is new of it is how many memories are left."""
+        nonlocal said
+        line = (news.status_message or "").partition("\n")[0].rstrip(":.")
+        if progress is not None and line and line != said:
+            progress(line)
+            said = line
 
     stats = sinter.collect(
         num_workers=workers,
