@@ -123,17 +123,30 @@ def _send(party: Participant, what: str, call: Call) -> str:
     return "0x" + party.outbox.wait(key).hash.hex()
 
 
+def _described(party: Participant, processor: int, call: Call | None) -> None:
+    """Publish a description that is not in force yet."""
+    if call is not None:
+        _send(party, f"describe/{processor}/{party.chain.height}", call)
+
+
 def adopt(
     processor: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
     """Give a post-quantum key to a processor that was registered without one. There is no way back."""
     with _acting(home, account, processor) as (party, name, own):
         say("• making the key (a second or two)")
-        transaction = _send(party, f"adopt/{processor}", _needed(own).adopt(processor, name))
+        keys = _needed(own)
+        call = keys.adopt(processor, name)
+        _described(party, processor, keys.publish(party, processor, name, 0))
+        identity = keys.commit(party, processor)
+        if identity is not None:
+            _send(party, f"identity/{processor}/{party.chain.height}", identity)
+        transaction = _send(party, f"adopt/{processor}", call)
     emit(
         {"processor": processor, "era": 1, "transaction": transaction},
         as_json=as_json,
-        human=f"processor {processor} has a key: changes of keys and releases of bond need it from now on",
+        human=f"processor {processor} has a key: changes of keys, releases of bond and results need it from "
+        "now on\nstart its node again, so that it signs with it",
     )
 
 
@@ -143,9 +156,11 @@ def rotate(
     """Change a processor's post-quantum key to the next one; the old key's last leaf signs it."""
     with _acting(home, account, processor) as (party, name, own):
         say("• making the next key (a second or two)")
-        call = _needed(own).rotate(processor, name, party.hpke.public)
+        keys = _needed(own)
+        call = keys.rotate(processor, name)
+        _described(party, processor, keys.publish(party, processor, name, keys.era(processor)))
         transaction = _send(party, f"rotate/{processor}", call)
-        era = _needed(own).era(processor)
+        era = keys.era(processor)
     emit(
         {"processor": processor, "era": era, "transaction": transaction},
         as_json=as_json,

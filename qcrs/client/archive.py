@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from qcrs.circuits.document import CircuitDocument
-from qcrs.client.documents import HandOver, Opening, ResultDocument, SecretDocument
+from qcrs.client.cosigned import Library, handed_over
+from qcrs.client.documents import Opening, ResultDocument, SecretDocument
 from qcrs.client.history import Execution, History, Job
 from qcrs.client.registered import registered_device
 from qcrs.client.sealed import (
-    commitment_of,
     open_frames,
     open_result,
     open_secret,
     opening_topic,
     parse_job_document,
-    result_topic,
 )
 from qcrs.client.trail import StepKind
 from qcrs.errors import InputError, QCRSError, StoreError
@@ -30,7 +29,7 @@ from qcrs.verification.archive import Judged, PastExecution, circuit_key, counte
 
 if TYPE_CHECKING:
     from qcrs.chain.bindings import OracleQuorum
-    from qcrs.store import ContentStore, Mailbox
+    from qcrs.store import ContentStore
 
 __all__ = ["KeysOf", "circuits_named", "counted_past", "keys_of", "open_past"]
 
@@ -46,11 +45,10 @@ class HasQuorum(Protocol):
         """The contract."""
 
 
-class Place(Protocol):
+class Place(Library, Protocol):
     """Chain and store, as participants and readers both hold them."""
 
     store: ContentStore
-    mailbox: Mailbox
 
     @property
     def contracts(self) -> HasQuorum:
@@ -120,7 +118,9 @@ def open_past(place: Place, history: History, one: PastExecution, keys: Sequence
     job = history.jobs[one.job]
     run = job.executions[one.execution]
     document = parse_job_document(place.store.get(digest_to_cid(job.request.payload)))
-    mail = _hand_over(place, history, job, run)
+    mail = handed_over(place, history, job, run)
+    if mail is None:
+        raise StoreError("a past result's hand-over is not in the store", field="job", value=job.id)
     refusal: QCRSError | None = None
     for opening in _openings(place, job, document.era):
         key = opening.results.get(run.index)
@@ -158,18 +158,6 @@ def _units(secret: SecretDocument, result: ResultDocument, keys: Sequence[str]) 
             counts = [{hex(o): n for o, n in frame.items()} for frame in result.units[number].frames]
             out.append({"unit": unit, "seed": secret.seed.hex(), "number": number, "frames": counts})
     return out
-
-
-def _hand_over(place: Place, history: History, job: Job, run: Execution) -> HandOver:
-    provider = history.processors[run.processor].provider
-    for mail in place.mailbox.read(result_topic(job.id, run.index)):
-        try:
-            found = HandOver.from_json(mail.body)
-        except InputError:
-            continue
-        if commitment_of(found.salt, provider, job.id, found.root) == run.commitment:
-            return found
-    raise StoreError("a past result's hand-over is not in the store", field="job", value=job.id)
 
 
 def _openings(place: Place, job: Job, era: int) -> Iterator[Opening]:

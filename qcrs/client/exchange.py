@@ -21,7 +21,7 @@ from qcrs.client.keys import job_seed
 from qcrs.client.ledger import Ledger
 from qcrs.client.program import Unit, build_documents, check_units, estimate_seconds, least_seconds, width_of
 from qcrs.client.results import ResultReader
-from qcrs.client.sealed import Place, SealedJob, seal_job
+from qcrs.client.sealed import SealedJob, seal_job
 from qcrs.client.trail import StepKind
 from qcrs.client.views import (
     Follow,
@@ -62,7 +62,6 @@ class Exchange(Ledger):
     ) -> None:
         super().__init__(chain, network, store, home, account)
         self.results = ResultReader(self)
-        self.place = Place(chain.chain_id, self.contracts.allocator.address)
 
     @classmethod
     def connect(

@@ -82,6 +82,8 @@ class Execution:
     verdicts: list[Verdict] = field(default_factory=list)
     paid: int = 0
     penalty: int = 0
+    identity: bytes = b""
+    """The processor's when it committed, empty if it had no post-quantum key then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,12 @@ class Processor:
     claimed_quality: int
     metadata: bytes
     bond: int
+    identity: bytes = b""
+    """Hash of its off-chain keys (`qcrs.client.cosigned`)."""
+    keyed: bool = False
+    """Whether it has a post-quantum key; then that key alone can change its identity."""
+    descriptions: list[bytes] = field(default_factory=list)
+    """Every `metadata` so far, in order."""
     capability: Capability | None = None
     epoch: int = 0
     certified_until: int = 0
@@ -223,6 +231,8 @@ class History:
                 run = job.executions[event.execution]
                 run.state, run.commitment = ExecutionState.COMMITTED, event.commitment
                 run.committed_at, run.committed_block = logged.time, logged.block
+                processor = self.processors[run.processor]
+                run.identity = processor.identity if processor.keyed else b""
                 job.extend(logged, StepKind.COMMITTED, event.execution, event.commitment)
             case ComputationAllocator.ExecutionEnded():
                 job = self.jobs[event.job]
@@ -334,6 +344,8 @@ class History:
                     event.dispatch >> 184 & _TWELVE,
                     event.metadata,
                     event.bond,
+                    event.identity,
+                    descriptions=[event.metadata],
                 )
                 self.balances[event.provider] -= event.bond
                 self.bonds += event.bond
@@ -344,7 +356,13 @@ class History:
             case ProcessorRegistry.OperatorSet():
                 self.processors[event.processor].operator = event.operator
             case ProcessorRegistry.MetadataSet():
-                self.processors[event.processor].metadata = event.metadata
+                processor = self.processors[event.processor]
+                processor.metadata = event.metadata
+                processor.descriptions.append(event.metadata)
+            case ProcessorRegistry.IdentitySet():
+                self.processors[event.processor].identity = event.identity
+            case ProcessorRegistry.KeySet():
+                self.processors[event.processor].keyed = True
             case ProcessorRegistry.BondAdded():
                 self.processors[event.processor].bond += event.amount
             case ProcessorRegistry.BondReleased():

@@ -8,10 +8,10 @@ participant's name; a restart reads it and goes on.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import (
@@ -30,7 +30,7 @@ from qcrs.client.identities import OracleIdentity, read_identities
 from qcrs.client.journal import Journal, tell
 from qcrs.client.sealed import Place, parse_job_document
 from qcrs.config.home import Home, NetworkFile
-from qcrs.errors import ChainError, ConfigError, NetworkError
+from qcrs.errors import ChainError, ConfigError, NetworkError, QCRSError
 from qcrs.sealing import HpkeKey
 from qcrs.store.content import ContentStore
 from qcrs.store.mail import Mailbox
@@ -38,6 +38,8 @@ from qcrs.types import Json, digest_to_cid, parse_canonical
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+
+    from qcrs.client.quantum import QuantumIdentity
 
 __all__ = ["Participant", "patiently"]
 
@@ -118,6 +120,10 @@ class Participant:
             ) from error
         self.place = Place(self.chain.chain_id, places["ComputationAllocator"])
         self.hpke = HpkeKey.from_account(account)
+        self.hpke_keys: tuple[HpkeKey, ...] = (self.hpke,)
+        self.identity: QuantumIdentity | None = None
+        """Of a node whose account has one, once it is opened (`qcrs.client.quantum.equip`); then `hpke` is
+        its envelope key, and of `hpke_keys` the account's opens what was sealed before."""
         self.store = ContentStore(self.network.store)
         self.mailbox = Mailbox(self.store)
         watched = {
@@ -172,6 +178,14 @@ class Participant:
     def _read_metadata(self, digest: bytes) -> Json:
         return parse_canonical(self.store.get(digest_to_cid(digest)))
 
+    def document(self, digest: bytes) -> Mapping[str, Any]:
+        """A public JSON document by its content digest; empty where it is missing or not JSON."""
+        try:
+            found = self._metadata(digest)
+        except QCRSError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def oracles(self, era: int) -> tuple[OracleIdentity, ...]:
         """An era's oracles in the order of their indices; `VerificationError` if their document is wrong."""
         found = self._eras.get(era)
@@ -210,5 +224,7 @@ class Participant:
         """Release files and connection."""
         self.outbox.close()
         self.index.close()
+        if self.identity is not None:
+            self.identity.close()
         if self._own_chain:
             self.chain.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,24 +17,39 @@ from eth_abi.abi import encode
 
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import Attestation, ProcessorSpec, QuantumKey
+from qcrs.client.cosigned import OffChainKeys, Witness
 from qcrs.config.home import Home
 from qcrs.errors import AccountError
 from qcrs.identity import IdentitySecret, SignerState, XmssKey, XmssSigner
 from qcrs.identity.acts import ActDomain, key_words
-from qcrs.sealing import keccak256
-from qcrs.types import Json
+from qcrs.sealing import HpkeKey, keccak256, public_text
+from qcrs.types import Json, canonical_json, cid_to_digest
 
 if TYPE_CHECKING:
     from qcrs.chain.bindings import EntanglementCoordinator, ProcessorRegistry
     from qcrs.client.coordinator import Coordinator
     from qcrs.client.participant import Participant
 
-__all__ = ["QuantumIdentity", "identity_of", "identity_path", "open_identity", "sign_with_identity"]
+__all__ = ["QuantumIdentity", "equip", "identity_of", "identity_path", "open_identity", "sign_with_identity"]
 
 
 def identity_path(home: Home, account: str) -> Path:
     """Where an account's identity file lies, beside its key."""
     return home.path("keys", f"{account}.identity")
+
+
+def equip(party: Participant, account: str = "") -> None:
+    """Give a participant its account's identity, if there is one; may ask for its password.
+
+    From then on its envelope key is the identity's, and what was sealed to the account's still opens.
+    `account` names the key file; without it every key file of the home folder is looked at.
+    """
+    if party.identity is not None:
+        return
+    own = open_identity(party, account) if account else identity_of(party)
+    if own is not None:
+        party.identity, party.hpke = own, own.envelope
+        party.hpke_keys = (own.envelope, *party.hpke_keys)
 
 
 def identity_of(party: Participant) -> QuantumIdentity | None:
@@ -47,7 +63,7 @@ def identity_of(party: Participant) -> QuantumIdentity | None:
 
 def sign_with_identity(coordinator: Coordinator, party: Participant) -> None:
     """Have attestations signed by the keys of the participant's identity, where it has one."""
-    own = identity_of(party)
+    own = party.identity or identity_of(party)
     if own is not None:
         coordinator.signs = lambda contract, channel, processor, seen: own.attest(
             contract, channel, processor, str(party.metadata_of(processor).get("name")), seen
@@ -75,6 +91,8 @@ class QuantumIdentity:
         self._registry = registry
         self._domain = ActDomain(chain_id, registry.address)
         self._keys: dict[tuple[str, int], XmssKey] = {}
+        self.ml_dsa = secret.ml_dsa
+        self.envelope = HpkeKey.from_secret(secret.envelope_secret)
 
     @classmethod
     def open(
@@ -96,14 +114,32 @@ class QuantumIdentity:
 
     # ------------------------------------------------------------------ keys
 
-    def off_chain(self, hpke: bytes) -> bytes:
-        """The `identity` of a registration: keccak of the ML-DSA key and the envelope key."""
-        return keccak256(self.secret.ml_dsa.public + hpke)
+    @property
+    def off_chain(self) -> OffChainKeys:
+        """What the `identity` of this account's processors commits to: ML-DSA key and envelope key."""
+        return OffChainKeys(self.ml_dsa.public, self.envelope.public)
 
-    def described(self, name: str, generation: int = 0) -> Json:
-        """What a processor's public description says of its keys."""
+    def described(self, description: Json, name: str, generation: int = 0) -> Json:
+        """A processor's public description with its keys."""
         public = self.key(name, generation).public
-        return {"ml_dsa": b64encode(self.secret.ml_dsa.public).decode(), "xmss": public.hex()}
+        quantum = {"ml_dsa": b64encode(self.ml_dsa.public).decode(), "xmss": public.hex()}
+        return {**description, "hpke": public_text(self.envelope.public), "quantum": quantum}
+
+    def cosigner(self, witness: Witness) -> Callable[[bytes], bytes] | None:
+        """Signs mail for what a processor's identity asks; None where it asks for nothing.
+
+        `AccountError` where it asks for another key than this identity's.
+        """
+        if not witness.ml_dsa:
+            return None
+        if witness.ml_dsa != self.ml_dsa.public:
+            raise AccountError(
+                "the processor's ML-DSA key is not one of this identity",
+                field="identity",
+                value=str(self.secret.path),
+                solution="use the identity file that the processor had when it committed",
+            )
+        return partial(self.ml_dsa.sign, witness.purpose)
 
     def key(self, name: str, generation: int) -> XmssKey:
         """A processor's key; the first time it takes a second or two."""
@@ -153,6 +189,25 @@ class QuantumIdentity:
 
     # ------------------------------------------------------------------ calls
 
+    def publish(self, party: Participant, processor: int, name: str, generation: int) -> Call | None:
+        """`setMetadata` to a description with the keys of a generation; None where it is in force already.
+
+        The store has to hold the description of new keys before they are set: whoever checks what they sign
+        looks there.
+        """
+        described = canonical_json(self.described(party.metadata_of(processor), name, generation))
+        digest = cid_to_digest(party.store.put(described))
+        if digest == party.history.processors[processor].metadata:
+            return None
+        return self._registry.set_metadata(processor, digest)
+
+    def commit(self, party: Participant, processor: int) -> Call | None:
+        """`setIdentity` to this account's off-chain keys, before the first key; None where they are set."""
+        identity = self.off_chain.identity
+        if party.history.processors[processor].identity == identity:
+            return None
+        return self._registry.set_identity(processor, identity)
+
     def register(self, provider: str, name: str, spec: ProcessorSpec) -> Call:
         """`registerWithKey`, to be sent by `provider`."""
         key = self.key(name, 0)
@@ -167,11 +222,11 @@ class QuantumIdentity:
         digest = self._domain.adoption(processor, key.public)
         return self._registry.adopt_key(processor, _public(key), self._sign(key, digest, 0))
 
-    def rotate(self, processor: int, name: str, hpke: bytes) -> Call:
-        """`rotateKeys` to the next key, signed with the last leaf."""
+    def rotate(self, processor: int, name: str) -> Call:
+        """`rotateKeys` to the next key and this identity's off-chain keys, signed with the last leaf."""
         key, era, _least = self._in_force(processor, name)
         successor = self.key(name, era)
-        identity = self.off_chain(hpke)
+        identity = self.off_chain.identity
         digest = self._domain.rotation(processor, era, successor.public, identity)
         signature = XmssSigner(key, self._state).sign_successor(digest)
         return self._registry.rotate_keys(processor, _public(key), _public(successor), identity, signature)

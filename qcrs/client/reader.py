@@ -24,6 +24,7 @@ from qcrs.chain.bindings import (
 from qcrs.client.failure import failure_of
 from qcrs.client.history import Execution, History, Job, Processor, Verdict
 from qcrs.client.identities import OracleIdentity, read_identities
+from qcrs.client.sealed import Place
 from qcrs.client.source import EventSource
 from qcrs.client.views import ExecutionInfo, JobInfo, ProcessorInfo, Status, VerdictInfo
 from qcrs.config.home import Home, NetworkFile
@@ -104,6 +105,7 @@ class Reader:
         self.mailbox = Mailbox(store)
         self.home = home
         self.contracts = Contracts.of(chain, network.contracts)
+        self.place = Place(chain.chain_id, self.contracts.allocator.address)
         self._source = EventSource(chain, network, home.path("client", "index"))
         self._lock = threading.RLock()
         self._documents: dict[bytes, Mapping[str, Any]] = {}

@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qcrs.circuits.document import CircuitDocument
+from qcrs.client.cosigned import handed_over
 from qcrs.client.documents import HandOver, JobDocument, Opening, ResultDocument, SecretDocument
 from qcrs.client.history import Execution, Job
 from qcrs.client.program import decode_result
 from qcrs.client.sealed import (
-    commitment_of,
     open_handed_over,
     open_job_key,
     open_result,
     open_secret,
     opening_topic,
     parse_job_document,
-    result_topic,
 )
 from qcrs.client.views import JobInfo, JobResult
 from qcrs.errors import InputError, JobError, QCRSError, StoreError, VerificationError
@@ -38,16 +37,11 @@ __all__ = ["ResultReader", "find_hand_over", "find_openings"]
 
 
 def find_hand_over(reader: Reader, job: Job, run: Execution) -> HandOver | None:
-    """The mail that opens the execution's commitment; None while there is none."""
-    processor = reader.history().processors[run.processor]
-    for mail in reader.mailbox.read(result_topic(job.id, run.index)):
-        try:
-            found = HandOver.from_json(mail.body)
-        except InputError:
-            continue
-        if commitment_of(found.salt, processor.provider, job.id, found.root) == run.commitment:
-            return found
-    return None
+    """The mail that opens the execution's commitment; None while there is none.
+
+    `StoreError` where the keys that have to sign it cannot be found.
+    """
+    return handed_over(reader, reader.history(), job, run)
 
 
 def find_openings(reader: Reader, job: Job, eras: Iterable[int]) -> list[Opening]:

@@ -26,7 +26,7 @@ from qcrs.client.reader import Reader
 from qcrs.client.recheck import Recheck
 from qcrs.client.results import find_hand_over, find_openings
 from qcrs.client.sealed import open_frames, open_result, open_secret, parse_job_document
-from qcrs.errors import InputError, JobError, QCRSError
+from qcrs.errors import InputError, JobError, QCRSError, StoreError
 from qcrs.sandbox import Sandbox
 from qcrs.types import Json, digest_to_cid
 
@@ -244,7 +244,13 @@ class _Case:
     def result(self, run: Execution) -> None:
         """A result against its commitment: hand-over, blob, key, root."""
         subject = f"result of execution {run.index}"
-        mail = find_hand_over(self.reader, self.job, run)
+        mail, reason = None, "no hand-over in the store opens the commitment"
+        if run.identity:
+            reason += " and has its processor's ML-DSA signature"
+        try:
+            mail = find_hand_over(self.reader, self.job, run)
+        except StoreError as error:
+            reason = error.reason
         if mail is None:
             withheld = any(_withheld(self.reader, verdict.evidence) for verdict in run.verdicts)
             ended = not run.verdicts
@@ -252,10 +258,12 @@ class _Case:
                 subject,
                 "withheld, as was judged" if withheld or ended else "handed over",
                 withheld or ended,
-                "no hand-over in the store opens the commitment",
+                reason,
             )
             return
         self.report.add(subject, "salt and root open the commitment", True)
+        if run.identity:
+            self.report.add(subject, "signed by every key that its processor had", True)
         self.roots[run.index], self.result_cids[run.index] = mail.root, mail.result
         try:
             blob = self.reader.store.get(mail.result)

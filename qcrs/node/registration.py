@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from qcrs.chain.bindings import ProcessorSpec
 from qcrs.client.history import Processor
 from qcrs.client.participant import Participant
-from qcrs.client.quantum import QuantumIdentity, open_identity
+from qcrs.client.quantum import equip
 from qcrs.errors import AccountError, BackendError
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import keccak256, public_text
@@ -63,9 +63,11 @@ def find_own(party: Participant, name: str | None = None) -> Processor | None:
 def register(party: Participant, sandbox: Sandbox, wanted: Registration) -> int:
     """The number of the processor on the exchange. Bonds from the account's balance and credit.
 
+    Opens the account's post-quantum identity, where it has one, for all that the participant does later.
     `BackendError` where the device cannot be opened or is not the size of the registered one.
     """
     party.refresh()
+    equip(party, wanted.account)
     metadata, calibration = describe_device(party, sandbox, wanted.name, wanted.spec)
     known = find_own(party, wanted.name)
     if known is not None:
@@ -78,12 +80,7 @@ def register(party: Participant, sandbox: Sandbox, wanted: Registration) -> int:
                 solution="start it with the device that it was registered with, or give another --name",
             )
         return known.id
-    own = open_identity(party, wanted.account) if wanted.account else None
-    try:
-        _enter(party, wanted, own, metadata, calibration)
-    finally:
-        if own is not None:
-            own.close()
+    _enter(party, wanted, metadata, calibration)
     party.refresh()
     found = find_own(party, wanted.name)
     if found is None:
@@ -94,13 +91,12 @@ def register(party: Participant, sandbox: Sandbox, wanted: Registration) -> int:
     return found.id
 
 
-def _enter(
-    party: Participant, wanted: Registration, own: QuantumIdentity | None, metadata: Json, calibration: Json
-) -> None:
+def _enter(party: Participant, wanted: Registration, metadata: Json, calibration: Json) -> None:
     """Publish the documents, bond, and register; with the account's post-quantum key where it has one."""
     party.store.put(canonical_json(calibration))
+    own = party.identity
     if own is not None:
-        metadata = {**metadata, "quantum": own.described(wanted.name)}
+        metadata = own.described(metadata, wanted.name)
     document = canonical_json(metadata)
     digest = cid_to_digest(party.store.put(document))
     fund(party, wanted.bond)
@@ -110,7 +106,7 @@ def _enter(
         profile=keccak256(canonical_json({"basis": metadata["basis"], "coupling": metadata["coupling"]})),
         metadata=digest,
         operator=wanted.operator,
-        identity=keccak256(party.hpke.public) if own is None else own.off_chain(party.hpke.public),
+        identity=keccak256(party.hpke.public) if own is None else own.off_chain.identity,
         claimed_quality=wanted.claimed_quality,
         bond=wanted.bond,
     )

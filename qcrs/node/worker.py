@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from qcrs.chain.bindings import ExecutionState, Reason
+from qcrs.client.cosigned import witness_of
 from qcrs.client.documents import JobDocument, Release, ResultDocument
 from qcrs.client.history import Execution, Job, Logged
 from qcrs.client.journal import SURVIVED, Journal
@@ -37,11 +38,13 @@ from qcrs.client.sealed import (
     seal_result,
 )
 from qcrs.errors import (
+    AccountError,
     ContractError,
     InputError,
     IntegrityError,
     NetworkError,
     SandboxError,
+    StoreError,
     VerificationError,
 )
 from qcrs.node.ledger import Ledger, RunRecord
@@ -108,6 +111,7 @@ class Worker:
         self._live: set[Key] = set()
         self._failed: dict[Key, tuple[int, float]] = {}
         self._readers: dict[Key, MailReader] = {}
+        self._unsigned: set[Key] = set()
         self._asked = 0.0
         self._withdrawn = time.monotonic()
         self._look_at(party.history.jobs.values())
@@ -262,18 +266,28 @@ class Worker:
             self._readers[key] = self.party.mailbox.reader(topic, senders)
         for mail in self._readers[key].poll():
             try:
+                return self._frames_key(job, execution, Release.from_json(mail.body), document.era)
+            except (InputError, VerificationError) as error:
+                self.journal.error("a release does not open", error, job=job.id, oracle=mail.sender)
+        return None
+
+    def _frames_key(self, job: Job, execution: Execution, release: Release, era: int) -> bytes:
+        """From a release; `VerificationError` where none of our envelope keys opens it."""
+        refusal = VerificationError("no envelope key", field="hpke")
+        for own in self.party.hpke_keys:
+            try:
                 return open_release(
-                    Release.from_json(mail.body),
+                    release,
                     place=self.party.place,
                     job=job.id,
                     execution=execution.index,
                     provider=self._provider,
-                    key=self.party.hpke,
-                    era=document.era,
+                    key=own,
+                    era=era,
                 )
-            except (InputError, VerificationError) as error:
-                self.journal.error("a release does not open", error, job=job.id, oracle=mail.sender)
-        return None
+            except VerificationError as error:
+                refusal = error
+        raise refusal
 
     @property
     def _provider(self) -> str:
@@ -361,6 +375,14 @@ class Worker:
         self.journal.write("committed", job=job.id, execution=execution.index)
 
     def _hand_over(self, job: Job, execution: Execution, record: RunRecord) -> None:
+        key = (job.id, execution.index)
+        try:
+            cosign = self._cosigner(execution)
+        except (AccountError, StoreError) as error:  # said once, and tried until it can be signed
+            if key not in self._unsigned:
+                self._unsigned.add(key)
+                self.journal.error("a result cannot be signed", error, job=job.id, execution=execution.index)
+            return
         try:
             document = self.party.job_document(job)
             recipients = {oracle.address: oracle.hpke for oracle in self.party.oracles(document.era)}
@@ -389,10 +411,23 @@ class Worker:
                 execution=execution.index,
                 era=era,
             )
-        self.party.mailbox.post(result_topic(job.id, execution.index), mail.as_json(), self.party.account)
+        topic = result_topic(job.id, execution.index)
+        self.party.mailbox.post(topic, mail.as_json(), self.party.account, cosign)
         self.ledger.mark_handed(job.id, execution.index)
-        self._live.discard((job.id, execution.index))
+        self._live.discard(key)
         self.journal.write("handed over", job=job.id, execution=execution.index)
+
+    def _cosigner(self, execution: Execution) -> Callable[[bytes], bytes] | None:
+        """What makes the second signature of an execution's hand-over; None where it needs none."""
+        witness = witness_of(self.party, self.party.history, execution)
+        if witness.ml_dsa and self.party.identity is None:
+            raise AccountError(
+                "the processor has a post-quantum key, and this node has no identity to sign results with",
+                field="processor",
+                value=self.processor,
+                solution="put the account's identity file beside its key, then start the node again",
+            )
+        return None if self.party.identity is None else self.party.identity.cosigner(witness)
 
     # ----------------------------------------------------------------- earnings
 

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qcrs.chain.bindings import ExecutionState, JobState
+from qcrs.client.cosigned import committed_keys
 from qcrs.client.documents import Opening
-from qcrs.client.history import Execution, Job
+from qcrs.client.history import Execution, Job, Processor
 from qcrs.client.participant import Participant
 from qcrs.client.sealed import opening_topic, release_topic, seal_release
 from qcrs.errors import InputError, QCRSError
@@ -29,7 +30,7 @@ from qcrs.oracles.judging import Bench, CaseJudging, judged_states
 from qcrs.oracles.ledger import Ledger
 from qcrs.oracles.reports import ReportRound, Waits
 from qcrs.oracles.watch import Watch
-from qcrs.sealing import public_from_text
+from qcrs.sealing import public_from_text, public_text
 
 __all__ = ["Case", "OracleSettings"]
 
@@ -110,6 +111,16 @@ class Case:
 
     # ----------------------------------------------------------------- release
 
+    def _envelope_key(self, processor: Processor) -> bytes:
+        """What a processor's releases are sealed to.
+
+        Once it has a post-quantum key, the one that its identity commits to, whatever its description says.
+        """
+        party = self._desk.party
+        if not processor.keyed:
+            return public_from_text(party.metadata_of(processor.id)["hpke"])
+        return public_from_text(public_text(committed_keys(party, processor, processor.identity).hpke))
+
     def _release(self, execution: Execution) -> None:
         """Mail the frames key to the processor, once."""
         desk, job = self._desk, self.job
@@ -122,7 +133,7 @@ class Case:
             return
         processor = desk.party.history.processors[execution.processor]
         try:
-            public = public_from_text(desk.party.metadata_of(processor.id)["hpke"])
+            public = self._envelope_key(processor)
         except (InputError, KeyError, TypeError):
             desk.note("a processor has no usable key", processor=processor.id)
             desk.ledger.mark_done(key)

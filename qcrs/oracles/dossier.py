@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from qcrs.client.cosigned import witness_of
 from qcrs.client.documents import FramesDocument, HandOver, JobDocument, ResultDocument, SecretDocument
 from qcrs.client.history import Execution, Job
 from qcrs.client.participant import Participant
@@ -134,7 +135,8 @@ class Dossier:
         """What the provider handed over; None while nothing has come.
 
         A result that does not open, or is not the one committed to, comes back with its `fault`. The first
-        mail of provider or operator that fits the commitment counts.
+        mail of provider or operator that fits the commitment counts. A processor that has a post-quantum key
+        signs it too; mail without that signature is as good as none.
         """
         known = self._handed.get(execution.index)
         if known is not None and not known.fault:
@@ -146,7 +148,13 @@ class Dossier:
                 result_topic(self.job.id, execution.index), (processor.provider, processor.operator)
             )
             self._readers[execution.index] = reader
+        try:
+            witness = witness_of(self.party, self.party.history, execution)
+        except StoreError:
+            return known  # the mail stays unread until it can be told whose it is
         for mail in reader.poll():
+            if not witness.accepts(reader.topic, mail):
+                continue
             found = self._read(execution, mail.body)
             if not found.fault or known is None:
                 self._handed[execution.index] = known = found

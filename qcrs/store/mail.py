@@ -6,6 +6,12 @@ secp256k1) over `keccak("qcrs/mail/1" ‖ topic ‖ body)`. The three parts cann
 topic starts with a letter and holds no brace, a body starts with one. Nor can the hash be that of a
 transaction or of an EIP-191/712 message, whose first byte is never `q`.
 
+A sender may have a second key, of another kind (docs/identity.md). Such a mail has a fifth field,
+`"cosignature"` in base64: the second key's signature over the hash above. The account key then signs
+`keccak("qcrs/mail/2" ‖ topic ‖ body ‖ cosignature)`, so nobody else can add, change or take away the
+second signature. Whose it is, and who needs one, is for the topic's readers to say: `Mail.cosignature`
+is given to them as it came.
+
 Anybody may write to a store, so readers take nothing on faith: a mail is kept only when its bytes
 hash to its name, are canonical, name this topic, and carry the low-s signature of the sender they
 name. So each (topic, body, sender) has one valid form and strangers cannot multiply it. All else is
@@ -15,6 +21,7 @@ dropped and counted.
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +37,9 @@ __all__ = ["MAILS_PER_LOOK", "MAX_MAIL_BYTES", "Mail", "MailReader", "Mailbox", 
 
 MAX_MAIL_BYTES = 256 * 1024
 """The largest mail, in bytes; what is larger belongs into a blob."""
+
+MAX_COSIGNATURE_BYTES = 8 * 1024
+"""The longest second signature; ML-DSA-65 takes 3,309 bytes."""
 
 MAILS_PER_LOOK = 1_000
 """A reader opens no more mails than this in one look, so that a flood delays but never stalls it."""
@@ -59,6 +69,15 @@ def mail_hash(topic: str, body: bytes) -> bytes:
     return bytes(keccak(b"qcrs/mail/1" + topic.encode() + body))
 
 
+def _account_hash(topic: str, body: bytes, cosignature: bytes) -> bytes:
+    """What the account key signs."""
+    from eth_hash.auto import keccak
+
+    if not cosignature:
+        return mail_hash(topic, body)
+    return bytes(keccak(b"qcrs/mail/2" + topic.encode() + body + cosignature))
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One verified mail: who sent what, and under which content id it lies."""
@@ -67,9 +86,11 @@ class Mail:
     """Checksum address of the account that signed."""
     body: dict[str, Json]
     cid: ContentId
+    cosignature: bytes = b""
+    """The second key's signature over `mail_hash`, unverified; empty where the mail has none."""
 
 
-def _sender_of(topic: str, body: bytes, signature: str) -> str | None:
+def _sender_of(topic: str, body: bytes, signature: str, cosignature: bytes) -> str | None:
     """The address that signed, or None where the signature is malformed or not in its one low-s form."""
     from eth_keys.datatypes import Signature
     from eth_keys.exceptions import BadSignature
@@ -82,10 +103,24 @@ def _sender_of(topic: str, body: bytes, signature: str) -> str | None:
         return None
     try:
         parsed = Signature(raw[:64] + bytes([raw[64] - 27]))
-        key = parsed.recover_public_key_from_msg_hash(mail_hash(topic, body))
+        key = parsed.recover_public_key_from_msg_hash(_account_hash(topic, body, cosignature))
     except (BadSignature, ValidationError, ValueError):
         return None
     return str(key.to_checksum_address())
+
+
+def _cosignature(document: dict[str, Json]) -> bytes:
+    """The field in its one spelling, empty where it is missing; `InputError` where it is malformed."""
+    if "cosignature" not in document:
+        return b""
+    text = document.pop("cosignature")
+    try:
+        raw = b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        raw = b""
+    if not 0 < len(raw) <= MAX_COSIGNATURE_BYTES or b64encode(raw).decode() != text:
+        raise InputError("not a second signature", field="cosignature", solution="leave it out")
+    return raw
 
 
 def _parse(topic: str, name: str, data: bytes) -> Mail | None:
@@ -94,16 +129,19 @@ def _parse(topic: str, name: str, data: bytes) -> Mail | None:
         return None
     try:
         document = parse_canonical(data)
+        if not isinstance(document, dict):
+            return None
+        cosignature = _cosignature(document)
         if set(document) != {"topic", "body", "sender", "signature"} or document["topic"] != topic:
             return None
         body, sender, signature = document["body"], document["sender"], document["signature"]
         if not isinstance(body, dict) or not isinstance(sender, str) or not isinstance(signature, str):
             return None
-        if _sender_of(topic, canonical_json(body), signature) != sender:
+        if _sender_of(topic, canonical_json(body), signature, cosignature) != sender:
             return None
     except (InputError, TypeError):
         return None
-    return Mail(sender, body, ContentId(name))
+    return Mail(sender, body, ContentId(name), cosignature)
 
 
 def _is_cid(name: str) -> bool:
@@ -120,18 +158,28 @@ class Mailbox:
     def __init__(self, store: ContentStore) -> None:
         self.store = store
 
-    def post(self, topic: str, body: dict[str, Json], account: LocalAccount) -> ContentId:
+    def post(
+        self,
+        topic: str,
+        body: dict[str, Json],
+        account: LocalAccount,
+        cosign: Callable[[bytes], bytes] | None = None,
+    ) -> ContentId:
         """Sign `body` with `account` and append it to `topic`; the same mail twice is one mail.
 
-        Raises `InputError` for a bad topic or a body that is too large or holds floats.
+        `cosign` makes the second key's signature of a `mail_hash`; where that is randomised, the same mail
+        twice is two. Raises `InputError` for a bad topic or a body that is too large or holds floats.
         """
         from eth_typing import Hash32
 
         check_topic(topic)
-        signed = account.unsafe_sign_hash(Hash32(mail_hash(topic, canonical_json(body))))
+        words = canonical_json(body)
+        second = b"" if cosign is None else cosign(mail_hash(topic, words))
+        signed = account.unsafe_sign_hash(Hash32(_account_hash(topic, words, second)))
         signature = signed.r.to_bytes(32, "big") + signed.s.to_bytes(32, "big") + bytes([signed.v])
+        sender, cosigned = account.address, {"cosignature": b64encode(second).decode()} if second else {}
         data = canonical_json(
-            {"topic": topic, "body": body, "sender": account.address, "signature": "0x" + signature.hex()}
+            {"topic": topic, "body": body, "sender": sender, "signature": "0x" + signature.hex()} | cosigned
         )
         if len(data) > MAX_MAIL_BYTES:
             raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +26,9 @@ from qcrs.client.quantum import QuantumIdentity, identity_path
 from qcrs.config.home import Home
 from qcrs.errors import AccountError, ContractError
 from qcrs.identity import LAST_LEAF, IdentitySecret
+from qcrs.sealing import HpkeKey, keccak256
 
 CREDIT = 10**6
-HPKE = b"public envelope key"
 
 
 class Desk:
@@ -56,7 +57,7 @@ class Desk:
     @property
     def spec(self) -> ProcessorSpec:
         zero = "0x" + "0" * 40
-        identity = self.identity.off_chain(HPKE)
+        identity = self.identity.off_chain.identity
         return ProcessorSpec(5, bytes(32), bytes(32), zero, identity, 0, 50 * CREDIT)
 
     def register(self) -> int:
@@ -80,8 +81,8 @@ def test_the_life_of_a_key(desk: Desk) -> None:
     for times in (1, 2):  # the same amount twice: two leaves, since the first one is used up
         desk.sender.transact(desk.identity.unbond(processor, "qpu", CREDIT))
         assert desk.registry.key_of(processor)[2] == 1 + times
-    call = desk.identity.rotate(processor, "qpu", HPKE)
-    assert call.data == desk.identity.rotate(processor, "qpu", HPKE).data, "a change can be sent again"
+    call = desk.identity.rotate(processor, "qpu")
+    assert call.data == desk.identity.rotate(processor, "qpu").data, "a change can be sent again"
     desk.sender.transact(call)
     assert desk.registry.key_of(processor)[1:] == (2, 0)
     desk.sender.transact(desk.identity.unbond(processor, "qpu", CREDIT))
@@ -143,7 +144,7 @@ def test_lost_state_can_only_rotate(desk: Desk) -> None:
     desk.identity = desk.open()
     with pytest.raises(AccountError, match="older than the chain"):
         desk.identity.unbond(processor, "qpu", CREDIT)
-    call = desk.identity.rotate(processor, "qpu", HPKE)
+    call = desk.identity.rotate(processor, "qpu")
     assert LAST_LEAF.to_bytes(4, "big") in call.data
     desk.sender.transact(call)
     desk.sender.transact(desk.identity.unbond(processor, "qpu", CREDIT))
@@ -151,6 +152,8 @@ def test_lost_state_can_only_rotate(desk: Desk) -> None:
 
 
 def test_descriptions_name_the_keys(desk: Desk) -> None:
-    described = desk.identity.described("qpu")
-    assert described["xmss"] == desk.identity.key("qpu", 0).public.hex()
-    assert desk.identity.off_chain(HPKE) != desk.identity.off_chain(HPKE + b"!")
+    described = desk.identity.described({"name": "qpu", "hpke": "the account's"}, "qpu")
+    assert described["quantum"]["xmss"] == desk.identity.key("qpu", 0).public.hex()
+    ml_dsa, hpke = b64decode(described["quantum"]["ml_dsa"]), b64decode(described["hpke"])
+    assert keccak256(ml_dsa + hpke) == desk.identity.off_chain.identity
+    assert hpke == HpkeKey.from_secret(desk.identity.secret.envelope_secret).public

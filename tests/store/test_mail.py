@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +131,46 @@ def test_forgeries_and_garbage_are_dropped_and_counted(box: Mailbox) -> None:
     found = [mail.body for _look in range(3) for mail in reader.poll()]
     assert found == [{"root": "aa", "n": 1}]
     assert reader.dropped == len(set(forged)) + 1
+
+
+def test_a_second_signature_is_bound_by_the_first(box: Mailbox) -> None:
+    """Nobody but the account adds, changes or takes it away; what has none is as it always was."""
+    topic, body = "result/5/0", {"root": "aa", "n": 1}
+    plain = json.loads(mail_bytes(box, topic, body, ALICE))
+    assert set(plain) == {"topic", "body", "sender", "signature"}
+    assert box.read(topic)[0].cosignature == b""
+    asked: list[bytes] = []
+
+    def cosign(digest: bytes) -> bytes:
+        asked.append(digest)
+        return b"second" * 9
+
+    cid = box.post("result/6/0", body, ALICE, cosign)
+    assert asked == [mail_hash("result/6/0", canonical_json(body))]
+    (found,) = box.read("result/6/0")
+    assert (found.cid, found.sender, found.body) == (cid, ALICE.address, body)
+    assert found.cosignature == b"second" * 9
+    both = json.loads(box.store.files.read(f"mail/result/6/0/{cid}", MAX_MAIL_BYTES) or b"")
+    text = both["cosignature"]
+    forged = [
+        {key: both[key] for key in plain},  # taken away
+        json.loads(mail_bytes(box, "result/7/0", body, ALICE)) | {"topic": "result/6/0", "cosignature": text},
+        both | {"cosignature": b64encode(b"another").decode()},
+        both | {"cosignature": ""},
+        both | {"cosignature": None},
+        both | {"cosignature": [text]},
+        both | {"cosignature": text + "\n"},  # a second spelling
+        both | {"cosignature": "é" * 8},
+        both | {"cosignature": b64encode(bytes(8 * 1024 + 1)).decode()},
+    ]
+    for document in forged:
+        plant(box, "result/6/0", canonical_json(document))
+    plant(box, topic, canonical_json(plain | {"cosignature": text}))  # added
+    plant(box, topic, canonical_json(plain | {"cosignature": None}))
+    for where, bad in (("result/6/0", len(forged)), (topic, 2)):
+        reader = box.reader(where)
+        assert [mail.body for mail in reader.poll()] == [body]
+        assert reader.dropped == bad
 
 
 @given(st.data())
