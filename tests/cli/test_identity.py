@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from qcrs.client.cosigned import committed_keys
+from qcrs.client.reader import Reader
+
+
+def committed(home: Path) -> bytes:
+    """The ML-DSA key of processor 1 as anybody finds it: named by its identity, published in the store."""
+    with closing(Reader.open(home)) as reader:
+        processor = reader.history().processors[1]
+        assert processor.keyed
+        return committed_keys(reader, processor, processor.identity).ml_dsa
 
 
 def test_a_processor_gets_a_key_and_changes_it(home: Path, qcrs: Any) -> None:
@@ -17,12 +29,14 @@ def test_a_processor_gets_a_key_and_changes_it(home: Path, qcrs: Any) -> None:
     adopted = qcrs("account", "adopt", "1", "--account", "ada", "--json", home=home)
     assert adopted.code == 0, adopted.err
     assert adopted.value["era"] == 1
+    assert committed(home).hex() == made.value["ml_dsa"]
     freed = qcrs("account", "unbond", "1", "10", "--account", "ada", "--json", home=home)
     assert freed.code == 0, freed.err
     assert freed.value["amount"] == 10 * 10**6
     changed = qcrs("account", "rotate", "1", "--account", "ada", "--json", home=home)
     assert changed.code == 0, changed.err
     assert changed.value["era"] == 2
+    assert committed(home).hex() == made.value["ml_dsa"]
     names = sorted(path.suffix for path in (home / "keys").glob("ada.*"))
     assert names == [".db", ".identity", ".json", ".tree", ".tree"]
 

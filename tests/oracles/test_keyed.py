@@ -145,26 +145,32 @@ def test_a_thief_of_the_account_key_cannot_hand_over(keyed: Stage, program: Unit
 def test_a_node_without_its_identity_says_so_and_hands_over_once_it_has_it(
     keyed: Stage, program: Unit
 ) -> None:
-    party = keyed.nodes[NAME].party
-    identity, party.identity = party.identity, None
-    said = "a result cannot be signed"
-    before = keyed.said(f"node-{NAME}", said)
-    target = keyed.number_of(NAME)
-    options = JobOptions(target=target, max_executions=1, declared_seconds=100, deadline_seconds=3000)
-    number = keyed.exchange.submit([program], options)
-    keyed.until(lambda: keyed.said(f"node-{NAME}", said), "the node says what it lacks")
-    record = keyed.nodes[NAME].ledger.find(number, 0)
-    assert record is not None
-    assert not record.handed
-    worker = keyed.nodes[NAME].worker
+    node, said = keyed.nodes[NAME], "a result cannot be signed"
+    worker, identity = node.worker, node.party.identity
     assert worker is not None
-    worker.tick()
-    assert keyed.said(f"node-{NAME}", said) == before + 1, "once is enough"
-    party.identity = identity
-    worker.tick()
-    record = keyed.nodes[NAME].ledger.find(number, 0)
-    assert record is not None
-    assert record.handed
+    node.party.identity = None
+    options = JobOptions(
+        target=worker.processor, max_executions=1, declared_seconds=100, deadline_seconds=3000
+    )
+    number = keyed.exchange.submit([program], options)
+    keyed.until(lambda: node.ledger.find(number, 0), "the job is run")
+    oracles = dict(keyed.oracles)
+    keyed.oracles.clear()  # they look away, or the clock decides whether they reject it before the end
+    try:
+        keyed.until(lambda: keyed.said(f"node-{NAME}", said), "the node says what it lacks")
+        worker.tick()
+        assert keyed.said(f"node-{NAME}", said) == 1, "once is enough"
+        record = node.ledger.find(number, 0)
+        assert record is not None
+        assert not record.handed
+        node.party.identity = identity
+        worker.tick()
+        record = node.ledger.find(number, 0)
+        assert record is not None
+        assert record.handed
+    finally:
+        node.party.identity = identity
+        keyed.oracles.update(oracles)
 
 
 def test_a_cosigner_signs_for_its_own_key_alone(keyed: Stage) -> None:
