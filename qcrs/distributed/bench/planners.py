@@ -149,8 +149,10 @@ def _row(task: Task, peer: Path | None, effort: Effort, *, curves: bool) -> Row:
         return found
 
     form = normal_form(task.circuit)
+    network = Network.of(task.sizes())
+    # The least of ten: other programs on the machine can only add to what a try takes.
     seed_ms = 1e3 * min(
-        timeit.repeat(lambda: seeds(form, Network.of(task.sizes()), 1), time.process_time, number=1, repeat=3)
+        timeit.repeat(lambda: seeds(form, network, 1), time.process_time, number=1, repeat=10)
     )
     free, more, limited = pairs_of(0), pairs_of(0, 1), pairs_of(LINKS)
     if free is None or more is None:
