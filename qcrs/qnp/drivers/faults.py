@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from qcrs.errors import ConfigError
-from qcrs.qnp.drivers.heap import SECOND, SEND, SET_TIMER, Network, Port
+from qcrs.qnp.drivers.heap import Network
 from qcrs.qnp.drivers.plant import Link
-from qcrs.qnp.network.actions import Action, EndRequest, Reason, Status
+from qcrs.qnp.drivers.port import Port
+from qcrs.qnp.network.actions import SEND, SET_TIMER, Action, EndRequest, Reason, Status
 from qcrs.qnp.network.frames import COMPLETE, Frame
 from qcrs.qnp.topology.model import FaultSpec
 
@@ -35,6 +36,8 @@ KINDS = (
 )
 RESEND_NS = 20_000_000
 """When a frame that was lost is sent again."""
+REOPEN_NS = 1_000_000
+"""How long after the news of its end has passed along it a circuit is opened afresh."""
 
 
 class Wire:
@@ -171,13 +174,7 @@ class FaultyNetwork(Network):
             for hop in port.links:
                 if hop is not None:
                     self.plant.stop(now, hop[0], port.circuit, hop[1])
-        lost = set(self.plant.handles_at(node))
-        for key in [k for k, entry in self._open.items() if entry[0] in lost]:
-            del self._open[key]
-        for handle in lost:
-            self._early.discard(handle)
-            self._held.discard(handle)
-            self.plant.free(now, handle)
+        self._joined.lose(now, set(self.plant.handles_at(node)))
         self._down.add(node)
         self._stopped(node)
         noticed = min(restart, now + self.topology.control.keepalive_ns)
@@ -230,7 +227,7 @@ class FaultyNetwork(Network):
         """Open a circuit afresh once the news of its end has passed along it."""
         plan = self.plans[circuit]
         delay = sum(self.topology.links[s.link].frame_delay_ns for s in plan.settings)
-        self.call_at(time + 2 * delay + SECOND // 1000, lambda t: self._reopen(t, circuit))
+        self.call_at(time + 2 * delay + REOPEN_NS, lambda t: self._reopen(t, circuit))
 
     def _reopen(self, now: int, circuit: int) -> None:
         if circuit in self._replaced:
@@ -239,8 +236,7 @@ class FaultyNetwork(Network):
         for node in old.path:  # whom the news did not reach, for a second fault
             port = self._ports[circuit, node]
             self._lost(now, port, 1 if port.is_head else 0, Reason.KEEPALIVE_LOST)
-        for key in [k for k in self._open if k[0] == circuit]:
-            self.plant.free(now, self._open.pop(key)[0])
+        self._joined.close(now, circuit)
         number = max(self.plans) + 1
         entries = tuple(replace(entry, circuit=number) for entry in old.entries)
         self._replaced[circuit] = number

@@ -14,79 +14,40 @@ from itertools import pairwise
 from typing import Any
 
 from qcrs.errors import ConfigError, InputError
-from qcrs.qnp import network as qnp
 from qcrs.qnp.control.plan import CircuitPlan, plan_all
 from qcrs.qnp.control.plan import plan as plan_circuit
 from qcrs.qnp.control.routing import route
 from qcrs.qnp.drivers.agenda import Agenda
+from qcrs.qnp.drivers.deliveries import Deliveries
 from qcrs.qnp.drivers.plant import Link, Plant
+from qcrs.qnp.drivers.port import Port
 from qcrs.qnp.drivers.records import CircuitStats, Delivery, RequestLog
 from qcrs.qnp.drivers.trace import Trace
-from qcrs.qnp.network.actions import Action, EndRequest, Reason, RoutingEntry, Status
+from qcrs.qnp.network import install
+from qcrs.qnp.network.actions import (
+    DELIVER,
+    FREE,
+    LINK_START,
+    LINK_STOP,
+    PURIFY,
+    SEND,
+    SET_TIMER,
+    SWAP,
+    Action,
+    EndRequest,
+    Reason,
+    RoutingEntry,
+    Status,
+)
 from qcrs.qnp.network.frames import EARLY, KEEP, MEASURE
-from qcrs.qnp.physical.belldiag import BellDiagonalHardware
+from qcrs.qnp.physical.backends import hardware_named
 from qcrs.qnp.physical.hardware import Hardware
 from qcrs.qnp.topology.model import CircuitSpec, Topology, WorkloadSpec
 
-__all__ = ["Network", "Port"]
+__all__ = ["Network"]
 
 FRAME, HERALD, TIMER, SWAPPED, REQUEST, CALL = range(6)
-SEND, SWAP, FREE, DELIVER, SET_TIMER, LINK_START, LINK_STOP, STATUS, PURIFY = range(9)
 FORMS = {"keep": KEEP, "early": EARLY, "measure": MEASURE}
-SECOND = 1_000_000_000
-
-
-class Port:
-    """One circuit at one node: its rules, its neighbours, its links."""
-
-    __slots__ = (
-        "circuit",
-        "delivered",
-        "index",
-        "is_head",
-        "left",
-        "left_delay_ns",
-        "links",
-        "node",
-        "on_cancel",
-        "on_frame",
-        "on_lost",
-        "on_pair",
-        "on_purified",
-        "on_request",
-        "on_swap",
-        "on_timer",
-        "right",
-        "right_delay_ns",
-        "state",
-        "swap_ns",
-    )
-
-    def __init__(self, index: int, entry: RoutingEntry, node: int) -> None:
-        self.index = index
-        self.circuit = entry.circuit
-        self.node = node
-        self.is_head = entry.previous is None
-        self.swap_ns = entry.swap_ns
-        self.left: Port | None = None
-        self.right: Port | None = None
-        self.left_delay_ns = self.right_delay_ns = 0
-        self.links: list[tuple[int, int] | None] = [None, None]
-        self.state: Any = None
-        self.delivered: list[tuple[int, int]] | None = None
-        self.on_pair: Callable[..., list[Action]]
-        self.on_swap: Callable[..., list[Action]]
-        self.on_frame: Callable[..., list[Action]]
-        self.on_timer: Callable[..., list[Action]]
-        self.on_lost: Callable[..., list[Action]]
-        self.on_purified: Callable[..., list[Action]]
-        self.on_request: Callable[..., list[Action]]
-        self.on_cancel: Callable[..., list[Action]]
-
-    @property
-    def neighbours(self) -> tuple[Port | None, Port | None]:
-        """The same circuit at the nodes before and after."""
-        return self.left, self.right
 
 
 class Network:
@@ -113,28 +74,23 @@ class Network:
         self.seed = seed
         self.now = 0
         self.events = 0
-        self.deliveries: list[Delivery] = []
+        self.purifications = 0
         self.requests: dict[int, RequestLog] = {}
-        self.stats: dict[int, CircuitStats] = {}
         self.plans: dict[int, CircuitPlan] = {}
         self.on_delivery: Callable[[Delivery], None] | None = None
         self.on_early: Callable[[int, int, int, int], None] | None = None
         self.on_status: Callable[[RequestLog], None] | None = None
-        self._record = record
         self._agenda = Agenda()
         self._later = self._agenda.push
         self._number = 0
         self._next_request = 1
-        self._early: set[int] = set()
-        self._ended: dict[int, int] = {}
-        self.purifications = 0
-        self._open: dict[tuple[int, int, int], tuple[int, int, int, int]] = {}
-        self._held: set[int] = set()
         self._ports: dict[tuple[int, int], Port] = {}
         self._by_link: dict[tuple[int, int], tuple[tuple[Port, int], tuple[Port, int]]] = {}
-        hardware = _backend(topology, backend, seed)
-        self.hardware = hardware
-        self.plant = Plant(topology, hardware, seed, self._schedule_herald)
+        noises = [node.hardware.noise for node in topology.nodes]
+        self.hardware = hardware_named(backend, noises, seed) if isinstance(backend, str) else backend
+        self.plant = Plant(topology, self.hardware, seed, self._schedule_herald)
+        self._joined = Deliveries(self.plant, self.plans, record=record)
+        self.deliveries, self.stats = self._joined.pairs, self._joined.stats
         for plan in plan_all(topology) if plans is None else plans:
             self.open_circuit(plan)
         for workload in topology.workloads:
@@ -157,10 +113,7 @@ class Network:
             left, right = ports[i], ports[i + 1]
             link = self.plant.links[setting.link]
             end = 0 if link.nodes[0] == left.node else 1
-            delay = self.topology.links[setting.link].frame_delay_ns
-            left.right, left.right_delay_ns = right, delay
-            right.left, right.left_delay_ns = left, delay
-            left.links[1], right.links[0] = (setting.link, end), (setting.link, 1 - end)
+            left.lead_to(right, setting.link, end, self.topology.links[setting.link].frame_delay_ns)
             stream = self.plant.install(setting.link, number, setting.source, plan.spec.weight)
             stream.hops = (left, 1, right, 0) if end == 0 else (right, 0, left, 1)
             hops = ((left, 1), (right, 0))
@@ -168,18 +121,7 @@ class Network:
 
     def _bind(self, port: Port, entry: RoutingEntry) -> None:
         """Attach the rules of a fresh state to a port."""
-        state = port.state = qnp.install(entry)
-        port.on_pair = state.on_pair
-        port.on_frame = state.on_frame
-        port.on_timer = state.on_timer
-        port.on_lost = state.on_lost
-        if isinstance(state, qnp.Repeater):
-            port.on_swap = state.on_swap
-        else:
-            port.on_purified = state.on_purified
-        if isinstance(state, qnp.Head):
-            port.on_request = state.on_request
-            port.on_cancel = state.on_cancel
+        port.follow(install(entry))
         if self.trace is not None:
             self.trace.watch(port)
 
@@ -316,11 +258,11 @@ class Network:
 
     def _serve(self, end: int, budget: int, goal: int) -> int:
         """The loop of `run`: until a time, so many events, so many pairs in all."""
-        agenda, perform = self._agenda, self._perform
+        agenda, perform, joined = self._agenda, self._perform, self._joined
         heap = agenda.heap
         done = 0
         now = self.now
-        while done < budget and self.delivered < goal:
+        while done < budget and joined.count < goal:
             if not heap and not agenda.advance():
                 if end < 1 << 62:
                     now = end
@@ -357,9 +299,6 @@ class Network:
         self.now = now
         self.events += done
         return done
-
-    delivered = 0
-    """Pairs delivered at both ends."""
 
     def _herald(self, now: int, link: Link) -> None:
         """A link made a pair: tell both ends, then begin the next."""
@@ -410,7 +349,6 @@ class Network:
                 self._deliver(now, port, action)
             elif kind == FREE:
                 self.plant.free(now, action[1])
-                self._early.discard(action[1])
             elif kind == SET_TIMER:
                 self._push(max(now, action[1]), TIMER, port, action[2], None)
             elif kind == LINK_START:
@@ -442,90 +380,33 @@ class Network:
 
     # ------------------------------------------------------------------ what applications see
 
+    @property
+    def delivered(self) -> int:
+        """Pairs delivered at both ends."""
+        return self._joined.count
+
     def _deliver(self, now: int, port: Port, action: Action) -> None:
-        """Join the deliveries of both ends."""
-        _, request, handle, bell, own, other, outcome, pauli = action
-        if bell < 0:
-            self._early.add(handle)
-            if self.on_early is not None:
-                self.on_early(now, port.circuit, request, handle)
-            return
-        self._early.discard(handle)
-        if port.delivered is not None:
-            port.delivered.append((own, other))
-        if pauli and outcome < 0:
-            self.hardware.correct(handle, pauli)
-        elif pauli:
-            outcome ^= _flip(outcome >> 1, pauli)
-            self.hardware.correct(handle, pauli)
-        key = (port.circuit, own, other) if port.is_head else (port.circuit, other, own)
-        first = self._open.pop(key, None)
-        if first is None:
-            self._open[key] = (handle, bell, outcome, request)
-            return
-        other_handle, other_bell, other_outcome, other_request = first
-        stats = self.stats[port.circuit]
-        stats.delivered += 1
-        self.delivered += 1
-        hardware = self.hardware
-        if bell != other_bell or hardware.frame(handle) != bell or request != other_request:
-            stats.wrong_bell += 1
-        fidelity = None
-        if outcome < 0 and other_outcome < 0:
-            fidelity = hardware.fidelity(now, handle, bell)
-        if fidelity is not None:
-            stats.fidelity_n += 1
-            stats.fidelity_sum += fidelity
-            stats.fidelity_sum2 += fidelity * fidelity
-            if fidelity >= self.plans[port.circuit].spec.fidelity:
-                stats.useful += 1
-        if stats.first_ns < 0:
-            stats.first_ns = now
-        else:
-            gap = now - stats.last_ns
-            stats.gap_sum2 += float(gap) * gap
-        stats.last_ns = now
-        if self._record or self.on_delivery is not None:
-            pair = Delivery(
-                now,
-                port.circuit,
-                request,
-                (key[1], key[2]),
-                bell,
-                fidelity,
-                handle if port.is_head else other_handle,
-                other_handle if port.is_head else handle,
-                outcome if port.is_head else other_outcome,
-                other_outcome if port.is_head else outcome,
-            )
-            if self._record:
-                self.deliveries.append(pair)
-            if self.on_delivery is not None:
-                self.on_delivery(pair)
-        if handle not in self._held:
-            self.plant.free(now, handle)
-        if other_handle not in self._held:
-            self.plant.free(now, other_handle)
+        """An end hands over a qubit: early, or once its Bell state is known."""
+        if action[3] >= 0:
+            self._joined.join(now, port, action, self.on_delivery)
+        elif self.on_early is not None:
+            self.on_early(now, port.circuit, action[1], action[2])
 
     def hold(self, *handles: int) -> None:
         """Called from `on_delivery`: the application keeps these qubits."""
-        self._held.update(handles)
+        self._joined.hold(handles)
 
     def release(self, *handles: int) -> None:
         """The application gives qubits back; those that a crash took are gone already."""
-        for handle in handles:
-            if handle in self._held:
-                self._held.discard(handle)
-                self.plant.free(self.now, handle)
+        self._joined.release(self.now, handles)
 
     def holds(self, handle: int) -> bool:
         """Whether an application still holds a qubit: a crash of its node ends that."""
-        return handle in self._held
+        return self._joined.holds(handle)
 
     def used(self, handle: int) -> None:
         """A held qubit that the hardware ended by itself, as in a Bell measurement."""
-        self._held.discard(handle)
-        self.plant.used(self.now, handle)
+        self._joined.used(self.now, handle)
 
     def _status(self, now: int, port: Port, action: Action) -> None:
         _, request, status, reason, delivered = action
@@ -540,18 +421,7 @@ class Network:
             if self.on_status is not None:
                 self.on_status(log)
         if status in (Status.COMPLETED, Status.ABORTED):
-            self._ended_at(now, port, request)
-
-    def _ended_at(self, now: int, port: Port, request: int) -> None:
-        """An end has ended a request. Once both have, what only one of them delivered belongs to nobody."""
-        ends = self._ended.pop(request, 0) | (1 if port.is_head else 2)
-        if ends != 3:
-            self._ended[request] = ends
-            return
-        for key in [k for k, entry in self._open.items() if entry[3] == request and k[0] == port.circuit]:
-            handle = self._open.pop(key)[0]
-            self._early.discard(handle)
-            self.plant.free(now, handle)
+            self._joined.ended(now, port, request)
 
     def is_cut(self, link: int) -> bool:
         """Whether no message passes a link now; never, in a network without faults."""
@@ -565,33 +435,4 @@ class Network:
 
     def leaked(self) -> int:
         """Qubits that nobody answers for: 0 once all requests ended and all cutoffs passed."""
-        return self.plant.leaked() - 2 * len(self._held)
-
-
-def _flip(axis: int, pauli: int) -> int:
-    """Whether XˣZᶻ turns the bit along an axis round (axes X, Y, Z; others have no such rule)."""
-    x, z = pauli >> 1 & 1, pauli & 1
-    if axis > 2:
-        raise InputError(
-            "a final state cannot be asked of measurements along tilted axes", field="axis", value=axis
-        )
-    return (z, x ^ z, x)[axis]
-
-
-def _backend(topology: Topology, backend: str | Hardware, seed: int) -> Hardware:
-    if not isinstance(backend, str):
-        return backend
-    noises = [node.hardware.noise for node in topology.nodes]
-    if backend == "belldiag":
-        return BellDiagonalHardware(noises, seed)
-    if backend == "dm":
-        from qcrs.qnp.physical.dm import DensityMatrixHardware
-
-        return DensityMatrixHardware(noises, seed)
-    if backend == "qiskit":
-        from qcrs.qnp.physical.qiskit_backend import QiskitHardware
-
-        return QiskitHardware(noises, seed)
-    raise ConfigError(
-        "no such backend", field="backend", value=backend, solution="one of belldiag, dm, qiskit"
-    )
+        return self.plant.leaked() - 2 * self._joined.held

@@ -49,6 +49,23 @@ class CircuitStats:
     fidelity_sum2: float = 0.0
     gap_sum2: float = 0.0
 
+    def add(self, now: int, wrong: bool, fidelity: float | None, wanted: float) -> None:
+        """A pair was delivered, with its fidelity where both ends keep it; from `wanted` on it is useful."""
+        self.delivered += 1
+        self.wrong_bell += wrong
+        if fidelity is not None:
+            self.fidelity_n += 1
+            self.fidelity_sum += fidelity
+            self.fidelity_sum2 += fidelity * fidelity
+            if fidelity >= wanted:
+                self.useful += 1
+        if self.first_ns < 0:
+            self.first_ns = now
+        else:
+            gap = now - self.last_ns
+            self.gap_sum2 += float(gap) * gap
+        self.last_ns = now
+
     def interval(self) -> tuple[float, float] | None:
         """Mean fidelity and its standard error."""
         n = self.fidelity_n

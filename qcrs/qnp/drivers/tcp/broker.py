@@ -17,7 +17,7 @@ from typing import Any
 
 from qcrs.errors import NetworkError
 from qcrs.qnp.drivers.faults import FaultyNetwork
-from qcrs.qnp.drivers.heap import Port
+from qcrs.qnp.drivers.port import Port
 from qcrs.qnp.drivers.tcp.lines import as_line
 from qcrs.qnp.drivers.tcp.processes import Processes
 from qcrs.qnp.drivers.trace import RULES

@@ -16,8 +16,9 @@ from typing import Any
 
 from qcrs.errors import NetworkError
 from qcrs.qnp.drivers.faults import FaultyNetwork
-from qcrs.qnp.drivers.heap import CALL, HERALD, REQUEST, SWAPPED, Network, Port
+from qcrs.qnp.drivers.heap import CALL, HERALD, REQUEST, SWAPPED, Network
 from qcrs.qnp.drivers.plant import Link
+from qcrs.qnp.drivers.port import Port
 from qcrs.qnp.drivers.tcp.lines import as_line
 from qcrs.qnp.drivers.tcp.processes import Processes
 from qcrs.qnp.network.actions import Action, EndRequest, RoutingEntry
