@@ -22,7 +22,8 @@ from qcrs.chain.bindings import (
     TestRound,
 )
 from qcrs.chain.bindings import EntanglementCoordinator as Log
-from qcrs.client.history import Logged
+from qcrs.client.history import History, Logged
+from qcrs.client.sealed import Place
 from qcrs.errors import InputError
 
 __all__ = ["Book", "Channel", "Dispute", "Session", "Settled"]
@@ -66,6 +67,8 @@ class Channel:
     epoch: int = 1
     """The next to be settled."""
     attested: dict[tuple[int, int], Attestation] = field(default_factory=dict)
+    identities: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    """Epoch → what each end's processor was bound to when it began, empty for one without a key."""
     settled: dict[int, Settled] = field(default_factory=dict)
     lapsed: dict[int, int] = field(default_factory=dict)
     """Epoch → the end that was silent."""
@@ -122,7 +125,10 @@ class Session:
 class Book:
     """Channels and sessions by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.registry = History()
+        """Of the registry's events alone: who the ends are."""
         self.channels: dict[int, Channel] = {}
         self.sessions: dict[int, Session] = {}
 
@@ -147,7 +153,9 @@ class Book:
     def apply(self, logged: Logged) -> None:
         """The next event."""
         event = logged.event
-        if isinstance(event, Log.SessionOpened):
+        if type(event).CONTRACT == "ProcessorRegistry":
+            self.registry.apply(logged)
+        elif isinstance(event, Log.SessionOpened):
             self.sessions[event.session] = Session(
                 event.session, event.client, event.request, event.digest, event.deadline,
                 event.barrier_seconds, event.penalty, logged.time,
@@ -157,7 +165,15 @@ class Book:
         elif hasattr(event, "session"):
             self._of_session(self.sessions[event.session], event, logged.time)
         elif hasattr(event, "channel"):
-            self._of_channel(self.channels[event.channel], event)
+            channel = self.channels[event.channel]
+            before = channel.state, channel.epoch
+            self._of_channel(channel, event)
+            if channel.state is ChannelState.LIVE and before != (channel.state, channel.epoch):
+                channel.identities[channel.epoch] = {end: self._binding(end) for end in channel.ends}
+
+    def _binding(self, processor: int) -> bytes:
+        known = self.registry.processors.get(processor)
+        return b"" if known is None else known.binding
 
     def _of_session(self, session: Session, event: Event, time: int) -> None:
         if isinstance(event, Log.PartyArrived):

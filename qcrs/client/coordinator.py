@@ -30,7 +30,9 @@ from qcrs.chain.bindings import (
 )
 from qcrs.chain.index import EventIndex
 from qcrs.client.book import Book
+from qcrs.client.cosigned import Cosigns
 from qcrs.client.history import Logged
+from qcrs.client.sealed import Place
 from qcrs.client.source import catch_up
 from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import AccountError, ChainError, ConfigError
@@ -124,11 +126,15 @@ class Coordinator:
         self._allocator = ComputationAllocator(chain, network.contracts["ComputationAllocator"])
         self._poster = poster
         self.signs: Signs | None = None
+        self.cosigns: Cosigns | None = None
+        """Makes the second signature of mail of a processor with a post-quantum key."""
+        self.place = Place(chain.chain_id, self._allocator.address)
         self._lock = threading.RLock()
         genesis = (chain.block_hash(0) or b"").hex()[:8]
-        file = f"{name}-{chain.chain_id}-{genesis}-{self.address[2:10].lower()}.sqlite"
-        self._index = EventIndex(home.path("client", "together", file), chain, {NAME: self.address})
-        self._book = Book()
+        file = f"{name}-{chain.chain_id}-{genesis}-{self.address[2:10].lower()}.keys.sqlite"
+        watched = {NAME: self.address, "ProcessorRegistry": self.registry.address}
+        self._index = EventIndex(home.path("client", "together", file), chain, watched)
+        self._book = Book(self.place)
         self._seen = 0
         self._rewinds = self._index.rewinds
 
@@ -148,7 +154,7 @@ class Coordinator:
         with self._lock:
             catch_up(self._index)
             if self._index.rewinds != self._rewinds:
-                self._rewinds, self._seen, self._book = self._index.rewinds, 0, Book()
+                self._rewinds, self._seen, self._book = self._index.rewinds, 0, Book(self.place)
             for row in self._index.events(after=self._seen):
                 place = Logged(row.event, row.block, row.timestamp, row.log_index, row.transaction.hex())
                 self._book.apply(place)

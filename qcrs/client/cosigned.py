@@ -7,9 +7,10 @@ nor have its programs sealed to another envelope key, whatever he puts into its 
 
 *Which keys*: those of the description, among all that the processor has ever published, whose hash is the
 identity. A description that a thief publishes has another hash, so it hides nothing and adds nothing.
-*Of which time*: for a hand-over those in force when its result was committed. The chain alone tells them, so
-oracles and later readers cannot differ; a change of keys in between takes nothing away from a result that is
-committed; and a key that was changed because it leaked opens nothing that was committed later.
+*Of which time*: for a hand-over those in force when its result was committed, for a channel's epoch those in
+force when it began. The chain alone tells them, so parties and later readers cannot differ; a change of keys
+in between takes nothing away from what was begun; and a key that was changed because it leaked opens nothing
+that is begun later.
 *What is signed*: the mail's hash, for one chain, exchange and processor.
 
 Source: docs/identity.md, "Mail".
@@ -18,31 +19,40 @@ Source: docs/identity.md, "Mail".
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qcrs.client.documents import HandOver
 from qcrs.client.history import Execution, History, Job, Processor
 from qcrs.client.sealed import Place, commitment_of, result_topic
-from qcrs.errors import InputError, StoreError
+from qcrs.errors import AccountError, InputError, QCRSError, StoreError
 from qcrs.identity import verify_message
 from qcrs.sealing import keccak256
+from qcrs.store import ContentStore, Mailbox
 from qcrs.store.mail import Mail, mail_hash
-from qcrs.types import canonical_json
+from qcrs.types import canonical_json, digest_to_cid, parse_canonical
 
 if TYPE_CHECKING:
-    from qcrs.store import Mailbox
+    from qcrs.client.book import Channel
 
 __all__ = [
+    "Cosign",
+    "Cosigns",
     "Library",
     "OffChainKeys",
+    "Shelf",
     "Witness",
     "committed_keys",
     "cosign_purpose",
+    "cosigner",
     "handed_over",
     "witness_of",
+    "witness_of_end",
 ]
+
+Cosign = Callable[[bytes], bytes]
+"""Makes the second signature of a mail's hash."""
 
 
 class Library(Protocol):
@@ -56,6 +66,23 @@ class Library(Protocol):
 
     def document(self, digest: bytes) -> Mapping[str, Any]:
         """A public document by its digest, empty where it is missing or none."""
+
+
+class Shelf:
+    """A content store as a library of an exchange."""
+
+    def __init__(self, store: ContentStore, place: Place) -> None:
+        self.store = store
+        self.place = place
+        self.mailbox = Mailbox(store)
+
+    def document(self, digest: bytes) -> Mapping[str, Any]:
+        """A public document by its digest, empty where it is missing or none."""
+        try:
+            found = parse_canonical(self.store.get(digest_to_cid(digest)))
+        except QCRSError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +148,44 @@ class Witness:
         )
 
 
+def _witness(library: Library, history: History, processor: int, identity: bytes) -> Witness:
+    purpose = cosign_purpose(library.place, processor)
+    if not identity:
+        return Witness(b"", purpose)
+    return Witness(committed_keys(library, history.processors[processor], identity).ml_dsa, purpose)
+
+
 def witness_of(library: Library, history: History, run: Execution) -> Witness:
     """Who has to sign an execution's hand-over too; `StoreError` as in `committed_keys`."""
-    purpose = cosign_purpose(library.place, run.processor)
-    if not run.identity:
-        return Witness(b"", purpose)
-    return Witness(committed_keys(library, history.processors[run.processor], run.identity).ml_dsa, purpose)
+    return _witness(library, history, run.processor, run.identity)
+
+
+def witness_of_end(
+    library: Library, registry: History, channel: Channel, epoch: int, processor: int
+) -> Witness:
+    """Who has to sign the mail of a channel's end in an epoch too; `StoreError` as in `committed_keys`."""
+    return _witness(library, registry, processor, channel.identities.get(epoch, {}).get(processor, b""))
+
+
+Cosigns = Callable[[Witness], Cosign | None]
+"""An identity's part: how it signs for a processor (`QuantumIdentity.cosigner`)."""
+
+
+def cosigner(witness: Witness, cosigns: Cosigns | None) -> Cosign | None:
+    """What makes the second signature of a processor's mail; None where it needs none.
+
+    `AccountError` where it needs one and there is no identity, or another one.
+    """
+    if not witness.ml_dsa:
+        return None
+    if cosigns is None:
+        raise AccountError(
+            "the processor has a post-quantum key, and there is no identity to sign its mail with",
+            field="identity",
+            value=witness.purpose,
+            solution="put the account's identity file beside its key, then start again",
+        )
+    return cosigns(witness)
 
 
 def handed_over(library: Library, history: History, job: Job, run: Execution) -> HandOver | None:

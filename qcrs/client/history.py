@@ -154,6 +154,11 @@ class Processor:
     retired: bool = False
     slashed: int = 0
 
+    @property
+    def binding(self) -> bytes:
+        """The identity that no account key can change; empty before it has a post-quantum key."""
+        return self.identity if self.keyed else b""
+
 
 class History:
     """The fold of all events so far."""
@@ -231,8 +236,7 @@ class History:
                 run = job.executions[event.execution]
                 run.state, run.commitment = ExecutionState.COMMITTED, event.commitment
                 run.committed_at, run.committed_block = logged.time, logged.block
-                processor = self.processors[run.processor]
-                run.identity = processor.identity if processor.keyed else b""
+                run.identity = self.processors[run.processor].binding
                 job.extend(logged, StepKind.COMMITTED, event.execution, event.commitment)
             case ComputationAllocator.ExecutionEnded():
                 job = self.jobs[event.job]

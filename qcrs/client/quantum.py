@@ -17,7 +17,7 @@ from eth_abi.abi import encode
 
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import Attestation, ProcessorSpec, QuantumKey
-from qcrs.client.cosigned import OffChainKeys, Witness
+from qcrs.client.cosigned import Cosign, OffChainKeys, Witness
 from qcrs.config.home import Home
 from qcrs.errors import AccountError
 from qcrs.identity import IdentitySecret, SignerState, XmssKey, XmssSigner
@@ -62,9 +62,10 @@ def identity_of(party: Participant) -> QuantumIdentity | None:
 
 
 def sign_with_identity(coordinator: Coordinator, party: Participant) -> None:
-    """Have attestations signed by the keys of the participant's identity, where it has one."""
+    """Have attestations and mail signed by the keys of the participant's identity, where it has one."""
     own = party.identity or identity_of(party)
     if own is not None:
+        coordinator.cosigns = own.cosigner
         coordinator.signs = lambda contract, channel, processor, seen: own.attest(
             contract, channel, processor, str(party.metadata_of(processor).get("name")), seen
         )
@@ -125,13 +126,8 @@ class QuantumIdentity:
         quantum = {"ml_dsa": b64encode(self.ml_dsa.public).decode(), "xmss": public.hex()}
         return {**description, "hpke": public_text(self.envelope.public), "quantum": quantum}
 
-    def cosigner(self, witness: Witness) -> Callable[[bytes], bytes] | None:
-        """Signs mail for what a processor's identity asks; None where it asks for nothing.
-
-        `AccountError` where it asks for another key than this identity's.
-        """
-        if not witness.ml_dsa:
-            return None
+    def cosigner(self, witness: Witness) -> Cosign:
+        """Signs mail as a processor's identity asks; `AccountError` where that names another ML-DSA key."""
         if witness.ml_dsa != self.ml_dsa.public:
             raise AccountError(
                 "the processor's ML-DSA key is not one of this identity",

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from qcrs.chain.bindings import ExecutionState, Reason
-from qcrs.client.cosigned import witness_of
+from qcrs.client.cosigned import Cosign, cosigner, witness_of
 from qcrs.client.documents import JobDocument, Release, ResultDocument
 from qcrs.client.history import Execution, Job, Logged
 from qcrs.client.journal import SURVIVED, Journal
@@ -417,17 +417,11 @@ class Worker:
         self._live.discard(key)
         self.journal.write("handed over", job=job.id, execution=execution.index)
 
-    def _cosigner(self, execution: Execution) -> Callable[[bytes], bytes] | None:
+    def _cosigner(self, execution: Execution) -> Cosign | None:
         """What makes the second signature of an execution's hand-over; None where it needs none."""
+        own = self.party.identity
         witness = witness_of(self.party, self.party.history, execution)
-        if witness.ml_dsa and self.party.identity is None:
-            raise AccountError(
-                "the processor has a post-quantum key, and this node has no identity to sign results with",
-                field="processor",
-                value=self.processor,
-                solution="put the account's identity file beside its key, then start the node again",
-            )
-        return None if self.party.identity is None else self.party.identity.cosigner(witness)
+        return cosigner(witness, None if own is None else own.cosigner)
 
     # ----------------------------------------------------------------- earnings
 

@@ -29,8 +29,10 @@ from qcrs.chain.bindings import AbortCode, ChannelState, SessionState
 from qcrs.circuits.drbg import keccak
 from qcrs.client.book import FIRST_GO, PLAN, READY, Book, Channel, Session
 from qcrs.client.coordinator import Coordinator
+from qcrs.client.cosigned import Shelf, Witness, cosigner, witness_of_end
+from qcrs.client.history import History
 from qcrs.errors import InputError, QCRSError, StoreError
-from qcrs.store import ContentStore, Mailbox
+from qcrs.store import ContentStore
 from qcrs.together.plan import PlanDocument
 from qcrs.together.rounds import PPM, EndRecord, Round, agreed, attestation, opened, rates
 from qcrs.together.transcript import Share
@@ -141,7 +143,8 @@ class Agent:
         """`say(what, **fields)` is told of everything that it does."""
         self.coordinator = coordinator
         self.store = store
-        self.mailbox = Mailbox(store)
+        self.library = Shelf(store, coordinator.place)
+        self.mailbox = self.library.mailbox
         self.account = account
         self.processor = processor
         self.policy = policy or Policy()
@@ -149,10 +152,14 @@ class Agent:
         self._refused: set[tuple[str, int]] = set()
         self._readers: dict[str, Any] = {}
         self._mails: dict[str, dict[str, Json]] = {}
+        self._mailed: set[str] = set()
+        self._registry = History()
+        """Who the ends are, at the last look."""
 
     def tick(self) -> None:
         """Do what is due. What a contract or a peer refuses is told and left; the next look tries again."""
         book = self.coordinator.book()
+        self._registry = book.registry
         for channel in list(book.channels.values()):
             if self.processor in channel.ends and channel.state is not ChannelState.CLOSED:
                 self._guarded(f"channel {channel.id}", partial(self._channel, channel))
@@ -169,6 +176,7 @@ class Agent:
                 value=self.processor,
                 solution="name one of them",
             )
+        self._registry = self.coordinator.book().registry
         self._channel(channel)
 
     def _guarded(self, what: str, action: Callable[[], None]) -> None:
@@ -183,13 +191,14 @@ class Agent:
             self._refused.add((what, number))
             self._say(f"{what} {number} is not accepted: {words}")
 
-    def _mail(self, topic: str, *senders: str) -> dict[str, Json] | None:
-        """The first mail of a sender on a topic."""
+    def _mail(self, topic: str, *senders: str, witness: Witness | None = None) -> dict[str, Json] | None:
+        """The first mail of a sender on a topic that its witness accepts, where it needs one."""
         if topic not in self._mails:
             if topic not in self._readers:
                 self._readers[topic] = self.mailbox.reader(topic, list(senders))
             for mail in self._readers[topic].poll():
-                self._mails.setdefault(topic, mail.body)
+                if witness is None or witness.accepts(topic, mail):
+                    self._mails.setdefault(topic, mail.body)
         return self._mails.get(topic)
 
     def _blob(self, cid: Json) -> Json:
@@ -234,16 +243,27 @@ class Agent:
     def _counted(self, channel: Channel, epoch: int, own: EndRecord) -> tuple[Round, ...] | None:
         """Rounds that both ends counted, once the other end has said which ones."""
         end = self._end(channel)
-        cid = self.store.put(canonical_json([list(ids) for ids in sorted(own.round_ids)]))
-        self.mailbox.post(counted_topic(channel.id, epoch, end), {"rounds": cid}, self.account)
+        topic = counted_topic(channel.id, epoch, end)
+        if topic not in self._mailed:  # with a second signature each mail is another one
+            cosign = cosigner(self._witness(channel, epoch, self.processor), self.coordinator.cosigns)
+            cid = self.store.put(canonical_json([list(ids) for ids in sorted(own.round_ids)]))
+            self.mailbox.post(topic, {"rounds": cid}, self.account, cosign)
+            self._mailed.add(topic)
         peer = channel.ends[1 - end]
         registry = self.coordinator.registry
         mail = self._mail(
-            counted_topic(channel.id, epoch, 1 - end), registry.owner_of(peer), registry.operator_of(peer)
+            counted_topic(channel.id, epoch, 1 - end),
+            registry.owner_of(peer),
+            registry.operator_of(peer),
+            witness=self._witness(channel, epoch, peer),
         )
         if mail is None:
             return None
         return agreed(own, ids_in(self._blob(named(mail, "rounds"))))
+
+    def _witness(self, channel: Channel, epoch: int, processor: int) -> Witness:
+        """Who has to sign an end's mail in an epoch besides its account."""
+        return witness_of_end(self.library, self._registry, channel, epoch, processor)
 
     def _attest(self, channel: Channel) -> None:
         epoch = channel.epoch

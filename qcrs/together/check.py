@@ -21,8 +21,10 @@ from eth_abi.abi import encode
 from qcrs.chain.bindings import CorrectionRecord, SessionState
 from qcrs.circuits.drbg import keccak
 from qcrs.client.book import FIRST_GO, PLAN, READY, Book, Channel, Session
+from qcrs.client.cosigned import Shelf, witness_of_end
+from qcrs.client.history import History
 from qcrs.errors import InputError, QCRSError
-from qcrs.store import ContentStore, Mailbox
+from qcrs.store import ContentStore
 from qcrs.together.agent import (
     NOTHING,
     counted_topic,
@@ -71,12 +73,8 @@ class Checked:
             self.problems.append(f"{what}: {words}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Library:
+class _Library(Shelf):
     """Blobs and mail."""
-
-    store: ContentStore
-    mailbox: Mailbox
 
     def blob(self, cid: Json) -> Json:
         return parse_canonical(self.store.get(str(cid)))
@@ -87,6 +85,15 @@ class _Library:
             raise InputError("a mail is missing", field="topic", value=topic)
         return found[0].body
 
+    def counted(self, registry: History, channel: Channel, epoch: int, end: int) -> Json:
+        """What an end says it counted, with every signature that it needs."""
+        topic = counted_topic(channel.id, epoch, end)
+        witness = witness_of_end(self, registry, channel, epoch, channel.ends[end])
+        found = [mail for mail in self.mailbox.read(topic) if witness.accepts(topic, mail)]
+        if not found:
+            raise InputError("a mail is missing, or its second signature", field="topic", value=topic)
+        return self.blob(found[0].body["rounds"])
+
     def record(self, channel: Channel, epoch: int, end: int) -> EndRecord:
         mail = self.mail(epoch_topic(channel.id, epoch), channel.opener)
         return EndRecord.from_json(self.blob(mail["records"][end]))
@@ -94,12 +101,12 @@ class _Library:
 
 def check_channel(book: Book, number: int, store: ContentStore) -> Checked:
     """Every epoch that an end attested, made again from that end's record and what the other end counted."""
-    library, channel, found = _Library(store, Mailbox(store)), book.channel(number), Checked()
+    library, channel, found = _Library(store, book.place), book.channel(number), Checked()
 
     def epoch_of(epoch: int, processor: int) -> None:
         end = channel.ends.index(processor)
         own = library.record(channel, epoch, end)
-        ids = library.blob(library.mail(counted_topic(number, epoch, 1 - end))["rounds"])
+        ids = library.counted(book.registry, channel, epoch, 1 - end)
         again = attestation(number, epoch, agreed(own, {(int(a), int(b)) for a, b in ids}), len(own.pairs))
         found.note(
             f"epoch {epoch}: processor {processor} attested its record",
@@ -123,7 +130,7 @@ def check_channel(book: Book, number: int, store: ContentStore) -> Checked:
 def check_session(book: Book, number: int, store: ContentStore) -> Checked:
     """Everything that chain and store say of a session."""
     session, found = book.session(number), Checked()
-    checker = _Checker(book, session, _Library(store, Mailbox(store)), found)
+    checker = _Checker(book, session, _Library(store, book.place), found)
     found.attempt("plan", checker.plan)
     if checker.made is not None:
         found.attempt("ready", checker.ready)

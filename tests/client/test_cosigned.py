@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -12,15 +11,24 @@ from eth_account.signers.local import LocalAccount
 
 from qcrs.chain.abi import Event
 from qcrs.chain.bindings import ComputationAllocator, JobRequest, ProcessorRegistry
-from qcrs.client.cosigned import OffChainKeys, committed_keys, cosign_purpose, handed_over, witness_of
+from qcrs.client.cosigned import (
+    OffChainKeys,
+    Shelf,
+    Witness,
+    committed_keys,
+    cosign_purpose,
+    cosigner,
+    handed_over,
+    witness_of,
+)
 from qcrs.client.documents import HandOver
 from qcrs.client.history import Execution, History, Logged
 from qcrs.client.sealed import Place, commitment_of, result_topic
-from qcrs.errors import QCRSError, StoreError
+from qcrs.errors import AccountError, StoreError
 from qcrs.identity import MlDsaKey
 from qcrs.sealing import HpkeKey, keccak256, public_text
-from qcrs.store import ContentStore, Mailbox
-from qcrs.types import canonical_json, cid_of, cid_to_digest, digest_to_cid, parse_canonical
+from qcrs.store import ContentStore
+from qcrs.types import canonical_json, cid_of, cid_to_digest
 
 PROVIDER: LocalAccount = Account.from_key("0x" + "11" * 32)
 PLACE = Place(1337, "0x" + "ab" * 20)
@@ -31,28 +39,11 @@ ROOT = bytes([9]) * 32
 SALT = bytes([8]) * 32
 
 
-@dataclass
-class Library:
+class Library(Shelf):
     """A store in memory and the exchange's place."""
-
-    store: ContentStore
-    place: Place = PLACE
-    mailbox: Mailbox = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.mailbox = Mailbox(self.store)
-
-    def document(self, digest: bytes) -> Mapping[str, Any]:
-        try:
-            found: Mapping[str, Any] = parse_canonical(self.store.get(digest_to_cid(digest)))
-        except QCRSError:
-            return {}
-        return found
 
     def publish(self, keys: OffChainKeys, name: str = "qpu") -> bytes:
         """A description with these keys; its digest."""
-        from base64 import b64encode
-
         described: dict[str, Any] = {"name": name, "hpke": public_text(keys.hpke)}
         if keys.ml_dsa:
             described["quantum"] = {"ml_dsa": b64encode(keys.ml_dsa).decode()}
@@ -66,7 +57,7 @@ def keys(number: int, *, ml_dsa: bool = True) -> OffChainKeys:
 
 @pytest.fixture
 def library(request: pytest.FixtureRequest) -> Library:
-    return Library(ContentStore(f"memory://cosigned-{request.node.name}"))
+    return Library(ContentStore(f"memory://cosigned-{request.node.name}"), PLACE)
 
 
 class Chain:
@@ -199,3 +190,9 @@ def test_mail_of_a_processor_without_a_key_needs_no_second_signature(library: Li
     run = chain.committed()
     hand_over(library, 1, None, "")
     assert handed_over(library, chain.history, chain.history.jobs[1], run) is not None
+
+
+def test_who_lacks_the_identity_is_told_so() -> None:
+    assert cosigner(Witness(b"", "mail"), None) is None
+    with pytest.raises(AccountError, match="no identity to sign"):
+        cosigner(Witness(b"key", "mail"), None)

@@ -1,0 +1,93 @@
+"""An end with a post-quantum key: what it counted is its word only with its ML-DSA signature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from together_world import World, star
+
+from qcrs.chain.bindings import ProcessorRegistry
+from qcrs.client.quantum import QuantumIdentity, identity_path
+from qcrs.identity import IdentitySecret, MlDsaKey
+from qcrs.store import Mailbox
+from qcrs.together.agent import Agent, counted_topic
+from qcrs.together.check import check_channel
+from qcrs.types import canonical_json, cid_to_digest
+
+
+@pytest.fixture
+def keyed(world: World) -> Iterator[World]:
+    """Ada's processor has a key, and her agent the identity."""
+    sender, number = world.senders["ada"], world.processors["ada"]
+    registry = world.bind(ProcessorRegistry, "ProcessorRegistry")
+    IdentitySecret.create(identity_path(world.home, "ada"), None)
+    own = QuantumIdentity.open(world.home, "ada", registry, world.chain.chain_id, str)
+    described = canonical_json(own.described({"name": "ada"}, "ada"))
+    sender.transact(registry.set_metadata(number, cid_to_digest(world.store.put(described))))
+    sender.transact(registry.set_identity(number, own.off_chain.identity))
+    sender.transact(own.adopt(number, "ada"))
+    coordinator = world.agents["ada"].coordinator
+    coordinator.cosigns = own.cosigner
+    coordinator.signs = lambda contract, channel, processor, seen: own.attest(
+        contract, channel, processor, "ada", seen
+    )
+    yield world
+    own.close()
+
+
+def test_a_thief_of_the_account_key_counts_nothing_away(keyed: World) -> None:
+    """In the end's name it says that no round was counted; without the signature nobody listens."""
+    world, account = keyed, keyed.senders["ada"].account
+    box, topic = Mailbox(world.store), counted_topic(1, 1, 0)
+    nothing = {"rounds": world.store.put(b"[]")}
+    thief = MlDsaKey(bytes(32))
+    for cosign in (None, lambda digest: thief.sign("mail", digest), lambda _digest: bytes(3309)):
+        box.post(topic, nothing, account, cosign)
+    conductor = world.conductor(star(), seed=1)
+    number = conductor.open("ada-bea")
+    assert number == 1
+    book = conductor.coordinator.book()
+    channel = book.channel(number)
+    for processor in channel.ends:
+        seen = channel.attested[1, processor]
+        assert seen.test_rounds >= conductor.coordinator.parameters().min_test_rounds
+    assert len([mail for mail in box.read(topic) if mail.body != nothing]) == 1
+    checked = check_channel(book, number, world.store)
+    assert checked.problems == []
+    assert len(checked.holds) == 3
+
+    # The next epoch is hers as well, and bea, who has no key, needs none.
+    conductor.measure([number])
+    world.tick()
+    mails = {end: box.read(counted_topic(number, 2, end)) for end in (0, 1)}
+    assert [[bool(mail.cosignature) for mail in mails[end]] for end in (0, 1)] == [[True], [False]]
+    assert check_channel(conductor.coordinator.book(), number, world.store).problems == []
+
+
+def test_an_end_without_its_identity_says_what_it_lacks(keyed: World) -> None:
+    old = keyed.agents["ada"]
+    old.coordinator.cosigns = None
+    told: list[str] = []
+    keyed.agents["ada"] = Agent(
+        old.coordinator,
+        old.store,
+        old.account,
+        old.processor,
+        say=lambda words, **_fields: told.append(words),
+    )
+    keyed.agents["bea"].tick()
+    conductor = keyed.conductor(star(), seed=1)
+
+    class ToldError(Exception):
+        pass
+
+    def between() -> None:
+        keyed.tick()
+        if any("no identity to sign its mail" in words for words in told):
+            raise ToldError
+
+    conductor.between = between
+    with pytest.raises(ToldError):
+        conductor.open("ada-bea")
+    assert Mailbox(keyed.store).read(counted_topic(1, 1, 0)) == []
