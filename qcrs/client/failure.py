@@ -28,14 +28,24 @@ def failure_of(job: Job, describe: Callable[[Verdict], VerdictInfo]) -> tuple[st
             "allow more time with --deadline; the escrow is refunded when the job is expired",
         )
     if job.state == JobState.FAILED:
+        again = "submit it again, with more executions or a higher least quality"
+        if any(_stayed_undecided(run) for run in job.executions):
+            again = (
+                "an honest result may stay undecided by chance: submit it again with more shots, or for any "
+                f"processor with more executions; `qcrs job result {job.id} --unverified` shows what came"
+            )
         return (
             f"all {len(job.executions)} executions ended without acceptance: {runs}",
-            "submit it again, with more executions or a higher least quality; unpaid fees were refunded",
+            f"{again}; unpaid fees were refunded",
         )
     return (
         f"the deadline came first: {runs}",
         "allow more time with --deadline, or choose a faster processor; unpaid fees are refunded",
     )
+
+
+def _stayed_undecided(run: Execution) -> bool:
+    return run.state == ExecutionState.ENDED and bool(run.verdicts)
 
 
 def _ended(run: Execution, describe: Callable[[Verdict], VerdictInfo]) -> str:
@@ -44,9 +54,10 @@ def _ended(run: Execution, describe: Callable[[Verdict], VerdictInfo]) -> str:
         word = "fraudulent" if run.state == ExecutionState.FRAUDULENT else "rejected"
         by = f" by {verdict.decided_by}" if verdict.decided_by else ""
         return f"{word}{by}, score {verdict.score:.3f} against {verdict.threshold:.3f}"
+    if _stayed_undecided(run):
+        reason = describe(run.verdicts[-1]).reason
+        return f"stayed undecided: {reason}" if reason else "stayed undecided"
     if run.state == ExecutionState.ENDED:
-        if run.verdicts:
-            return "stayed undecided"
         return "missed its deadline" if not run.commitment else "got no verdict in time"
     if run.state == ExecutionState.UNDECIDED:
         return "undecided"

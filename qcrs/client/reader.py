@@ -409,7 +409,7 @@ class Reader:
     def _verdict(self, verdict: Verdict) -> VerdictInfo:
         evidence = self.document(verdict.evidence)
         interval = _interval(evidence)
-        decided = evidence.get("decided_by")
+        decided, reason = evidence.get("decided_by"), evidence.get("reason")
         return VerdictInfo(
             round=verdict.round,
             outcome=verdict.outcome.name,
@@ -418,6 +418,7 @@ class Reader:
             threshold=verdict.threshold / MICRO,
             interval=interval,
             decided_by=decided if isinstance(decided, str) else None,
+            reason=reason if isinstance(reason, str) else None,
             evidence=digest_to_cid(verdict.evidence),
             era=verdict.era,
             signers=verdict.signers,

@@ -200,6 +200,8 @@ class VerdictInfo:
     threshold: float
     interval: tuple[float, float] | None
     decided_by: str | None
+    reason: str | None
+    """What its evidence says of it, in words."""
     evidence: str
     era: int
     signers: int
@@ -216,6 +218,7 @@ class VerdictInfo:
             "threshold": self.threshold,
             "interval": None if self.interval is None else list(self.interval),
             "decided_by": self.decided_by,
+            "reason": self.reason,
             "evidence": self.evidence,
             "era": self.era,
             "signers": self.signers,

@@ -96,6 +96,29 @@ def test_what_stays_undecided_ends_unpaid_once_the_job_waits_for_nothing_else(
     assert [v.outcome for v in second.verdicts] == [Outcome.ACCEPT]
 
 
+def test_a_direct_job_that_stays_undecided_says_what_would_decide_it(
+    stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.certify(good=GOOD)
+    honest = judging.Bench.ask
+    reason = "neither right nor wrong by these shots: 900 more are needed"
+
+    def unsure(self: judging.Bench, request: Any) -> Any:
+        found = honest(self, request)
+        return found and replace(found, outcome=int(Outcome.UNDECIDED), reason=reason)
+
+    monkeypatch.setattr(judging.Bench, "ask", unsure)
+    number = open_job(stage, program, target=stage.number_of("good"), max_executions=1)
+    assert settled(stage, number).state == JobState.FAILED
+    info = stage.exchange.job(number)
+    assert info.error is not None
+    assert info.solution is not None
+    assert f"stayed undecided: {reason}" in info.error
+    assert "more shots" in info.solution
+    assert f"qcrs job result {number} --unverified" in info.solution
+    assert sum(stage.exchange.result(number, verified=False).outcomes[0].counts.values()) == 2000
+
+
 def test_a_lying_oracle_stays_alone(stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     """It proposes a rejection; nobody signs it, it signs nothing else, and three settle without it."""
     stage.certify(good=GOOD)
