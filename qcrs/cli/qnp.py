@@ -249,8 +249,14 @@ def bench(
     elif what == "peers":
         from qcrs.qnp.bench.peers import compare
 
-        lengths = tuple(int(n) for n in nodes.split(","))
-        peers = compare(lengths, cache, progress=lambda text: say(f"• {text}"))
+        if any(not n.strip().isdecimal() or not 3 <= int(n) <= 100 for n in nodes.split(",")):
+            raise ConfigError(
+                "lengths of chains are whole numbers from 3 to 100",
+                field="nodes",
+                value=nodes,
+                solution="separate them by commas: 3,5,9,17",
+            )
+        peers = compare([int(n) for n in nodes.split(",")], cache, progress=lambda text: say(f"• {text}"))
         emit(peers.as_dict(), as_json=as_json, human=table(peers.rows, peers.headers))
     elif what in ("scale", "tcp"):
         emit(_timed(what, events, pairs), as_json=True)

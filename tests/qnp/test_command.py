@@ -30,6 +30,25 @@ def _qcrs(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return 0
 
 
+@pytest.mark.parametrize(
+    ("words", "tells"),
+    [
+        (("bench", "peers", "--nodes", "3,x"), "3,5,9,17"),
+        (("bench", "peers", "--nodes", "2"), "from 3 to 100"),
+        (("bench", "nothing"), "paper, peers, scale or tcp"),
+        (("app", "ghz", str(EXAMPLES / "star.yaml"), "--hub", "nope"), "known: centre, lab01"),
+        (("app", "bb84", str(EXAMPLES / "metro.yaml"), "--intercept", "nope-nowhere:0.5"), "known: "),
+    ],
+)
+def test_what_cannot_be_run_is_told_with_what_can(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], tells: str
+) -> None:
+    assert _qcrs(monkeypatch, "qnp", *words) == 2
+    said = capsys.readouterr().err
+    assert tells in said
+    assert "an error of this program" not in said
+
+
 def test_run_writes_trace_and_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ This is what a topology file says (see `topology.reader`), in nanoseconds, metre
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from qcrs.errors import ConfigError
@@ -202,6 +203,12 @@ class FaultSpec:
     skew_ns: int = 0
 
 
+def _known(names: Collection[str]) -> str:
+    """The names to choose from, for an error's remedy; of many the first twenty."""
+    shown = ", ".join(sorted(names)[:20]) or "none"
+    return f"known: {shown}" + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Topology:
     """The whole. Names are unique; links name existing nodes."""
@@ -239,19 +246,29 @@ class Topology:
                 self.index(end)
         for workload in self.workloads:
             if workload.circuit not in names:
-                raise ConfigError("no such circuit", field="workloads.circuit", value=workload.circuit)
+                raise ConfigError(
+                    "no such circuit",
+                    field="workloads.circuit",
+                    value=workload.circuit,
+                    solution=_known(names),
+                )
 
     def index(self, node: str) -> int:
         """A node's number."""
         if node not in self._index:
-            raise ConfigError("no such node", field="node", value=node, solution="see nodes in the topology")
+            raise ConfigError("no such node", field="node", value=node, solution=_known(self._index))
         return self._index[node]
 
     def link_between(self, a: str, b: str) -> int:
         """The number of the link between two neighbours."""
         found = self._joined.get(frozenset((a, b)))
         if found is None:
-            raise ConfigError("these nodes are not neighbours", field="link", value=f"{a}-{b}")
+            raise ConfigError(
+                "these nodes are not neighbours",
+                field="link",
+                value=f"{a}-{b}",
+                solution=_known([f"{one}-{two}" for one, two in map(sorted, self._joined)]),
+            )
         return found
 
     def with_(self, **changes: object) -> Topology:
