@@ -135,6 +135,7 @@ def test_a_dead_node_s_job_goes_elsewhere(stage: Stage, program: Unit) -> None:
     stage.until(lambda: stage.job(number).executions, "the node takes the job")
     tag = stage.job(number).tag
     stage.drop("dead")
+    stage.embedded.travel(41)
     stage.present.add("good")
     job = settled(stage, number)
     assert [run.state for run in job.executions] == [ExecutionState.ENDED, ExecutionState.ACCEPTED]

@@ -188,6 +188,7 @@ def test_a_job_that_nobody_takes_is_ended_by_the_oracles_and_refunded(stage: Sta
     stage.deployer.transact(stage.allocator.set_times(1, 0, 3600))
     before = stage.allocator.balance_of(stage.client.address)
     number = open_job(stage, program, max_executions=1, declared_seconds=5, deadline_seconds=15)
+    stage.embedded.travel(16)
     job = settled(stage, number)
     assert (job.state, job.executions, job.refunded) == (JobState.EXPIRED, [], job.fee)
     assert stage.allocator.balance_of(stage.client.address) == before
