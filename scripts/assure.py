@@ -489,4 +489,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    own = ROOT / ".venv" / "bin" / "python"
+    if own.is_file() and Path(sys.prefix) != ROOT / ".venv":
+        sys.exit(subprocess.call([own, *sys.argv]))
     sys.exit(main())

@@ -362,9 +362,7 @@ def campaign(mutants: Sequence[Mutant], results: Path, *, resume: bool, checked:
         importlib.import_module(name)
     results.parent.mkdir(parents=True, exist_ok=True)
     keys = {one.id: key_of(one) for one in mutants}
-    if not resume:
-        forget(results, keys)
-    old = known(results)
+    old = known(results) if resume else {}
     # Who was not killed is tried again: a test may have been written for it.
     done = [
         old[one.id]
@@ -377,6 +375,7 @@ def campaign(mutants: Sequence[Mutant], results: Path, *, resume: bool, checked:
     compiler = Compiler(artifacts(base), config)
     # A campaign that is broken off has tried what matters most, and of that what compiles fastest.
     left.sort(key=lambda one: (not one.attack, one.kind not in COMPLETE, compiler.size(one)))
+    forget(results, {one.id for one in left})
     try:
         with results.open("a", encoding="utf-8") as file:
             for place, (one, changed) in enumerate(_compiled(left, compiler), 1):

@@ -113,7 +113,7 @@ def _listen_to_eth_tester(recorder: Recorder) -> None:
 
 
 def _listen_to_embedded_chains(recorder: Recorder) -> None:
-    seal, call = Evm.seal, Evm.call
+    seal, call, estimate = Evm.seal, Evm.call, Evm.estimate
     take, revert = EmbeddedChain.snapshot, EmbeddedChain.revert
 
     def sealed(self: Evm, transactions: Any, timestamp: int) -> Any:
@@ -126,6 +126,11 @@ def _listen_to_embedded_chains(recorder: Recorder) -> None:
         recorder.called(self, transaction, state.timestamp)
         return call(self, state, transaction)
 
+    def estimated(self: Evm, state: Any, most: int, **fields: Any) -> Any:
+        # What would be refused is not sent.
+        recorder.called(self, self.spoof(state, gas=most, **fields), state.timestamp)
+        return estimate(self, state, most, **fields)
+
     def taken(self: EmbeddedChain) -> bytes:
         snapshot = take(self)
         recorder.taken(self.evm, snapshot)
@@ -137,5 +142,6 @@ def _listen_to_embedded_chains(recorder: Recorder) -> None:
 
     Evm.seal = sealed  # type: ignore[method-assign]
     Evm.call = called  # type: ignore[method-assign]
+    Evm.estimate = estimated  # type: ignore[method-assign]
     EmbeddedChain.snapshot = taken  # type: ignore[method-assign]
     EmbeddedChain.revert = reverted  # type: ignore[method-assign]

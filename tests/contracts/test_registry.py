@@ -107,6 +107,9 @@ def test_bonds_are_whole_units(artifacts: Mapping[str, Artifact]) -> None:
         with refuses("ProcessorRegistryBadBond", bond=bond, least=1000, most=(2**40 - 1) * 1000):
             stage.registry.send("register", spec(bond=bond), by=provider)
     stage.registry.send("register", spec(bond=6000), by=provider)
+    for more in (1, 1500, 2**40 * 1000):
+        with refuses("ProcessorRegistryBadBond", bond=more, least=1000, most=(2**40 - 1) * 1000):
+            stage.registry.send("addBond", 1, more, by=provider)
     assert stage.registry.read("bondOf", 1) == 6000
     stage.check_ledger([])
 

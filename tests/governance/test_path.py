@@ -113,6 +113,11 @@ def test_consortia_admit_mint_and_pay(republic: Republic, commons: Commons) -> N
     lab = person("lab").address
     passed(republic, commons, "admit lab")
     assert republic.seats.get_votes(lab) == 1
+    passed(republic, commons, "admit security-0")
+    passed(republic, commons, "expel security-0", voters=(0, 1, 2))
+    expelled = republic.members["security"][0].address
+    seats = republic.seats
+    assert (seats.get_votes(expelled), seats.is_seated(expelled), seats.seat_count()) == (0, False, 4)
     passed(republic, commons, "mint 7.5 credits to lab")
     passed(republic, commons, "pay 2 credits to lab")
     assert republic.credit.balance_of(lab) == 9_500_000

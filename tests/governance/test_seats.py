@@ -6,7 +6,9 @@ import pytest
 from republic import Republic, person
 
 from qcrs.chain.abi import Call
-from qcrs.chain.bindings import Brake
+from qcrs.chain.bindings import Brake, ConsortiumSeats
+from qcrs.chain.compile import artifacts
+from qcrs.chain.sender import deployment_call
 from qcrs.errors import ContractError
 
 ZERO = "0x" + "00" * 20
@@ -39,6 +41,30 @@ def test_three_consortia_stay(embedded_republic: Republic) -> None:
     timelock = republic.deployment.addresses["ExchangeTimelock"]
     call = republic.seats.expel(republic.members["consortia"][0].address)
     assert refusal(republic, call, timelock) == "ConsortiumSeatsOutOfBounds"
+
+
+def election(republic: Republic, seats: int) -> ConsortiumSeats:
+    """An electorate of its own with so many consortia."""
+    holders = [person(f"consortium {i}").address for i in range(seats)]
+    creation = deployment_call(
+        artifacts()["ConsortiumSeats"], (republic.deployment.addresses["AccessManager"], holders)
+    )
+    where = republic.send(republic.deployer, creation).contract
+    assert where is not None
+    return ConsortiumSeats(republic.chain, where)
+
+
+def test_an_electorate_has_3_to_64_seats(embedded_republic: Republic) -> None:
+    republic = embedded_republic
+    timelock = republic.deployment.addresses["ExchangeTimelock"]
+    with pytest.raises(ContractError) as caught:
+        election(republic, 2)
+    assert caught.value.name == "ConsortiumSeatsOutOfBounds"
+    full = election(republic, 64)
+    assert full.seat_count() == 64
+    admit = full.admit(person("lab").address, bytes(32))
+    assert refusal(republic, admit, timelock) == "ConsortiumSeatsOutOfBounds"
+    assert refusal(republic, full.expel(person("consortium 7").address), timelock) is None
 
 
 @pytest.mark.parametrize("closed", [True, False])
