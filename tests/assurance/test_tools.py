@@ -61,6 +61,12 @@ DEFECTS = {
         "function rule(uint256 id, ChallengeState ruling) external {",
         "access control",
     ),
+    "a stranger proposes": (
+        "governance/ExchangeGovernor.sol",
+        "return 1;",
+        "return 0;",
+        "a stranger proposed",
+    ),
     "a ruling takes the whole bond": (
         "ResultVerifier.sol",
         "uint256 private constant MOST_SLASH_PERMILLE = 500;",

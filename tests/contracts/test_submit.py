@@ -8,6 +8,7 @@ import pytest
 from exchange_stage import ACCEPT, ALLOCATION, SECURITY, STANDARDS, ZERO, Stage, refuses
 
 FEE = 1000 * 5 * 60
+TAG_SCALE = 64
 
 
 def test_quote_is_exact(stage: Stage) -> None:
@@ -261,3 +262,26 @@ def test_bounds_of_requests_are_the_boards(stage: Stage) -> None:
         with refuses("ComputationAllocatorBadRequest"):
             stage.submit(**changes)
     stage.submit(trust=5, redundancy=2, seconds=100)
+
+
+def test_a_flow_takes_no_work_that_its_tags_cannot_hold(stage: Stage) -> None:
+    """The largest jobs at the least weight: the next would pass 40 bits, a small one still goes in."""
+    body, a = stage.who.committee, stage.allocator
+    a.send("setClass", 0, 1, 0, by=body[ALLOCATION])
+    a.send("setFlowWeight", 0, 10, by=body[ALLOCATION])
+    a.send("setRequestBounds", 2, 5, 259_200, by=body[STANDARDS])
+    stage.credit.send("approve", a.address, 10**13, by=stage.admin)
+    a.send("deposit", stage.who.clients[0], 10**13, by=stage.admin)
+    large = {
+        "qubits": 4095,
+        "seconds": 259_200,
+        "redundancy": 5,
+        "most": 5,
+        "deadline": stage.now + 7 * 86_400,
+    }
+    step = 4095 * 259_200 * 5 * TAG_SCALE // 10
+    for n in range((2**40 - 1) // step):
+        assert stage.job(stage.submit(**large))["tag"] == n * step
+    with refuses("ComputationAllocatorTagOverflow", flow=0):
+        stage.submit(**large)
+    stage.submit()

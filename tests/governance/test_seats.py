@@ -8,7 +8,7 @@ from republic import Republic, person
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import Brake, ConsortiumSeats
 from qcrs.chain.compile import artifacts
-from qcrs.chain.sender import deployment_call
+from qcrs.chain.sender import Sender, deployment_call
 from qcrs.errors import ContractError
 
 ZERO = "0x" + "00" * 20
@@ -49,7 +49,8 @@ def election(republic: Republic, seats: int) -> ConsortiumSeats:
     creation = deployment_call(
         artifacts()["ConsortiumSeats"], (republic.deployment.addresses["AccessManager"], holders)
     )
-    where = republic.send(republic.deployer, creation).contract
+    # With its gas, so that what is refused is refused in a block and not before.
+    where = Sender(republic.chain, republic.deployer).transact(creation, gas=12_000_000).contract
     assert where is not None
     return ConsortiumSeats(republic.chain, where)
 

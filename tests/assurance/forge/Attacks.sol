@@ -43,7 +43,7 @@ abstract contract Attacks is Powers {
     }
 
     /// @dev In every ledger what clients and providers own, what jobs hold, and what bonds are.
-    function _possessions() private view returns (uint256[] memory list) {
+    function _possessions() internal view returns (uint256[] memory list) {
         uint256 count = registry.processorCount();
         uint256 people = CLIENTS + PROVIDERS;
         list = new uint256[](5 * people + open.length + count + 2 * channels.length + ORACLES);
@@ -57,18 +57,19 @@ abstract contract Attacks is Powers {
             (list[n++],) = epochs.escrowOf(who);
         }
         for (uint256 i; i < open.length; ++i) list[n++] = allocator.job(open[i]).escrow;
-        for (uint256 p = 1; p <= count; ++p) list[n++] = registry.bondOf(ProcessorId.wrap(uint32(p)));
         for (uint256 i; i < channels.length; ++i) {
             E.ChannelView memory c = coordinator.channelOf(channels[i]);
             list[n++] = c.deposit;
             list[n++] = uint256(c.bondA) + c.bondB;
         }
         for (uint256 i; i < ORACLES; ++i) list[n++] = quorum.bondOf(oracles[i]);
+        // Last, since a body may register processors of its own.
+        for (uint256 p = 1; p <= count; ++p) list[n++] = registry.bondOf(ProcessorId.wrap(uint32(p)));
     }
 
     /// @dev What ends a job, an execution, a challenge, a session or a channel in its time is anyone's, and pays who it must:
     /// those, and rulings, which slash within bounds that the dispute act checks, are left out.
-    function _anything(uint256 seed, address body) private view returns (address target, bytes memory data) {
+    function _anything(uint256 seed, address body) internal view returns (address target, bytes memory data) {
         bytes4[] memory list;
         (target, list) = _functions(seed);
         bytes4 selector = list[_mix(seed, 1) % list.length];
@@ -107,7 +108,7 @@ abstract contract Attacks is Powers {
         return body == address(court) && s == credit.transferFrom.selector;
     }
 
-    function _word(uint256 x, address body) private view returns (uint256) {
+    function _word(uint256 x, address body) internal view returns (uint256) {
         uint256 kind = x % 8;
         x >>= 8;
         if (kind < 2) return uint160(accounts[x % accounts.length]);
@@ -140,7 +141,7 @@ abstract contract Attacks is Powers {
         _flag(!ok, "a stranger got past access control");
     }
 
-    function _kept(uint256 x) private view returns (address, bytes4) {
+    function _kept(uint256 x) internal view returns (address, bytes4) {
         bytes4[10] memory own = [
             allocator.takeBond.selector,
             allocator.giveBond.selector,

@@ -3,7 +3,8 @@ pragma solidity ^0.8.37;
 
 import {IEntanglementBase as E} from "../contracts/interfaces/IEntanglementBase.sol";
 import {ICouncil} from "../contracts/interfaces/ICouncil.sol";
-import {JobId, JobRequest} from "../contracts/libraries/Types.sol";
+import {IProcessorRegistry} from "../contracts/interfaces/IProcessorRegistry.sol";
+import {JobId, JobRequest, ProcessorId, ProcessorSpec} from "../contracts/libraries/Types.sol";
 import {Stage} from "./Stage.sol";
 import {VM} from "./Vm.sol";
 
@@ -14,6 +15,9 @@ interface ITimelock {
 
 /// @title Whoever governs moves a parameter inside its hard bounds, and not a step further
 contract BoundProperties is Stage {
+    /// @dev Where the registry counts its processors: tests/assurance/layouts.json.
+    bytes32 private constant SETTINGS = bytes32(uint256(4));
+
     function setUp() public {
         _deploy();
         // The consortia's timelock may give roles; here it gives all of them to this contract, at once.
@@ -173,6 +177,24 @@ contract BoundProperties is Stage {
             assert(count <= 2 && (seat != 3 || !ok));
             assert((state == ICouncil.BallotState.Executed) == (count == 2) && pings == (count == 2 ? 1 : 0));
         }
+    }
+
+    /* ------------------------------ numbers ------------------------------ */
+
+    /// @dev As if millions had registered: the last number is given out, and no other after it.
+    function test_numbersOfProcessorsEnd() public {
+        uint256 most = (1 << 22) - 1;
+        uint256 settings = uint256(VM.load(address(registry), SETTINGS));
+        assert(uint32(settings) == registry.processorCount());
+        VM.store(address(registry), SETTINGS, bytes32(settings + most - 1));
+        assert(registry.processorCount() == most - 1);
+        ProcessorSpec memory s;
+        (s.qubits, s.claimedQuality, s.bond) = (5, 1000, 1e6);
+        VM.prank(clients[0]);
+        assert(ProcessorId.unwrap(registry.register(s)) == most);
+        VM.prank(clients[0]);
+        (bool ok, bytes memory why) = address(registry).call(abi.encodeCall(registry.register, (s)));
+        assert(!ok && bytes4(why) == IProcessorRegistry.ProcessorRegistryFull.selector);
     }
 
     /* ------------------------------ quotes ------------------------------ */

@@ -93,6 +93,13 @@ contract ExchangeInvariants {
         require(bytes(found).length == 0, found);
     }
 
+    /// @dev The path is walked to its end, and not only tried.
+    function test_whatConsortiaDecideHappens() public {
+        for (uint256 seed; seed < 200; ++seed) all.pathAttack(seed);
+        require(all.effects() >= 40, "too few proposals of 200 took effect");
+        require(bytes(all.violation()).length == 0, all.violation());
+    }
+
     function _acts() private view returns (bytes4[] memory list) {
         bytes4[48] memory acts = [
             all.passTime.selector,
@@ -144,7 +151,7 @@ contract ExchangeInvariants {
             all.closeChannel.selector,
             all.openSession.selector
         ];
-        bytes4[17] memory more = [
+        bytes4[19] memory more = [
             all.arrive.selector,
             all.arrive.selector,
             all.endSession.selector,
@@ -160,6 +167,8 @@ contract ExchangeInvariants {
             all.leave.selector,
             all.bodyAttack.selector,
             all.strangerAttack.selector,
+            all.pathAttack.selector,
+            all.strangersPath.selector,
             all.replay.selector,
             all.forge.selector
         ];

@@ -3,13 +3,13 @@ pragma solidity ^0.8.37;
 
 import {IResultVerifier} from "../contracts/interfaces/IResultVerifier.sol";
 import {JobId, JobState, ProcessorId} from "../contracts/libraries/Types.sol";
-import {Attacks} from "./Attacks.sol";
 import {ChannelId, IEntanglementBase as E} from "../contracts/interfaces/IEntanglementBase.sol";
+import {Path} from "./Path.sol";
 import {VM} from "./Vm.sol";
 
 /// @title All who have a role are silent for ever: everyone else still gets everything back
 /// @notice Nothing here is called by a body, an oracle as such, or anybody's counterparty: every step is the owner's or anyone's.
-abstract contract Silence is Attacks {
+abstract contract Silence is Path {
     function silence() external {
         VM.warp(block.timestamp + 800 days);
         _endJobs();

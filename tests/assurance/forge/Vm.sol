@@ -8,6 +8,8 @@ interface Vm {
     function prank(address sender) external;
     function warp(uint256 time) external;
     function assume(bool condition) external pure;
+    function load(address target, bytes32 slot) external view returns (bytes32);
+    function store(address target, bytes32 slot, bytes32 value) external;
     function etch(address target, bytes calldata code) external;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
