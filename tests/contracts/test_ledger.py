@@ -8,6 +8,8 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from exchange_stage import CREDIT, Stage, refuses
 
+from qcrs.chain.compile import artifacts
+
 
 def test_deposit_for_another_and_withdraw_to_another(stage: Stage) -> None:
     a, (giver, taker) = stage.allocator, stage.who.clients[:2]
@@ -107,3 +109,28 @@ def test_credit_has_a_cap_six_decimals_and_burns(stage: Stage) -> None:
     assert c.read("totalSupply") == supply
     with refuses("AccessManagedUnauthorized"):
         c.send("mint", stage.who.stranger, 1, by=stage.who.stranger)
+
+
+def test_no_call_names_a_token() -> None:
+    """One token, given to the constructors: what a call can name are people, and who may govern."""
+    people = {
+        "account", "beneficiary", "client", "from", "member", "operator", "oracle", "owner", "provider",
+        "prover", "to",
+    }  # fmt: skip
+    governing = {"pointer", "newAuthority"}  # an era's list of signers; AccessManaged's own
+    holders = (
+        "IComputationAllocator", "IDisputeCourt", "IEntanglementCoordinator", "IEpochSettlement",
+        "IOracleQuorum", "IProcessorRegistry", "IResultVerifier", "DisputeCourt", "EntanglementCoordinator",
+        "EpochSettlement", "OracleQuorum", "ProcessorRegistry", "ResultVerifier",
+    )  # fmt: skip
+    found = artifacts()
+    calls = [
+        (entry["name"], item["name"])
+        for name in holders
+        for entry in found[name].abi
+        if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
+        for item in entry["inputs"]
+        if item["type"] == "address"
+    ]
+    assert ("withdraw", "to") in calls
+    assert {name for _, name in calls} <= people | governing
