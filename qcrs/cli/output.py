@@ -10,14 +10,15 @@ import errno
 import json
 import os
 import sys
+import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from qcrs.errors import InputError, QCRSError
 
-__all__ = ["INTERRUPTED", "emit", "fail", "misused", "say", "table"]
+__all__ = ["INTERRUPTED", "emit", "fail", "misused", "say", "slowly", "table"]
 
 INTERRUPTED = 130
 """Exit code of a command that was ended by Ctrl-C, as shells count it."""
@@ -29,6 +30,19 @@ UNEXPECTED = 70
 def say(text: str) -> None:
     """One line of progress."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201  (this module is where the command line prints)
+
+
+def slowly(words: Callable[[int], str]) -> Callable[[int], None]:
+    """Says how far it is, in these words, whenever two seconds have passed."""
+    last = time.monotonic()
+
+    def tick(count: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 2:
+            last = time.monotonic()
+            say(f"• {words(count)}")
+
+    return tick
 
 
 def emit(value: Any, *, as_json: bool, human: str | None = None) -> None:

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcrs.cli.output import emit, say, table
+from qcrs.cli.options import Json, Seed, TopologyFile
+from qcrs.cli.output import emit, say, slowly, table
 from qcrs.cli.qnp_apps import register_apps
 
 if TYPE_CHECKING:
     from qcrs.qnp import Network, Topology
 
 __all__ = ["register"]
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-File = Annotated[Path, typer.Argument(metavar="TOPOLOGY.yaml", help="The network: see examples/qnp.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all randomness: the same seed, the same run.")]
 
 
 def register(root: typer.Typer) -> None:
@@ -38,7 +35,7 @@ def register(root: typer.Typer) -> None:
 
 
 def run(
-    topology: File,
+    topology: TopologyFile,
     seed: Seed = 0,
     until: Annotated[str | None, typer.Option("--until", help="Simulated time to stop at: 10s.")] = None,
     driver: Annotated[
@@ -88,13 +85,11 @@ def run(
 def _in_one_process(
     topology: Topology, seed: int, stop: int | None, backend: str, *, whole_trace: bool
 ) -> tuple[Network, str]:
-    from qcrs.qnp.drivers.faults import FaultyNetwork
-    from qcrs.qnp.drivers.heap import Network
+    from qcrs.qnp.drivers.faults import network_of
     from qcrs.qnp.drivers.trace import Trace
 
     watch = Trace(None if whole_trace else 20_000)
-    kind = FaultyNetwork if topology.faults else Network
-    network = kind(topology, seed, backend=backend, trace=watch)
+    network = network_of(topology, seed, backend=backend, trace=watch)
     _follow(network, stop)
     return network, watch.text()
 
@@ -114,18 +109,18 @@ def _over_tcp(topology: Topology, seed: int, stop: int | None, backend: str) -> 
 
 
 def _follow(network: Network, stop: int | None) -> None:
-    """Run in pieces and say every two seconds how far it is."""
-    import time
+    """Run in pieces and say now and then how far it is."""
 
-    last = time.monotonic()
+    def words(events: int) -> str:
+        ended = sum(log.finished_ns >= 0 for log in network.requests.values())
+        return (
+            f"{network.now / 1e9:.3f} s simulated, {events:,} events, "
+            f"{network.delivered:,} pairs, {ended} of {len(network.requests)} requests ended"
+        )
+
+    tick = slowly(words)
     while network.run(stop, max_events=5000):
-        if time.monotonic() - last > 2:
-            last = time.monotonic()
-            ended = sum(log.finished_ns >= 0 for log in network.requests.values())
-            say(
-                f"• {network.now / 1e9:.3f} s simulated, {network.events:,} events, "
-                f"{network.delivered:,} pairs, {ended} of {len(network.requests)} requests ended"
-            )
+        tick(network.events)
 
 
 def _told(found: dict[str, Any]) -> str:
@@ -171,7 +166,7 @@ def _interval(value: Any, digits: int = 4) -> str:
 # ------------------------------------------------------------------- lint, schema, import
 
 
-def lint(topology: File, as_json: Json = False) -> None:
+def lint(topology: TopologyFile, as_json: Json = False) -> None:
     """Predicted fidelity, mean link times, cutoffs and rates of every circuit; what looks wrong."""
     from qcrs.qnp.topology.lint import lint as check
     from qcrs.qnp.topology.reader import load_topology

@@ -18,9 +18,9 @@ from qcrs.qnp.drivers.plant import Link
 from qcrs.qnp.drivers.port import Port
 from qcrs.qnp.network.actions import SEND, SET_TIMER, Action, EndRequest, Reason, Status
 from qcrs.qnp.network.frames import COMPLETE, Frame
-from qcrs.qnp.topology.model import FaultSpec
+from qcrs.qnp.topology.model import FaultSpec, Topology
 
-__all__ = ["KINDS", "FaultyNetwork", "Wire"]
+__all__ = ["KINDS", "FaultyNetwork", "Wire", "network_of"]
 
 KINDS = (
     "crash",
@@ -339,3 +339,9 @@ class FaultyNetwork(Network):
     def _purified(self, now: int, port: Port, action: Action) -> None:
         if port not in self._dead:
             super()._purified(now, port, action)
+
+
+def network_of(topology: Topology, seed: int, **named: Any) -> Network:
+    """A network that fails as its topology says; one without faults needs no wires and is faster."""
+    kind = FaultyNetwork if topology.faults else Network
+    return kind(topology, seed, **named)
