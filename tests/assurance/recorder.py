@@ -56,12 +56,14 @@ class Recorder:
                 return encode(["string", "bytes"], [name, data[len(code) :]])
         return encode(["string", "bytes"], ["", data])
 
-    def sent(self, chain: Any, transaction: Any, time: int) -> None:
+    def sent(self, chain: Any, transaction: Any, computation: Any, time: int) -> None:
+        """A transaction in a block; of a creation also where it came to, nowhere if it failed."""
         if transaction.to:
             self.write(chain, SEND, transaction.sender, transaction.to, time, 0, transaction.data)
         else:
             data = self.created(transaction.data)
-            self.write(chain, CREATE, transaction.sender, NOBODY, time, transaction.nonce, data)
+            place = NOBODY if computation.is_error else computation.msg.storage_address
+            self.write(chain, CREATE, transaction.sender, place, time, transaction.nonce, data)
 
     def called(self, chain: Any, transaction: Any, time: int) -> None:
         if transaction.to:
@@ -90,8 +92,10 @@ def _listen_to_eth_tester(recorder: Recorder) -> None:
     take, revert = backend.PyEVMBackend.take_snapshot, backend.PyEVMBackend.revert_to_snapshot
 
     def applied(self: Any, transaction: Any) -> Any:
-        recorder.sent(self, transaction, self.get_block().header.timestamp)
-        return apply(self, transaction)
+        time = self.get_block().header.timestamp
+        done = apply(self, transaction)
+        recorder.sent(self, transaction, done[2], time)
+        return done
 
     def executed(chain: Any, transaction: Any, block_number: Any = "latest") -> Any:
         recorder.called(chain, transaction, chain.get_block().header.timestamp)
@@ -118,8 +122,9 @@ def _listen_to_embedded_chains(recorder: Recorder) -> None:
 
     def sealed(self: Evm, transactions: Any, timestamp: int) -> Any:
         done = seal(self, transactions, timestamp)
-        for transaction in done.block.transactions if done.block else ():
-            recorder.sent(self, transaction, done.block.header.timestamp)
+        if done.block:
+            for transaction, computation in zip(done.block.transactions, done.computations, strict=True):
+                recorder.sent(self, transaction, computation, done.block.header.timestamp)
         return done
 
     def called(self: Evm, state: Any, transaction: Any) -> Any:

@@ -38,7 +38,7 @@ contract Replay {
             VM.chainId(number);
         } else {
             VM.warp(time);
-            if (kind == CREATE) _create(from, number, data);
+            if (kind == CREATE) _create(from, to, number, data);
             else if (kind == CALL) try this.dry(from, to, data) {} catch {}
             else _send(from, to, data);
         }
@@ -56,14 +56,17 @@ contract Replay {
         ok; // as it was, refused or not
     }
 
-    function _create(address from, uint256 nonce, bytes memory data) private {
+    /// @dev At the recorded address: signatures and what contracts know of each other depend on it.
+    function _create(address from, address place, uint256 nonce, bytes memory data) private {
         (string memory name, bytes memory arguments) = abi.decode(data, (string, bytes));
         bytes memory code = arguments;
         if (bytes(name).length != 0) code = bytes.concat(VM.getCode(string.concat(name, ".sol:", name)), arguments);
         VM.setNonceUnsafe(from, uint64(nonce));
         VM.prank(from);
+        address created;
         assembly ("memory-safe") {
-            pop(create(0, add(code, 32), mload(code)))
+            created := create(0, add(code, 32), mload(code))
         }
+        require(created == place, "a creation came to another address than recorded");
     }
 }
