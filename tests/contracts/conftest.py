@@ -15,6 +15,7 @@ from qcrs.config import load_config
 from qcrs.identity import XmssKey
 
 sys.path.append(str(Path(__file__).parent))  # the tests import the stage and the model beside them
+sys.path.append(str(Path(__file__).parents[1] / "untrusted"))  # and what strangers change
 from exchange_stage import Stage
 from key_owner import two_keys
 

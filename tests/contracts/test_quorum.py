@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 from eth_keys.datatypes import PrivateKey
 from exchange_stage import ACCEPT, CERTIFICATION, CREDIT, REJECT, ZERO, Oracle, Stage, refuses
+from quora import SIGNERS, digest, forgeries, signed
+
+from qcrs.client.quorum import SignedReports, signature_problems
+from qcrs.errors import ContractError
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -111,6 +115,25 @@ def test_every_malformed_quorum_is_refused(stage: Stage) -> None:
         bitmap, signatures = stage.sign(digest, list(chosen))
         data = stage.verifier.data("reportVerdict", (report, bitmap, signatures))
         stage.probe({"from": stage.who.stranger, "to": stage.verifier.address, "data": data, "gas": 10**6})
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_clients_and_the_contract_refuse_the_same_proofs(stage: Stage, count: int) -> None:
+    """Neither believes what the other does not."""
+    body = stage.who.committee[CERTIFICATION]
+    stage.quorum.send("rotate", SIGNERS, bytes(32), by=body)
+
+    def taken(proof: SignedReports) -> bool:
+        try:
+            stage.quorum.read("verify", digest(), 2, proof.bitmap, proof.signatures)
+        except ContractError as error:
+            return not error.name.startswith("OracleQuorum")
+        return True
+
+    assert taken(signed(digest()))
+    for forged in forgeries(count, seed=1):
+        assert signature_problems(forged, digest(), SIGNERS)
+        assert not taken(forged), forged
 
 
 def test_reports_of_another_era_contract_or_chain_do_not_count(stage: Stage) -> None:
