@@ -63,6 +63,7 @@ __all__ = [
     "Stages",
     "Terms",
     "TestRound",
+    "XmssVerifier",
 ]
 
 
@@ -4684,6 +4685,18 @@ class ResultVerifier(Binding):
         return result
 
 
+class XmssVerifier(Binding):
+    """The ERC-7913 face of the library that ProcessorRegistry uses. The rules are written out in IXmssVerifier."""
+
+    NAME: ClassVar[str] = "XmssVerifier"
+
+    def verify(self, key: bytes, hash: bytes, signature: bytes, *, block: int | str = "latest", sender: str | None = None) -> bytes:
+        """Whether `signature` is one of `hash` by `key`: the selector of this function if so, else 0xffffffff. Never reverts for bad bytes."""
+        call = self._prepare("verify", "024ad318", (Parameter("key", "bytes"), Parameter("hash", "bytes32"), Parameter("signature", "bytes")), (Parameter("value0", "bytes4"),), (key, hash, signature))
+        result: bytes = self.chain.call(call, sender=sender, block=block)
+        return result
+
+
 CONTRACTS: dict[str, type[Binding]] = {
     "AccessManager": AccessManager,
     "Brake": Brake,
@@ -4699,6 +4712,7 @@ CONTRACTS: dict[str, type[Binding]] = {
     "ProcessorRegistry": ProcessorRegistry,
     "ResourceCredit": ResourceCredit,
     "ResultVerifier": ResultVerifier,
+    "XmssVerifier": XmssVerifier,
 }
 
 EVENTS: dict[tuple[str, bytes], type[Event]] = {

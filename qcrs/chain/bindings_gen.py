@@ -37,6 +37,7 @@ DEPLOYED = (
     "ProcessorRegistry",
     "ResourceCredit",
     "ResultVerifier",
+    "XmssVerifier",
 )
 """The contracts that stand on a chain under their own names."""
 

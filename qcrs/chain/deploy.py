@@ -1,9 +1,10 @@
-"""Putting the exchange on a chain: eight contracts that know each other, and who may govern them.
+"""Putting the exchange on a chain: eight contracts that know each other, a verifier, and who may govern them.
 
 Four of them name each other as immutables, so their addresses are computed before they exist (CREATE:
 deployer and nonce) and checked after each step. One transaction then assigns every governed function to
 the role of its body; the deployer holds all roles until it hands them over (`qcrs.chain.handover`). The
-manifest records what was put where, from which sources.
+manifest records what was put where, from which sources. `XmssVerifier` needs none of the others and is needed
+by none of them, since the registry has its library built in: it stands there for other contracts (ERC-7913).
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ ORDER = (
     "ResultVerifier",
     "EntanglementCoordinator",
     "EpochSettlement",
+    "XmssVerifier",
 )
 """The order of creation, which the computed addresses rest on."""
 
@@ -291,6 +293,7 @@ def constructor_arguments(
         "ResultVerifier": (manager, allocator, registry, quorum),
         "EntanglementCoordinator": (manager, credit, registry),
         "EpochSettlement": (credit, quorum),
+        "XmssVerifier": (),
     }
 
 

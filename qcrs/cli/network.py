@@ -62,16 +62,33 @@ def up(
         bool,
         typer.Option("--wait/--no-wait", help="Until the oracles have certified the processors."),
     ] = True,
+    post_quantum: Annotated[
+        bool,
+        typer.Option(
+            "--post-quantum", help="Nodes of a new network get keys that outlive the elliptic curve."
+        ),
+    ] = False,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
     """Start a local network, or what is missing of it; its state survives kills and restarts."""
+    from dataclasses import replace
+
     from qcrs.config.home import Home
+    from qcrs.errors import ConfigError
     from qcrs.network.local import LocalNetwork
     from qcrs.network.plan import local_plan
 
     network = LocalNetwork(Home.find(home), say=say)
-    plan = network.plan() or local_plan()
+    plan = network.plan() or replace(local_plan(), post_quantum=post_quantum)
+    if post_quantum and not plan.post_quantum:
+        raise ConfigError(
+            "this network was made without post-quantum identities",
+            field="post-quantum",
+            value=str(network.home.root),
+            solution="give a node one: `qcrs account identity NAME --plain`, `qcrs account adopt`, and start "
+            "it again; or make a network in another --home",
+        )
     with network.processes.exclusive():
         network.up(plan, port=port)
     if wait:

@@ -159,6 +159,8 @@ class LocalNetwork:
         for name, account in zip(names, accounts, strict=True):
             if name not in wallet.names():
                 wallet.create(name, account=account)
+        if plan.post_quantum:
+            self._identities(plan)
         with connect(rpc) as chain:
             deployment = deploy(chain, accounts[0])
             deployer = Sender(chain, accounts[0])
@@ -179,6 +181,16 @@ class LocalNetwork:
         self.home.save(network)
         took = time.monotonic() - started
         self._say(f"• contracts deployed and handed to their bodies, {len(names)} accounts ({took:.1f} s)")
+
+    def _identities(self, plan: Plan) -> None:
+        """Post-quantum identities of the nodes' accounts, plain as their keys are here."""
+        from qcrs.client.quantum import identity_path
+        from qcrs.identity import IdentitySecret
+
+        for node in plan.nodes:
+            path = identity_path(self.home, node.name)
+            if not path.exists():
+                IdentitySecret.create(path, None)
 
     def _endow(self, chain: Chain, deployer: Sender, network: NetworkFile, plan: Plan) -> None:
         """Parameters for a fast local network, and credit for everybody."""

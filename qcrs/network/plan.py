@@ -56,6 +56,8 @@ class Plan:
     beacon_blocks: int = 2
     purse: int = field(default=100_000 * CREDIT)
     """What each account gets."""
+    post_quantum: bool = False
+    """Whether the nodes' accounts get identities; making a key takes a node a second at its first start."""
 
     @property
     def oracle_names(self) -> tuple[str, ...]:

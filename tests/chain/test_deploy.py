@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 def test_everything_is_wired_and_the_deployer_governs(chain: Chain, accounts: list[LocalAccount]) -> None:
     lines: list[str] = []
     deployment = deploy(chain, accounts[7], say=lines.append, parameters=DeployParameters(supply=5 * CREDIT))
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert all(re.fullmatch(r"\w+\.\w+ +ok +block \d+ +gas +[\d,]+", line) for line in lines)
     deployment.check(chain)
     at = deployment.addresses
@@ -52,6 +52,20 @@ def test_everything_is_wired_and_the_deployer_governs(chain: Chain, accounts: li
         stranger.transact(allocator.withdraw(stranger.address, 3 * CREDIT))
     assert caught.value.name == "ComputationAllocatorInsufficientBalance"
     assert caught.value.arguments["available"] == 2 * CREDIT
+
+
+def test_other_contracts_find_a_verifier_of_post_quantum_signers(
+    embedded_chain: Chain, accounts: list[LocalAccount]
+) -> None:
+    """ERC-7913: a signer is the verifier's address and a key; the answer to its signature is 0x024ad318."""
+    deployment = deploy(embedded_chain, accounts[0])
+    assert "XmssVerifier" in deployment.manifest["contracts"]
+    verifier = bindings.XmssVerifier(embedded_chain, deployment.addresses["XmssVerifier"])
+    vectors = json.loads((ROOT / "tests" / "identity" / "xmss_vectors.json").read_text())
+    key, known = bytes.fromhex(vectors["key"]), vectors["signatures"][0]
+    message, signature = bytes.fromhex(known["message"]), bytes.fromhex(known["signature"])
+    assert verifier.verify(key, message, signature).hex() == "024ad318"
+    assert verifier.verify(key, bytes(32), signature).hex() == "ffffffff"
 
 
 def test_each_governed_function_has_the_role_that_its_interface_states() -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from qcrs.chain.networks import Block, connect
+from qcrs.client.quantum import identity_path
 from qcrs.config.home import Home
 from qcrs.errors import ConfigError
+from qcrs.identity import IdentitySecret
 from qcrs.network.local import LocalNetwork
-from qcrs.network.plan import Plan
+from qcrs.network.plan import NodePlan, Plan
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
 
@@ -37,7 +39,11 @@ def test_a_chain_moves_to_another_port_with_its_state(tmp_path: Path) -> None:
     network = LocalNetwork(Home(tmp_path))
     try:
         network.start_chain()
-        network.create(Plan(nodes=()))
+        network.create(Plan(nodes=(NodePlan("ada", "aer:noisy-a?qubits=5", 0),), post_quantum=True))
+        drawn = identity_path(network.home, "ada")
+        assert drawn.stat().st_mode & 0o777 == 0o600
+        assert len(IdentitySecret.load(drawn, str).envelope_secret) == 32
+        assert identity_path(network.home, "client").exists() is False
         before, last = network.home.load(), head(network.home)
         other = free_port()
         with pytest.raises(ConfigError, match="port") as caught:
