@@ -1,13 +1,17 @@
-"""Families of circuits by size: what planners, tests and benches are judged on. None of them measures."""
+"""Families of circuits by size: what planners, tests and benches are judged on. None of them measures.
+
+A seed gives the same circuit for ever: recorded campaigns refer to circuits by it.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from qiskit import QuantumCircuit
 
-__all__ = ["adder", "ansatz", "brickwork", "cubic_graph", "ghz", "qaoa", "qft"]
+__all__ = ["adder", "ansatz", "brickwork", "cubic_graph", "ghz", "ising", "maxcut", "qaoa", "qft"]
 
 
 def qft(n: int) -> QuantumCircuit:
@@ -59,28 +63,50 @@ def cubic_graph(n: int, seed: int) -> list[tuple[int, int]]:
             return sorted(edges)
 
 
-def qaoa(n: int, layers: int, seed: int) -> QuantumCircuit:
-    """MaxCut on a random 3-regular graph; n is even."""
-    edges = cubic_graph(n, seed)
-    circuit = QuantumCircuit(n, name=f"qaoa-{n}x{layers}-s{seed}")
+def maxcut(
+    n: int, edges: Sequence[tuple[int, int]], angles: Iterable[tuple[float, float]], name: str | None = None
+) -> QuantumCircuit:
+    """QAOA for MaxCut on a graph; `angles` are those of RZZ and RX, layer by layer."""
+    circuit = QuantumCircuit(n, name=name)
     circuit.h(range(n))
-    for layer in range(layers):
+    for phase, mixing in angles:
         for a, b in edges:
-            circuit.rzz(0.3 + 0.1 * layer, a, b)
-        circuit.rx(0.4 + 0.1 * layer, range(n))
+            circuit.rzz(phase, a, b)
+        circuit.rx(mixing, range(n))
     return circuit
 
 
-def ansatz(n: int, layers: int, seed: int) -> QuantumCircuit:
-    """Hardware-efficient: RY on every qubit, CX from each to all after it."""
+def qaoa(n: int, layers: int, seed: int) -> QuantumCircuit:
+    """MaxCut on a random 3-regular graph; n is even."""
+    angles = [(0.3 + 0.1 * layer, 0.4 + 0.1 * layer) for layer in range(layers)]
+    return maxcut(n, cubic_graph(n, seed), angles, f"qaoa-{n}x{layers}-s{seed}")
+
+
+def ansatz(n: int, layers: int, seed: int, *, reach: int | None = None) -> QuantumCircuit:
+    """Hardware-efficient: RY on every qubit, CX from each to the `reach` qubits after it, or to all."""
     angles = np.random.default_rng(seed).uniform(0, 2 * math.pi, (layers + 1, n))
     circuit = QuantumCircuit(n, name=f"ansatz-{n}x{layers}-s{seed}")
     for layer in range(layers + 1):
         for qubit in range(n):
             circuit.ry(angles[layer, qubit], qubit)
         for a in range(n if layer < layers else 0):
-            for b in range(a + 1, n):
+            for b in range(a + 1, n if reach is None else min(n, a + 1 + reach)):
                 circuit.cx(a, b)
+    return circuit
+
+
+def ising(n: int, steps: int, seed: int) -> QuantumCircuit:
+    """Trotter steps of a kicked Ising chain with random couplings, from a random product state."""
+    dice = np.random.default_rng(seed)
+    circuit = QuantumCircuit(n, name=f"ising-{n}x{steps}-s{seed}")
+    for qubit in range(n):
+        if dice.random() < 0.5:
+            circuit.x(qubit)
+    for _ in range(steps):
+        for first in (0, 1):
+            for qubit in range(first, n - 1, 2):
+                circuit.rzz(float(dice.uniform(0.4, 0.9)), qubit, qubit + 1)
+        circuit.rx(float(dice.uniform(0.4, 1.0)), range(n))
     return circuit
 
 

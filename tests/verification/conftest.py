@@ -15,7 +15,7 @@ from qiskit.circuit.library import quantum_volume
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
-from qcrs.circuits import CircuitDocument, frame, lower, shots_per_frame, to_qiskit
+from qcrs.circuits import CircuitDocument, families, frame, lower, shots_per_frame, to_qiskit
 from qcrs.verification.judge import JudgeInput, JudgeUnit, judge
 from qcrs.verification.peer import DeviceErrors, Execution
 from qcrs.verification.simulate import ideal
@@ -190,50 +190,16 @@ class Lab:
 
 
 def _qaoa(n: int, seed: int) -> QuantumCircuit:
-    rng = np.random.default_rng(seed)
-    circuit = QuantumCircuit(n)
-    circuit.h(range(n))
     edges = [(i, (i + 1) % n) for i in range(n)] + [(i, (i + n // 2) % n) for i in range(n // 2)]
-    for _ in range(2):
-        gamma, beta = rng.uniform(0.3, 1.0, 2)
-        for a, b in edges:
-            circuit.rzz(gamma, a, b)
-        circuit.rx(2 * beta, range(n))
-    return circuit
-
-
-def _ising(n: int, seed: int) -> QuantumCircuit:
-    rng = np.random.default_rng(seed)
-    circuit = QuantumCircuit(n)
-    for q in range(n):
-        if rng.random() < 0.5:
-            circuit.x(q)
-    for _ in range(4):
-        for first in (0, 1):
-            for q in range(first, n - 1, 2):
-                circuit.rzz(float(rng.uniform(0.4, 0.9)), q, q + 1)
-        circuit.rx(float(rng.uniform(0.4, 1.0)), range(n))
-    return circuit
-
-
-def _ansatz(n: int, seed: int) -> QuantumCircuit:
-    rng = np.random.default_rng(seed)
-    circuit = QuantumCircuit(n)
-    for _ in range(4):
-        for q in range(n):
-            circuit.ry(float(rng.uniform(0, 2 * np.pi)), q)
-        for q in range(n - 1):
-            circuit.cx(q, q + 1)
-    for q in range(n):
-        circuit.ry(float(rng.uniform(0, 2 * np.pi)), q)
-    return circuit
+    drawn = np.random.default_rng(seed).uniform(0.3, 1.0, (2, 2))
+    return families.maxcut(n, edges, [(gamma, 2 * beta) for gamma, beta in drawn])
 
 
 FAMILIES: Mapping[str, Callable[[int, int], QuantumCircuit]] = {
     "random": lambda n, seed: quantum_volume(n, max(2, n // 2), seed=seed),
     "qaoa": _qaoa,
-    "ising": _ising,
-    "ansatz": _ansatz,
+    "ising": lambda n, seed: families.ising(n, 4, seed),
+    "ansatz": lambda n, seed: families.ansatz(n, 4, seed, reach=1),
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import QFTGate, quantum_volume
 
+from qcrs.circuits import families
 from qcrs.errors import InputError
 
 __all__ = ["FAMILIES", "MQT_FAMILIES", "circuit", "mqt_installed"]
@@ -36,46 +37,19 @@ def _brickwork(n: int, seed: int) -> QuantumCircuit:
 
 
 def _ising(n: int, seed: int) -> QuantumCircuit:
-    """Four Trotter steps of a kicked Ising chain with random couplings, from a random product state."""
-    rng = np.random.default_rng(seed)
-    out = QuantumCircuit(n)
-    for q in range(n):
-        if rng.random() < 0.5:
-            out.x(q)
-    for _ in range(4):
-        for first in (0, 1):
-            for q in range(first, n - 1, 2):
-                out.rzz(float(rng.uniform(0.4, 0.9)), q, q + 1)
-        out.rx(float(rng.uniform(0.4, 1.0)), range(n))
-    return out
+    return families.ising(n, 4, seed)
 
 
 def _qaoa(n: int, seed: int) -> QuantumCircuit:
     """Two rounds of QAOA for MaxCut on a ring with chords."""
-    rng = np.random.default_rng(seed)
     edges = {(i, (i + 1) % n) for i in range(n)} | {(i, i + n // 2) for i in range(0, n // 2, 2)}
-    out = QuantumCircuit(n)
-    out.h(range(n))
-    for _ in range(2):
-        gamma, beta = rng.uniform(0.3, 1.0, 2)
-        for a, b in sorted(edges):
-            out.rzz(gamma, a, b)
-        out.rx(2 * beta, range(n))
-    return out
+    drawn = np.random.default_rng(seed).uniform(0.3, 1.0, (2, 2))
+    return families.maxcut(n, sorted(edges), [(gamma, 2 * beta) for gamma, beta in drawn])
 
 
 def _vqe(n: int, seed: int) -> QuantumCircuit:
     """A hardware-efficient ansatz: four layers of random ry and a chain of cx."""
-    rng = np.random.default_rng(seed)
-    out = QuantumCircuit(n)
-    for _ in range(4):
-        for q in range(n):
-            out.ry(float(rng.uniform(0, 2 * np.pi)), q)
-        for q in range(n - 1):
-            out.cx(q, q + 1)
-    for q in range(n):
-        out.ry(float(rng.uniform(0, 2 * np.pi)), q)
-    return out
+    return families.ansatz(n, 4, seed, reach=1)
 
 
 def _qft(n: int, seed: int) -> QuantumCircuit:
