@@ -94,7 +94,9 @@ def _acting(
             )
         own = open_identity(party, chosen)
         try:
-            yield party, str(party.metadata_of(processor).get("name")), own
+            known = party.history.processors[processor]
+            described = party.document(known.metadata).get("name")
+            yield party, str(described) if own is None else own.name_of(party, known), own
         finally:
             if own is not None:
                 own.close()

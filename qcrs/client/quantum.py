@@ -17,7 +17,7 @@ from eth_abi.abi import encode
 
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import Attestation, ProcessorSpec, QuantumKey
-from qcrs.client.cosigned import Cosign, OffChainKeys, Witness
+from qcrs.client.cosigned import Cosign, Library, OffChainKeys, Witness
 from qcrs.config.home import Home
 from qcrs.errors import AccountError
 from qcrs.identity import IdentitySecret, SignerState, XmssKey, XmssSigner
@@ -28,6 +28,7 @@ from qcrs.types import Json, canonical_json, cid_to_digest
 if TYPE_CHECKING:
     from qcrs.chain.bindings import EntanglementCoordinator, ProcessorRegistry
     from qcrs.client.coordinator import Coordinator
+    from qcrs.client.history import Processor
     from qcrs.client.participant import Participant
 
 __all__ = ["QuantumIdentity", "equip", "identity_of", "identity_path", "open_identity", "sign_with_identity"]
@@ -67,7 +68,7 @@ def sign_with_identity(coordinator: Coordinator, party: Participant) -> None:
     if own is not None:
         coordinator.cosigns = own.cosigner
         coordinator.signs = lambda contract, channel, processor, seen: own.attest(
-            contract, channel, processor, str(party.metadata_of(processor).get("name")), seen
+            contract, channel, processor, own.name_of(party, party.history.processors[processor]), seen
         )
 
 
@@ -124,7 +125,12 @@ class QuantumIdentity:
         """A processor's public description with its keys."""
         public = self.key(name, generation).public
         quantum = {"ml_dsa": b64encode(self.ml_dsa.public).decode(), "xmss": public.hex()}
-        return {**description, "hpke": public_text(self.envelope.public), "quantum": quantum}
+        return {
+            **description,
+            "name": name,
+            "hpke": public_text(self.envelope.public),
+            "quantum": quantum,
+        }
 
     def cosigner(self, witness: Witness) -> Cosign:
         """Signs mail as a processor's identity asks; `AccountError` where that names another ML-DSA key."""
@@ -146,6 +152,20 @@ class QuantumIdentity:
     def era(self, processor: int) -> int:
         """How many keys the processor has had, 0 where it has none."""
         return self._registry.key_of(processor)[1]
+
+    def name_of(self, library: Library, processor: Processor) -> str:
+        """The name that a processor's key follows from: one of those it was ever described with.
+
+        Whoever has the account key can publish another name, and would else lock the owner out of bond and
+        keys. The first that fits is taken. Without a key, or if it is another identity's, the name is what
+        the description says.
+        """
+        described = [str(library.document(digest).get("name")) for digest in processor.descriptions]
+        commitment, era, _least = self._registry.key_of(processor.id)
+        for name in dict.fromkeys(described) if era else ():
+            if keccak256(key_words(self.key(name, era - 1).public))[:24] == commitment:
+                return name
+        return described[-1]
 
     def _in_force(self, processor: int, name: str) -> tuple[XmssKey, int, int]:
         """The processor's key, its era, and the least leaf that may sign next."""

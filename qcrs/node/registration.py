@@ -55,9 +55,16 @@ def find_own(party: Participant, name: str | None = None) -> Processor | None:
     """The account's newest live processor, of this name where one is given."""
     for processor in reversed(party.history.processors.values()):
         mine = party.address in (processor.provider, processor.operator) and not processor.retired
-        if mine and (name is None or party.metadata_of(processor.id).get("name") == name):
+        if mine and (name is None or _name_of(party, processor) == name):
             return processor
     return None
+
+
+def _name_of(party: Participant, processor: Processor) -> str:
+    """What a processor is called; of one with a key, what the key follows from."""
+    if processor.keyed and party.identity is not None:
+        return party.identity.name_of(party, processor)
+    return str(party.metadata_of(processor.id).get("name"))
 
 
 def register(party: Participant, sandbox: Sandbox, wanted: Registration) -> int:

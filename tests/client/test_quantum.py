@@ -22,11 +22,16 @@ from qcrs.chain.deploy import DeployParameters, deploy
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.networks import Chain, of_embedded
 from qcrs.chain.sender import Sender
+from qcrs.client.cosigned import Shelf
+from qcrs.client.history import Processor
 from qcrs.client.quantum import QuantumIdentity, identity_path
+from qcrs.client.sealed import Place
 from qcrs.config.home import Home
 from qcrs.errors import AccountError, ContractError
 from qcrs.identity import LAST_LEAF, IdentitySecret
 from qcrs.sealing import HpkeKey, keccak256
+from qcrs.store import ContentStore
+from qcrs.types import cid_to_digest
 
 CREDIT = 10**6
 
@@ -149,6 +154,27 @@ def test_lost_state_can_only_rotate(desk: Desk) -> None:
     desk.sender.transact(call)
     desk.sender.transact(desk.identity.unbond(processor, "qpu", CREDIT))
     assert desk.registry.key_of(processor)[1:] == (2, 1)
+
+
+def test_a_thief_s_description_does_not_hide_the_key_s_name(desk: Desk) -> None:
+    """With the account key it publishes another name; the owner still finds key, bond and successor."""
+    shelf = Shelf(ContentStore("memory://names"), Place(desk.chain.chain_id, "0x" + "00" * 20))
+
+    def published(words: bytes) -> bytes:
+        return cid_to_digest(shelf.store.put(words))
+
+    own, stolen = published(b'{"name":"qpu"}'), published(b'{"name":"stolen"}')
+    number = desk.register()
+    processor = Processor(number, desk.sender.address, desk.sender.address, 5, 0, stolen, CREDIT)
+    for descriptions in ([own, stolen], [own, bytes(32), published(b'{"name":[]}'), stolen]):
+        processor.descriptions[:] = descriptions
+        assert desk.identity.name_of(shelf, processor) == "qpu"
+    desk.sender.transact(desk.identity.rotate(number, desk.identity.name_of(shelf, processor)))
+    assert desk.identity.name_of(shelf, processor) == "qpu"
+    desk.sender.transact(desk.registry.register(desk.spec))
+    keyless = Processor(number + 1, desk.sender.address, desk.sender.address, 5, 0, stolen, CREDIT)
+    keyless.descriptions[:] = [own, stolen]
+    assert desk.identity.name_of(shelf, keyless) == "stolen"
 
 
 def test_descriptions_name_the_keys(desk: Desk) -> None:

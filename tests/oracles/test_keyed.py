@@ -61,11 +61,11 @@ def checked(stage: Stage, job: Job) -> VerifyReport:
     return report
 
 
-def redescribed(stage: Stage, hpke: HpkeKey) -> None:
-    """The account key alone publishes a description with another envelope key and no ML-DSA key."""
+def redescribed(stage: Stage, hpke: HpkeKey, name: str = NAME) -> None:
+    """The account key alone publishes a description with other keys, and perhaps another name."""
     number, registry = stage.number_of(NAME), stage.exchange.contracts.registry
     own = stage.exchange.document(stage.exchange.history().processors[number].metadata)
-    described = canonical_json({**own, "hpke": public_text(hpke.public), "quantum": {}})
+    described = canonical_json({**own, "name": name, "hpke": public_text(hpke.public), "quantum": {}})
     digest = cid_to_digest(stage.exchange.store.put(described))
     Sender(stage.chain, stage.keys[NAME]).transact(registry.set_metadata(number, digest))
 
@@ -171,6 +171,14 @@ def test_a_node_without_its_identity_says_so_and_hands_over_once_it_has_it(
     finally:
         node.party.identity = identity
         keyed.oracles.update(oracles)
+
+
+def test_a_node_knows_its_processor_under_whatever_name(keyed: Stage) -> None:
+    number = keyed.number_of(NAME)
+    redescribed(keyed, HpkeKey.from_secret(bytes(32)), name="stolen")
+    keyed.drop(NAME)
+    keyed.node(NAME)
+    assert keyed.number_of(NAME) == number
 
 
 def test_a_cosigner_signs_for_its_own_key_alone(keyed: Stage) -> None:
