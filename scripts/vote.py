@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Propose, vote and execute by contract calls, in plain words.
 
-python3 scripts/vote.py --network NAME --contracts FILE [--account KEYFILE]... "set Δ to 900 qubit-seconds"
+python3 scripts/vote.py --network NAME --contracts FILE [--account KEYFILE]... [--anyway] "set Δ to 900"
 python3 scripts/vote.py --network NAME --contracts FILE [--account KEYFILE]... ID
 python3 scripts/vote.py --network NAME --contracts FILE [--account KEYFILE] --queue|--execute ID
 
@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--password-file", type=Path, help="else $QCRS_PASSWORD, else a prompt")
     parser.add_argument("--queue", action="store_true", help="put a passed proposal into the timelock")
     parser.add_argument("--execute", action="store_true", help="make what was decided and has waited")
+    parser.add_argument("--anyway", action="store_true", help="propose also what would be refused now")
     parser.add_argument("--against", action="store_true", help="a consortium's vote against")
     options = parser.parse_args(arguments)
     words = " ".join(options.words)
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
                 elif id_:
                     act = vote(commons, id_, sender, "against" if options.against else "for")
                 else:
-                    act = propose(commons, found, sender)
+                    act = propose(commons, found, sender, anyway=options.anyway)
                     id_ = act.id
                 print(f"{sender.address}: {act.kind} {act.id[:8]} is {act.state} ({act.gas:,} gas)")
             commons.close()

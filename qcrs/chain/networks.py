@@ -212,10 +212,18 @@ class Chain:
             )
         return call.decode(data)
 
-    def call_raw(self, call: Call, *, sender: str | None = None, block: int | str = "latest") -> bytes:
-        """The bytes that a call returns."""
+    def call_raw(
+        self,
+        call: Call,
+        *,
+        sender: str | None = None,
+        block: int | str = "latest",
+        codes: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """The bytes that a call returns; `codes` are addresses that have other code for this call alone."""
         place = hex(block) if isinstance(block, int) else block
-        return _bytes(self.request("eth_call", _transaction(call, sender), place))
+        overrides = [{address: {"code": code} for address, code in codes.items()}] if codes else []
+        return _bytes(self.request("eth_call", _transaction(call, sender), place, *overrides))
 
     def estimate(self, call: Call, sender: str) -> int:
         """Gas that the call needs; raises what the contract would."""

@@ -111,7 +111,7 @@ def list_matters(
 
 def show(words: Words, home: HomeOption = None, as_json: Json = False) -> None:
     """What a sentence, ballot or proposal would change: before and after. Nothing is sent."""
-    from qcrs.governance import draft, matter
+    from qcrs.governance import draft, matter, refusal_of
     from qcrs.governance.overview import view_of
 
     commons = _commons(home)
@@ -122,13 +122,17 @@ def show(words: Words, home: HomeOption = None, as_json: Json = False) -> None:
         return
     found = draft(commons, " ".join(words))
     calls = [commons.words_of(call) for call in found.calls]
+    refusal = refusal_of(commons, found)
     value = {
         "words": found.words,
         "body": found.body.key,
         "calls": calls,
         "changes": list(map(_plain, found.changes)),
+        "refused": None if refusal is None else refusal.as_json(),
     }
     human = f"{found.body.title} decides:\n  " + "\n  ".join(calls) + "\n" + _changes(found.changes)
+    if refusal is not None:
+        human += f"\n✗ made now, the contract would refuse it: {refusal.message()}"
     emit(value, as_json=as_json, human=human)
 
 
@@ -151,7 +155,15 @@ def picture(
 # --------------------------------------------------------------------------- deciding
 
 
-def propose(words: Words, account: Accounts = None, home: HomeOption = None, as_json: Json = False) -> None:
+def propose(
+    words: Words,
+    account: Accounts = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also what the contract would refuse now.")
+    ] = False,
+) -> None:
     """Propose in plain words; a council's member votes with it, and further --account add their votes."""
     from qcrs.governance import draft
     from qcrs.governance import propose as act
@@ -163,7 +175,9 @@ def propose(words: Words, account: Accounts = None, home: HomeOption = None, as_
     acts: list[Act] = []
     for sender in _senders(commons, home, account, found.body.key):
         first = not acts or acts[-1].kind == "ballot"
-        acts.append(act(commons, found, sender) if first else support(commons, acts[0].id, sender))
+        acts.append(
+            act(commons, found, sender, anyway=anyway) if first else support(commons, acts[0].id, sender)
+        )
         _tell(commons, sender, acts[-1])
     _report(acts, as_json=as_json)
 

@@ -12,6 +12,7 @@ from qcrs.governance.ballots import Ballot, ballots
 from qcrs.governance.bodies import BODIES, Body, body_named
 from qcrs.governance.commons import Commons
 from qcrs.governance.proposals import Proposal, proposals
+from qcrs.governance.rehearsal import refusal_of
 from qcrs.governance.sentences import EXAMPLES, Draft, draft
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "proposals",
     "propose",
     "queue",
+    "refusal_of",
     "vote",
 ]

@@ -14,6 +14,7 @@ from qcrs.governance.ballots import Ballot, ballots, execute_call, motion_for, v
 from qcrs.governance.bodies import CONSORTIA, Body, body_named
 from qcrs.governance.commons import Commons
 from qcrs.governance.proposals import SUPPORT, Proposal, find_proposal, proposals, propose_call
+from qcrs.governance.rehearsal import refusal_of
 from qcrs.governance.sentences import Draft
 
 if TYPE_CHECKING:
@@ -67,9 +68,21 @@ def matter(commons: Commons, prefix: str) -> Ballot | Proposal:
     return found[0]
 
 
-def propose(commons: Commons, draft: Draft, sender: Sender) -> Act:
-    """A member's first vote, or its vote where the same call is open already; a consortium's proposal."""
+def propose(commons: Commons, draft: Draft, sender: Sender, *, anyway: bool = False) -> Act:
+    """A member's first vote, or its vote where the same call is open already; a consortium's proposal.
+
+    `InputError` for what the contract would refuse, unless `anyway`: it may pass once the delay is over.
+    """
     _check_member(commons, draft.body, sender.address)
+    refusal = None if anyway else refusal_of(commons, draft)
+    if refusal is not None:
+        raise InputError(
+            f"the contract would refuse it: {refusal.reason}",
+            field="words",
+            value=draft.words,
+            solution=(f"{refusal.solution}; " if refusal.solution else "")
+            + "what passes once the delay is over may be proposed --anyway",
+        ) from refusal
     if draft.body.key == CONSORTIA:
         call, number = propose_call(commons, draft.words, draft.calls)
         return _made(commons, sender, call, f"{number:064x}")

@@ -104,3 +104,23 @@ def test_a_failure_of_the_chain_itself_is_an_answer_too(
         "message": "the embedded chain failed: ZeroDivisionError",
     }
     assert "planted" in caplog.text
+
+
+def test_a_call_may_be_rehearsed_with_other_code_at_an_address(methods: RpcMethods) -> None:
+    place, answers_seven = "0x" + "77" * 20, "0x600760005260206000f3"
+
+    def call(*overrides: Any) -> Any:
+        params = [{"to": place, "data": "0x"}, "latest", *overrides]
+        return handle(methods, {"id": 1, "method": "eth_call", "params": params})
+
+    assert int(call({place: {"code": answers_seven}})["result"], 16) == 7
+    assert call()["result"] == "0x", "the code was there for one call alone"
+    assert handle(methods, {"id": 2, "method": "eth_getCode", "params": [place]})["result"] == "0x"
+    for other in (
+        {place: {"balance": "0x1"}},
+        {place: {"code": "7"}},
+        {place: []},
+        {"0x12": {"code": "0x"}},
+        [1],
+    ):
+        assert call(other)["error"]["code"] == -32602

@@ -12,7 +12,19 @@ from qcrs.chain.bindings import EntanglementCoordinator, ExchangeTimelock, Resul
 from qcrs.chain.deploy import CREDIT
 from qcrs.chain.sender import Sender
 from qcrs.errors import AccountError, ContractError, InputError
-from qcrs.governance import Act, Commons, ballots, draft, execute, matter, proposals, propose, queue, vote
+from qcrs.governance import (
+    Act,
+    Commons,
+    ballots,
+    draft,
+    execute,
+    matter,
+    proposals,
+    propose,
+    queue,
+    refusal_of,
+    vote,
+)
 from qcrs.governance.overview import overview
 from qcrs.report.republic import republic as drawn
 
@@ -30,18 +42,26 @@ def sender(republic: Republic, account: LocalAccount) -> Sender:
     return republic.senders.setdefault(account.address, Sender(republic.chain, account))
 
 
-def decided(republic: Republic, commons: Commons, words: str, voters: tuple[int, ...] = (0, 1)) -> Act:
+def decided(
+    republic: Republic,
+    commons: Commons,
+    words: str,
+    voters: tuple[int, ...] = (0, 1),
+    *,
+    anyway: bool = False,
+) -> Act:
     """A sentence with as many votes of its body as are named."""
     found = draft(commons, words)
     for member in voters:
-        act = propose(commons, found, sender(republic, republic.members[found.body.key][member]))
+        by = sender(republic, republic.members[found.body.key][member])
+        act = propose(commons, found, by, anyway=anyway)
     return act
 
 
 def passed(republic: Republic, commons: Commons, words: str, voters: tuple[int, ...] = (0, 1)) -> Act:
     """A proposal of the consortia that two of three of them support, queued and executed."""
     consortia = [sender(republic, member) for member in republic.members["consortia"]]
-    act = propose(commons, draft(commons, words), consortia[0])
+    act = propose(commons, draft(commons, words), consortia[0], anyway=True)
     republic.later(TERMS["voting_delay_s"] + 1)
     for member in voters:
         act = vote(commons, act.id, consortia[member])
@@ -147,8 +167,10 @@ def test_the_guardian_cancels_except_what_the_super_quorum_supports(
     republic.later(TERMS["voting_delay_s"] + 1)
     for one in consortia[:2]:
         vote(commons, strong.id, one)
-    with pytest.raises(ContractError) as caught:
+    with pytest.raises(InputError, match="GovernorUnableToCancel"):
         decided(republic, commons, f"cancel proposal {strong.id[:10]}")
+    with pytest.raises(ContractError) as caught:
+        decided(republic, commons, f"cancel proposal {strong.id[:10]}", anyway=True)
     assert caught.value.name == "GovernorUnableToCancel"
     assert not any(one.open and one.number == int(weak.id, 16) for one in proposals(commons))
 
@@ -185,10 +207,26 @@ def test_only_members_and_known_words(republic: Republic, commons: Commons) -> N
         assert caught.value.solution
     found = draft(commons, "set fraud multiple to 11")
     for member in republic.members["standards"][:2]:
-        act = propose(commons, found, sender(republic, member))
+        act = propose(commons, found, sender(republic, member), anyway=True)
     republic.later(TERMS["council_delay_s"] + 1)
     with pytest.raises(ContractError, match="OutOfBounds"):
         execute(commons, act.id, stranger)
+
+
+def test_what_the_contract_would_refuse_is_not_proposed(republic: Republic, commons: Commons) -> None:
+    for words in ("set Δ to 900", "open a flow for lab with weight 100", "pause the exchange", "admit lab"):
+        assert refusal_of(commons, draft(commons, words)) is None
+    found = draft(commons, "set fraud multiple to 11")
+    refusal = refusal_of(commons, found)
+    assert refusal is not None
+    assert refusal.name.endswith("OutOfBounds")
+    member = sender(republic, republic.members["standards"][0])
+    with pytest.raises(InputError, match="would refuse it") as caught:
+        propose(commons, found, member)
+    assert "between the bounds" in str(caught.value.solution)
+    assert "--anyway" in str(caught.value.solution)
+    assert ballots(commons) == []
+    assert propose(commons, found, member, anyway=True).state == "open"
 
 
 def test_everything_is_listed_and_drawn(republic: Republic, commons: Commons) -> None:
