@@ -263,3 +263,35 @@ def test_killed_at_random_moments_every_job_is_there_once(
     assert killed > 0
     run_to_the_end(anvil_chain, command)
     assert payloads(anvil_chain, probe) == dict.fromkeys(range(JOBS), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_200_jobs_over_20_kills_and_reorganisations_are_there_once(
+    accounts: list[LocalAccount], make_probe: Any, tmp_path: Path
+) -> None:
+    """After every `kill -9` one to six blocks are replaced by empty ones, in turn."""
+    dice = random.Random(11)
+    with Anvil() as server, connect(server.url) as chain:
+        probe = make_probe(Sender(chain, accounts[0]))
+        selector = probe.call("submit", b"\x00" * 32, 0).data[:4].hex()
+        file = str(tmp_path / "o.sqlite")
+        command = [sys.executable, str(SCRIPT), server.url, file, probe.address, selector, "200", "7"]
+        undone = 0
+        for kill in range(20):
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+            )
+            target = chain.height + dice.randint(6, 14)
+            while chain.height < target:
+                assert process.poll() is None, process.communicate()[1]
+            process.kill()
+            process.communicate()
+            before = sum(payloads(chain, probe).values())
+            chain.request("anvil_reorg", 1 + kill % 6, [])
+            undone += before - sum(payloads(chain, probe).values())
+        assert undone >= 50
+        run_to_the_end(chain, command)
+        assert payloads(chain, probe) == dict.fromkeys(range(200), 1)
+        with Outbox(tmp_path / "o.sqlite", chain, accounts[3], confirmations=7) as outbox:
+            assert [entry.state for entry in outbox.entries()] == ["final"] * 200
