@@ -9,21 +9,13 @@ import typer
 
 from qcrs.cli import escrow
 from qcrs.cli.identity import add
+from qcrs.cli.options import AccountOption, HomeOption, Json, PasswordOption
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
     from qcrs.client.exchange import Exchange
 
 __all__ = ["register"]
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
-AccountOption = Annotated[
-    str | None,
-    typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, `client`, or the only key."),
-]
 
 
 def register(root: typer.Typer) -> None:
@@ -53,9 +45,7 @@ def new(
     plain: Annotated[
         bool, typer.Option("--plain", help="Keep the key unencrypted; for development networks only.")
     ] = False,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="Read the password from this file.")
-    ] = None,
+    password_file: PasswordOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:

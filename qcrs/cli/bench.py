@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 
 from qcrs.cli.capability import capability
+from qcrs.cli.options import Json
 from qcrs.cli.output import emit, say, table
 from qcrs.cli.probe import mirror, trap
 from qcrs.cli.together import blind, seam, together
 
 __all__ = ["register"]
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 
 
 def register(root: typer.Typer) -> None:

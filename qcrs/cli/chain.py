@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from qcrs.cli.options import Json
 from qcrs.cli.output import emit, say
 
 __all__ = ["register"]
@@ -26,7 +27,7 @@ def deploy(
         Path | None, typer.Option("--bodies", help="Who sits in the bodies (YAML); development: known keys.")
     ] = None,
     home: Annotated[Path | None, typer.Option("--home", help="The folder whose keys are used.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Deploy the contracts and hand them to their bodies; the deployer keeps nothing."""
     from qcrs.chain.accounts import development_accounts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcrs.cli.options import HomeOption, Json, KeyOption, TopologyFile
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -17,16 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["conducted", "coordinator_of", "named_processors", "register"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
-AccountOption = Annotated[
-    str | None, typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, or the only key.")
-]
 Number = Annotated[int, typer.Argument(metavar="CHANNEL", help="The channel's number.")]
 Processor = Annotated[int, typer.Option("--processor", help="The end's processor, which is yours.")]
-File = Annotated[Path, typer.Argument(metavar="TOPOLOGY.yaml", help="The network: see examples/qnp.")]
 Circuit = Annotated[str, typer.Argument(metavar="CIRCUIT", help="A circuit of it; its ends are processors.")]
 Driver = Annotated[
     str, typer.Option("--driver", help="heap, or tcp: a process for each node of the network.")
@@ -83,7 +76,7 @@ def conducted(exchange: Exchange, topology: Path, driver: str, **offer: Any) -> 
 
 
 def open_(
-    topology: File,
+    topology: TopologyFile,
     circuit: Circuit,
     price: Annotated[int | None, typer.Option("--price", min=0, help="For a pair, base units.")] = None,
     deposit: Annotated[
@@ -95,7 +88,7 @@ def open_(
     hours: Annotated[float, typer.Option("--hours", min=0.1, help="How long it lives.")] = 24.0,
     patience: Annotated[int, typer.Option("--patience", min=1, help="Seconds for both ends to accept.")] = 60,
     driver: Driver = "heap",
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -229,10 +222,10 @@ def show(number: Number, home: HomeOption = None, as_json: Json = False) -> None
 
 def measure(
     number: Number,
-    topology: File,
+    topology: TopologyFile,
     circuit: Circuit,
     driver: Driver = "heap",
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -258,7 +251,7 @@ def measure(
 def attest(
     number: Number,
     processor: Processor,
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -292,7 +285,7 @@ def dispute(
     number: Number,
     epoch: Annotated[int, typer.Argument(metavar="EPOCH", help="A paid epoch.")],
     index: Annotated[int, typer.Argument(metavar="ROUND", help="The test round, from 0.")],
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -319,16 +312,12 @@ def dispute(
     )
 
 
-def retire(
-    number: Number, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
-) -> None:
+def retire(number: Number, account: KeyOption = None, home: HomeOption = None, as_json: Json = False) -> None:
     """End a channel early; after the notice it can be closed."""
     _act("retire", number, account, home, as_json=as_json)
 
 
-def close(
-    number: Number, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
-) -> None:
+def close(number: Number, account: KeyOption = None, home: HomeOption = None, as_json: Json = False) -> None:
     """Pay deposit and bonds of a channel whose time is over back to their owners."""
     _act("close", number, account, home, as_json=as_json)
 
@@ -349,7 +338,7 @@ def _act(what: str, number: int, account: str | None, home: Path | None, *, as_j
     emit(found | {"returned": back}, as_json=as_json, human=human)
 
 
-def withdraw(account: AccountOption = None, home: HomeOption = None, as_json: Json = False) -> None:
+def withdraw(account: KeyOption = None, home: HomeOption = None, as_json: Json = False) -> None:
     """Take your free balance out of the coordinator."""
     from qcrs.client.exchange import Exchange
 

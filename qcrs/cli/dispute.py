@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcrs.cli.options import AccountOption, HomeOption, JobArgument, Json
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -16,19 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
-AccountOption = Annotated[
-    str | None,
-    typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, `client`, or the only key."),
-]
 ExecutionOption = Annotated[
     int | None,
     typer.Option("--execution", min=0, help="Of this execution. Default: the last that was judged."),
 ]
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's number.")]
 ChallengeArgument = Annotated[int, typer.Argument(metavar="CHALLENGE", min=1, help="The challenge's number.")]
 
 

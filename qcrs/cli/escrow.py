@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qcrs.cli.options import AccountOption, HomeOption, Json
 from qcrs.cli.output import emit, table
 
 if TYPE_CHECKING:
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
-AccountOption = Annotated[
-    str | None,
-    typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, `client`, or the only key."),
-]
 Amount = Annotated[str, typer.Argument(help="Credits, as 12.5.")]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcrs.cli.options import AccountOption, HomeOption, Json
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -16,19 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
 Accounts = Annotated[
     list[str] | None,
     typer.Option(
         "--account", help="A member's key; several times for several members. Default: the only one."
     ),
-]
-OneAccount = Annotated[
-    str | None,
-    typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, `client`, or the only key."),
 ]
 Words = Annotated[list[str], typer.Argument(metavar="WORDS…", help="Such as: set Δ to 900 qubit-seconds")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Of a ballot or proposal; its first digits suffice.")]
@@ -204,7 +197,7 @@ def vote(
     _report(acts, as_json=as_json)
 
 
-def queue(prefix: Id, account: OneAccount = None, home: HomeOption = None, as_json: Json = False) -> None:
+def queue(prefix: Id, account: AccountOption = None, home: HomeOption = None, as_json: Json = False) -> None:
     """Put a proposal that has passed into the timelock."""
     from qcrs.governance import queue as act
 
@@ -212,7 +205,9 @@ def queue(prefix: Id, account: OneAccount = None, home: HomeOption = None, as_js
     _report([act(commons, prefix, _sender(commons, home, account))], as_json=as_json)
 
 
-def execute(prefix: Id, account: OneAccount = None, home: HomeOption = None, as_json: Json = False) -> None:
+def execute(
+    prefix: Id, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+) -> None:
     """Make what was decided and has waited."""
     from qcrs.governance import execute as act
 
@@ -265,7 +260,7 @@ def resume(
 def appeal(
     challenge: Annotated[int, typer.Argument(help="The challenge's number.")],
     grounds: Annotated[Path | None, typer.Option("--grounds", help="A file with the argument.")] = None,
-    account: OneAccount = None,
+    account: AccountOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qcrs.cli.options import HomeOption, Json, KeyOption, PasswordOption, ProcessorArgument
 from qcrs.cli.output import emit, say
 
 if TYPE_CHECKING:
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
-AccountOption = Annotated[
-    str | None, typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, or the only key.")
-]
-NumberArgument = Annotated[int, typer.Argument(metavar="PROCESSOR", help="The processor's number.")]
 GAS = 400_000
 
 
@@ -43,9 +36,7 @@ def identity(
     plain: Annotated[
         bool, typer.Option("--plain", help="Keep the secret unencrypted; for development networks only.")
     ] = False,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="Read the password from this file.")
-    ] = None,
+    password_file: PasswordOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -132,7 +123,7 @@ def _described(party: Participant, processor: int, call: Call | None) -> None:
 
 
 def adopt(
-    processor: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+    processor: ProcessorArgument, account: KeyOption = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
     """Give a post-quantum key to a processor that was registered without one. There is no way back."""
     with _acting(home, account, processor) as (party, name, own):
@@ -153,7 +144,7 @@ def adopt(
 
 
 def rotate(
-    processor: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+    processor: ProcessorArgument, account: KeyOption = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
     """Change a processor's post-quantum key to the next one; the old key's last leaf signs it."""
     with _acting(home, account, processor) as (party, name, own):
@@ -171,9 +162,9 @@ def rotate(
 
 
 def unbond(
-    processor: NumberArgument,
+    processor: ProcessorArgument,
     amount: Annotated[str, typer.Argument(help="Credits of the bond to set free.")],
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -197,7 +188,7 @@ def unbond(
 
 
 def withdraw_bond(
-    processor: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+    processor: ProcessorArgument, account: KeyOption = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
     """Move freed bond to the account's balance."""
     with _acting(home, account, processor) as (party, _name, _own):

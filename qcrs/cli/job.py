@@ -9,6 +9,7 @@ import typer
 
 from qcrs.cli.account import register as register_accounts
 from qcrs.cli.jobtext import describe, print_result
+from qcrs.cli.options import AccountOption, HomeOption, JobArgument, Json
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
-AccountOption = Annotated[
-    str | None,
-    typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, `client`, or the only key."),
-]
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's number.")]
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="OpenQASM 2, OpenQASM 3 or QPY; - reads standard input.")
 ]

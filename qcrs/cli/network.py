@@ -7,14 +7,10 @@ from typing import Annotated
 
 import typer
 
+from qcrs.cli.options import HomeOption, Json
 from qcrs.cli.output import emit, say, table
 
 __all__ = ["register"]
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
 
 
 def register(root: typer.Typer) -> None:

@@ -7,8 +7,38 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "Seed", "TopologyFile"]
+__all__ = [
+    "AccountOption",
+    "HomeOption",
+    "JobArgument",
+    "Json",
+    "KeyOption",
+    "PasswordOption",
+    "ProcessorArgument",
+    "Seed",
+    "TopologyFile",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
+]
+AccountOption = Annotated[
+    str | None,
+    typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, `client`, or the only key."),
+]
+"""Of whoever asks for work: a network that `qcrs up` made has a key `client`."""
+
+KeyOption = Annotated[
+    str | None, typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, or the only key.")
+]
+"""Of whoever owns processors."""
+
+PasswordOption = Annotated[
+    Path | None, typer.Option("--password-file", help="Read the password from this file.")
+]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's number.")]
+ProcessorArgument = Annotated[int, typer.Argument(metavar="PROCESSOR", help="The processor's number.")]
 TopologyFile = Annotated[Path, typer.Argument(metavar="TOPOLOGY.yaml", help="The network: see examples/qnp.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all randomness: the same seed, the same run.")]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcrs.cli.options import HomeOption, Json
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -21,16 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["mirror", "trap"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="OpenQASM 2, OpenQASM 3 or QPY.")]
 BackendOption = Annotated[
     str, typer.Option(help="A device: aer:noisy-a?qubits=100, fake:FakeBrisbane, MODULE:FACTORY.")
 ]
 ProcessorOption = Annotated[
     str | None, typer.Option("--processor", help="Instead: a job on this processor, by its number.")
-]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
 ]
 AccountOption = Annotated[str | None, typer.Option("--account", help="Name of the key that pays the job.")]
 MOST_QUBITS = 4095

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qcrs.cli.options import HomeOption, Json, KeyOption, ProcessorArgument
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The network's folder. Default: $QCRS_HOME, else .qcrs here.")
-]
-AccountOption = Annotated[
-    str | None, typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, or the only key.")
-]
 BackendOption = Annotated[
     str,
     typer.Option("--backend", help="aer:noisy-a?qubits=8, fake:FakeBrisbane, or MODULE:FACTORY."),
@@ -44,7 +38,6 @@ QualityOption = Annotated[
         help="Claimed quality: 2551 is an error of 1e-3, 256 less is twice it.",
     ),
 ]
-NumberArgument = Annotated[int, typer.Argument(metavar="PROCESSOR", help="The processor's number.")]
 
 DEFAULT_BOND = 500_000_000
 RETIRE_GAS = 300_000
@@ -92,7 +85,7 @@ def _key(home: Path | None, account: str | None) -> tuple[Home, str, LocalAccoun
 def node_run(
     backend: BackendOption,
     name: NameOption = None,
-    account: AccountOption = None,
+    account: KeyOption = None,
     bond: BondOption = DEFAULT_BOND,
     claim_quality: QualityOption = 0,
     parallel: Annotated[int, typer.Option("--parallel", min=1, help="Jobs side by side.")] = 2,
@@ -117,7 +110,7 @@ def node_run(
 
 
 def oracle_run(
-    account: AccountOption = None,
+    account: KeyOption = None,
     suite: Annotated[str, typer.Option("--suite", help="Capability suite: quick or full.")] = "full",
     home: HomeOption = None,
 ) -> None:
@@ -136,7 +129,7 @@ def oracle_run(
 
 
 def oracle_identity(
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     as_json: Json = True,
 ) -> None:
@@ -153,7 +146,7 @@ def oracle_identity(
 def processor_register(
     backend: BackendOption,
     name: NameOption = None,
-    account: AccountOption = None,
+    account: KeyOption = None,
     bond: BondOption = DEFAULT_BOND,
     claim_quality: QualityOption = 0,
     home: HomeOption = None,
@@ -214,7 +207,7 @@ def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
     emit([asdict(one) for one in found], as_json=as_json, human=table(rows, headers))
 
 
-def processor_show(number: NumberArgument, home: HomeOption = None, as_json: Json = False) -> None:
+def processor_show(number: ProcessorArgument, home: HomeOption = None, as_json: Json = False) -> None:
     """One processor with its certificate and description."""
     from dataclasses import asdict
 
@@ -233,7 +226,7 @@ def processor_show(number: NumberArgument, home: HomeOption = None, as_json: Jso
 
 
 def processor_retire(
-    number: NumberArgument, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+    number: ProcessorArgument, account: KeyOption = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
     """Take a processor off the exchange for good; its bond is free after the unbonding delay."""
     found, chosen, key = _key(home, account)

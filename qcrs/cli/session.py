@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcrs.cli.channel import AccountOption, Driver, File, HomeOption, Json, conducted, coordinator_of
+from qcrs.cli.channel import Driver, conducted, coordinator_of
+from qcrs.cli.options import HomeOption, Json, KeyOption, TopologyFile
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _program(path: Path) -> QuantumCircuit:
 
 
 def quote(
-    topology: File, program: Program, members: Members, shots: Shots = 1024, as_json: Json = False
+    topology: TopologyFile, program: Program, members: Members, shots: Shots = 1024, as_json: Json = False
 ) -> None:
     """What a program would take on these members: pairs, time, predicted loss, or the price of cutting."""
     from qcrs.qnp.topology.reader import load_topology
@@ -112,7 +113,7 @@ def _quote_text(found: Quote, shots: int) -> str:
 
 
 def run(
-    topology: File,
+    topology: TopologyFile,
     program: Program,
     members: Members,
     shots: Shots = 1024,
@@ -121,7 +122,7 @@ def run(
         int | None, typer.Option("--job", min=1, help="The job's number; default: a new one.")
     ] = None,
     driver: Driver = "heap",
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -160,7 +161,7 @@ def run(
 
 def serve(
     processor: Processor,
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     poll: Annotated[float, typer.Option("--poll", min=0.01, help="Seconds between two looks.")] = 0.25,
 ) -> None:
@@ -284,9 +285,7 @@ def check(number: Number, home: HomeOption = None, as_json: Json = False) -> Non
 # ------------------------------------------------------------------- acting
 
 
-def abort(
-    number: Number, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
-) -> None:
+def abort(number: Number, account: KeyOption = None, home: HomeOption = None, as_json: Json = False) -> None:
     """End a session whose barrier is late; open to anyone, names whoever is missing."""
     from qcrs.client.exchange import Exchange
 
@@ -311,7 +310,7 @@ def correct(
     p_link: Annotated[float, typer.Option("--p-link", min=0, help="Error of a CX across the link.")] = 0.02,
     shots: Annotated[int, typer.Option("--shots", min=1, help="Shots of the memory.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the simulated memory.")] = 0,
-    account: AccountOption = None,
+    account: KeyOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:

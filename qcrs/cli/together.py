@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
+from qcrs.cli.options import Json
 from qcrs.cli.output import emit, say, table
 
 __all__ = ["blind", "seam", "together"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 Quick = Annotated[bool, typer.Option(help="Minutes instead of most of an hour.")]
 Page = Annotated[Path | None, typer.Option(help="Write the table into this page too, between its marks.")]
 
