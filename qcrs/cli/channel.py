@@ -260,12 +260,16 @@ def attest(
     A node's own agent does this by itself; this is for processors without one.
     """
     from qcrs.client.exchange import Exchange
+    from qcrs.client.quantum import identity_of, sign_with_identity
     from qcrs.together.agent import Agent
 
     exchange = Exchange.connect(home, account=account)
     told: list[dict[str, Any]] = []
+    own = None
     try:
         coordinator = coordinator_of(exchange, signing=True)
+        own = identity_of(exchange)
+        sign_with_identity(coordinator, own, exchange.store)
         channel = coordinator.book().channel(number)
         agent = Agent(
             coordinator, exchange.store, exchange.account, processor,
@@ -274,6 +278,8 @@ def attest(
         agent.attend(channel)
         found = described(coordinator.book().channel(number))
     finally:
+        if own is not None:
+            own.close()
         exchange.close()
     human = "\n".join(
         ", ".join(f"{v}" if k == "what" else f"{k} {v}" for k, v in one.items()) for one in told

@@ -17,17 +17,19 @@ from eth_abi.abi import encode
 
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import Attestation, ProcessorSpec, QuantumKey
-from qcrs.client.cosigned import Cosign, Library, OffChainKeys, Witness
+from qcrs.client.cosigned import Cosign, Library, OffChainKeys, Shelf, Witness
 from qcrs.config.home import Home
 from qcrs.errors import AccountError
 from qcrs.identity import IdentitySecret, SignerState, XmssKey, XmssSigner
 from qcrs.identity.acts import ActDomain, key_words
 from qcrs.sealing import HpkeKey, keccak256, public_text
+from qcrs.store import ContentStore
 from qcrs.types import Json, canonical_json, cid_to_digest
 
 if TYPE_CHECKING:
     from qcrs.chain.bindings import EntanglementCoordinator, ProcessorRegistry
     from qcrs.client.coordinator import Coordinator
+    from qcrs.client.exchange import Exchange
     from qcrs.client.history import Processor
     from qcrs.client.participant import Participant
 
@@ -53,8 +55,8 @@ def equip(party: Participant, account: str = "") -> None:
         party.hpke_keys = (own.envelope, *party.hpke_keys)
 
 
-def identity_of(party: Participant) -> QuantumIdentity | None:
-    """The identity of whatever account in the home folder is the participant's."""
+def identity_of(party: Participant | Exchange) -> QuantumIdentity | None:
+    """The identity of whatever account in the home folder is the party's."""
     from qcrs.client.wallet import Wallet
 
     wallet = Wallet(party.home)
@@ -62,18 +64,23 @@ def identity_of(party: Participant) -> QuantumIdentity | None:
     return next((own for name in mine if (own := open_identity(party, name)) is not None), None)
 
 
-def sign_with_identity(coordinator: Coordinator, party: Participant) -> None:
-    """Have attestations and mail signed by the keys of the participant's identity, where it has one."""
-    own = party.identity or identity_of(party)
-    if own is not None:
-        coordinator.cosigns = own.cosigner
-        coordinator.signs = lambda contract, channel, processor, seen: own.attest(
-            contract, channel, processor, own.name_of(party, party.history.processors[processor]), seen
-        )
+def sign_with_identity(coordinator: Coordinator, own: QuantumIdentity | None, store: ContentStore) -> None:
+    """Have attestations and mail signed by an identity's keys, where there is one."""
+    if own is None:
+        return
+    shelf = Shelf(store, coordinator.place)
+
+    def signs(
+        contract: EntanglementCoordinator, channel: int, processor: int, seen: Attestation
+    ) -> Call | None:
+        known = coordinator.book().registry.processors[processor]
+        return own.attest(contract, channel, processor, own.name_of(shelf, known), seen)
+
+    coordinator.cosigns, coordinator.signs = own.cosigner, signs
 
 
-def open_identity(party: Participant, account: str) -> QuantumIdentity | None:
-    """The identity of a participant's account, None where it has no file; may ask for a password."""
+def open_identity(party: Participant | Exchange, account: str) -> QuantumIdentity | None:
+    """The identity of a party's account, None where it has no file; may ask for a password."""
     from qcrs.chain.accounts import password
 
     if not identity_path(party.home, account).exists():

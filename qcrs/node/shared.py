@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qcrs.client.coordinator import Coordinator, of_participant
 from qcrs.client.journal import Journal
 from qcrs.client.participant import Participant
-from qcrs.client.quantum import sign_with_identity
+from qcrs.client.quantum import identity_of, sign_with_identity
 from qcrs.distributed.noise import BellDiagonal
 from qcrs.errors import EntanglementError, QCRSError
 from qcrs.node.devices import UNION_PREFIX
@@ -39,7 +39,7 @@ NAME = "qcrs.node.together"
 
 def _coordinator(party: Participant) -> Coordinator:
     found = Coordinator(party.chain, party.network, party.home, of_participant(party), name=party.name)
-    sign_with_identity(found, party)
+    sign_with_identity(found, party.identity or identity_of(party), party.store)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qcrs.client.coordinator import Coordinator, of_participant
 from qcrs.client.journal import SURVIVED, Journal
 from qcrs.client.participant import Participant, patiently
-from qcrs.client.quantum import sign_with_identity
+from qcrs.client.quantum import equip, sign_with_identity
 from qcrs.config.home import Home
 from qcrs.errors import AccountError
 from qcrs.together.agent import Agent
@@ -43,8 +43,8 @@ def serve_member(home: Home, account: LocalAccount, processor: int, poll: float)
                 value=processor,
                 solution=f"use the key of {owners[0]}, or name one of your own: `qcrs processor list`",
             )
-        sign_with_identity(coordinator, party)
-        party.refresh()  # the processor's description names its key
+        equip(party)
+        sign_with_identity(coordinator, party.identity, party.store)
         agent = Agent(coordinator, party.store, account, processor, say=journal.write)
         journal.write("started", processor=processor)
         while not stop.is_set():

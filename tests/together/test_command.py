@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from together_world import World
+from together_world import World, give_key, star
 
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.cli import main
 from qcrs.client.wallet import Wallet
 from qcrs.hub.rpc import RpcServer
+from qcrs.together.agent import Agent
+from qcrs.together.check import check_channel
 
 TOPOLOGY = """
 version: 1
@@ -105,6 +107,35 @@ def qcrs(
         yield run
         stop.set()
         worker.join()
+
+
+class Absent(Agent):
+    """Does nothing: its owner uses the command line."""
+
+    def tick(self) -> None:
+        return None
+
+
+def test_an_end_with_a_key_attests_from_the_command_line(qcrs: Command, world: World) -> None:
+    give_key(world, "ada").close()
+    old = world.agents["ada"]
+    world.agents["ada"] = Absent(old.coordinator, old.store, old.account, old.processor)
+    said: list[str] = []
+
+    def between() -> None:
+        done = qcrs("channel", "attest", "1", "--processor", "1", "--account", "ada", "--json")
+        assert done.code == 0, done.err
+        said.extend(one["what"] for one in done.value["done"])
+
+    conductor = world.conductor(star(), seed=1)
+    conductor.between = between
+    assert conductor.open("ada-bea") == 1
+    assert said[0] == "accepted"
+    assert said.count("attested") == 1
+    assert old.coordinator.registry.key_of(1)[1:] == (1, 2)
+    book = conductor.coordinator.book()
+    assert book.channel(1).epoch == 2
+    assert check_channel(book, 1, world.store).problems == []
 
 
 def test_a_channel_and_a_session_from_the_command_line(qcrs: Command, world: World, tmp_path: Path) -> None:

@@ -5,33 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from together_world import World, star
+from together_world import World, give_key, star
 
-from qcrs.chain.bindings import ProcessorRegistry
-from qcrs.client.quantum import QuantumIdentity, identity_path
-from qcrs.identity import IdentitySecret, MlDsaKey
+from qcrs.client.quantum import sign_with_identity
+from qcrs.identity import MlDsaKey
 from qcrs.store import Mailbox
 from qcrs.together.agent import Agent, counted_topic
 from qcrs.together.check import check_channel
-from qcrs.types import canonical_json, cid_to_digest
 
 
 @pytest.fixture
 def keyed(world: World) -> Iterator[World]:
     """Ada's processor has a key, and her agent the identity."""
-    sender, number = world.senders["ada"], world.processors["ada"]
-    registry = world.bind(ProcessorRegistry, "ProcessorRegistry")
-    IdentitySecret.create(identity_path(world.home, "ada"), None)
-    own = QuantumIdentity.open(world.home, "ada", registry, world.chain.chain_id, str)
-    described = canonical_json(own.described({"name": "ada"}, "ada"))
-    sender.transact(registry.set_metadata(number, cid_to_digest(world.store.put(described))))
-    sender.transact(registry.set_identity(number, own.off_chain.identity))
-    sender.transact(own.adopt(number, "ada"))
-    coordinator = world.agents["ada"].coordinator
-    coordinator.cosigns = own.cosigner
-    coordinator.signs = lambda contract, channel, processor, seen: own.attest(
-        contract, channel, processor, "ada", seen
-    )
+    own = give_key(world, "ada")
+    sign_with_identity(world.agents["ada"].coordinator, own, world.store)
     yield world
     own.close()
 

@@ -26,11 +26,14 @@ from qcrs.chain.networks import Chain
 from qcrs.chain.sender import Sender
 from qcrs.circuits.drbg import keccak
 from qcrs.client.coordinator import Coordinator, of_sender
+from qcrs.client.quantum import QuantumIdentity, identity_path
 from qcrs.config.home import Home, NetworkFile
+from qcrs.identity import IdentitySecret
 from qcrs.qnp import CircuitSpec, ControlSpec, HardwareSpec, LinkSpec, NodeSpec, Topology
 from qcrs.store import ContentStore
 from qcrs.together.agent import Agent
 from qcrs.together.conductor import Conductor
+from qcrs.types import canonical_json, cid_to_digest
 
 CREDIT = 10**6
 T2_NS = 4_000_000_000
@@ -148,6 +151,19 @@ class World:
             + contract.balance_of(s.address)
             for name, s in senders.items()
         }
+
+
+def give_key(world: World, name: str) -> QuantumIdentity:
+    """A post-quantum key for a processor, its description published; the identity that signs with it."""
+    sender, number = world.senders[name], world.processors[name]
+    registry = world.bind(ProcessorRegistry, "ProcessorRegistry")
+    IdentitySecret.create(identity_path(world.home, name), None)
+    own = QuantumIdentity.open(world.home, name, registry, world.chain.chain_id, str)
+    described = canonical_json(own.described({}, name))
+    sender.transact(registry.set_metadata(number, cid_to_digest(world.store.put(described))))
+    sender.transact(registry.set_identity(number, own.off_chain.identity))
+    sender.transact(own.adopt(number, name))
+    return own
 
 
 def people(
