@@ -24,10 +24,13 @@ from qcrs.qnp.network.actions import (
     RoutingEntry,
     Status,
 )
-from qcrs.qnp.network.end import End, Served, Tail, TestRounds
+from qcrs.qnp.network.end import End
 from qcrs.qnp.network.frames import Frame, decode, encode
 from qcrs.qnp.network.head import Head
 from qcrs.qnp.network.repeater import Repeater
+from qcrs.qnp.network.rounds import TestRounds
+from qcrs.qnp.network.served import Served
+from qcrs.qnp.network.tail import Tail
 
 if TYPE_CHECKING:
     State = Head | Tail | Repeater

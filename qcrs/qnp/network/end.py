@@ -1,4 +1,4 @@
-"""Rules of a circuit's end nodes: bind pairs to requests, track them, deliver or drop.
+"""What both end nodes of a circuit do: bind pairs to requests, track them, deliver or drop.
 
 An end binds every pair that its link makes to the current request and sends a TRACK along the circuit; the
 TRACK of the other end completes the pair here. Both must have bound the same request. The head decides
@@ -7,12 +7,12 @@ tail. Turns of test rounds are measured in Z, X or Y by epoch, and the TRACK car
 Pairs of a request that is purified are used up two at a time: the head says which two, both ends do
 their part, and each keeps the first if the bits agree (see `physical.purification`).
 There is no cutoff at ends: each pair is ended by a TRACK, an EXPIRE, or the end of its request.
+What only one of them does is in `head` and `tail`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from qcrs.qnp.network.actions import (
@@ -40,104 +40,15 @@ from qcrs.qnp.network.frames import (
     Frame,
 )
 from qcrs.qnp.network.frames import PURIFY as PURIFY_FRAME
-from qcrs.qnp.network.repeater import CLOSING
+from qcrs.qnp.network.rounds import TestRounds
+from qcrs.qnp.network.served import Purification, Served
 from qcrs.qnp.physical.hardware import BASIS_SETS
 from qcrs.qnp.physical.hardware import KEEP as KEEP_QUBIT
-from qcrs.qnp.physical.purification import joined, turns_of
+from qcrs.qnp.physical.purification import turns_of
 
-__all__ = ["ENDLESS", "End", "Served", "TestRounds"]
-
-ENDLESS = 1 << 60
-TEST_AXES = (2, 0, 1)
-"""Z, X, Y: what a turn of test rounds measures, by epoch."""
-
-IN_FLIGHT = 64
-"""Test rounds that one end may have counted before the other."""
+__all__ = ["End"]
 
 NOTHING: list[Action] = []
-
-
-@dataclass(slots=True)
-class TestRounds:
-    """Test rounds by axis: how many, and how many bits were wrong for the Bell state found."""
-
-    __test__ = False  # not a test of this project, whatever its name looks like
-
-    count: list[int] = field(default_factory=lambda: [0, 0, 0])
-    wrong: list[int] = field(default_factory=lambda: [0, 0, 0])
-    kept: list[tuple[int, int, int, int, int, int]] | None = None
-    """Own and other sequence, axis, Bell index, own and other bit of each; None where nobody asks."""
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return sum(self.count)
-
-    def add(self, axis: int, bell: int, own: int, other: int) -> None:
-        """One round: equal bits are expected where the Bell state correlates them."""
-        x, z = bell >> 1 & 1, bell & 1
-        expected = (z, x ^ z ^ 1, x)[axis]
-        self.count[axis] += 1
-        self.wrong[axis] += own ^ other ^ expected
-
-    def error(self, axis: int) -> float | None:
-        """Share of wrong bits on an axis, None without rounds."""
-        return self.wrong[axis] / self.count[axis] if self.count[axis] else None
-
-
-class Served:
-    """A request while an end serves it. `room` is how many pairs may still be bound to it."""
-
-    __slots__ = (
-        "armed",
-        "delivered",
-        "final",
-        "form",
-        "held",
-        "id",
-        "mode",
-        "number",
-        "paused",
-        "purify",
-        "rate",
-        "room",
-        "window_ns",
-    )
-
-    def __init__(
-        self, request: int, form: int, mode: int, number: int, rate: int, final: int, purify: int = 0
-    ) -> None:
-        self.id = request
-        self.form = form
-        self.mode = mode
-        self.number = number
-        self.rate = rate
-        self.final = final
-        self.purify = purify
-        self.room = (2 * number if purify else number) or ENDLESS
-        self.delivered = 0
-        self.window_ns = 0
-        self.armed = self.paused = False
-        self.held: dict[int, tuple[int, Action]] = {}
-        """Pairs that wait for others, by own sequence: when confirmed, how to deliver them."""
-
-
-class Purification:
-    """One at work at an end: both pairs as they would be delivered, their turns, and the bits known."""
-
-    __slots__ = ("bit", "kept", "other_bit", "request", "sacrificed", "turns")
-
-    def __init__(self, request: Served, kept: Action, sacrificed: Action, turns: tuple[int, int]) -> None:
-        self.request = request
-        self.kept = kept
-        self.sacrificed = sacrificed
-        self.turns = turns
-        self.bit = self.other_bit = -1
-
-    def outcome(self) -> tuple[bool, int]:
-        """Whether it succeeded, and the Bell index of what is kept."""
-        bell, expected = joined(self.kept[3], self.sacrificed[3], self.turns)
-        return self.bit ^ self.other_bit == expected, bell
 
 
 class End:
@@ -450,120 +361,3 @@ class End:
             "tests": list(self.tests.count),
             "wrong": list(self.tests.wrong),
         }
-
-
-class Tail(End):
-    """The end that follows: learns of requests by FORWARD and of epochs by TRACK."""
-
-    __slots__ = ()
-    side = 0
-
-    def _activate(self, frame: Frame) -> list[Action]:
-        epoch = frame[7]
-        if epoch <= self.epoch:
-            return []
-        self.epoch = epoch
-        request = frame[2]
-        actions: list[Action] = []
-        if request == TEST_REQUEST:
-            self._test.mode = TEST_AXES[epoch % 3]
-            self.current = self._test
-        else:
-            self.current = self.requests.get(request)
-        if self.current is not None:
-            self._stream(self.current.mode, actions)
-        return actions
-
-    def _forward(self, now: int, frame: Frame) -> list[Action]:
-        del now
-        _, _, number_of, _, form, _, basis, final, number, rate, window, purify = frame
-        mode = basis if form == MEASURE else KEEP_QUBIT
-        request = Served(number_of, form, mode, number, rate, final, purify)
-        request.room = ENDLESS
-        request.window_ns = window * 1_000_000
-        self.requests[number_of] = request
-        actions: list[Action] = []
-        if self.current is None:
-            self.current = request
-            self._stream(mode, actions)
-        return actions
-
-    def _confirm(self, now: int, request: Served, delivery: Action, actions: list[Action]) -> None:
-        if request.purify:
-            request.held[delivery[4]] = (now, delivery)
-            return
-        request.delivered += 1
-        delivery = (*delivery[:7], 0)  # the head corrects
-        if request.window_ns:
-            request.held[delivery[4]] = (now, delivery)
-        else:
-            actions.append(delivery)
-
-    def _on_purify(self, now: int, frame: Frame) -> list[Action]:
-        """The head did its part on two pairs: do the same, if both are here."""
-        del now
-        _, circuit, number_of, ends, kept, sacrificed, origin, word = frame
-        request = self.requests.get(number_of)
-        found = [] if request is None else [request.held.pop(s, None) for s in (kept, sacrificed)]
-        actions: list[Action] = []
-        if request is None or None in found:
-            actions += [(FREE, one[1][2]) for one in found if one is not None]
-            actions.append((SEND, 0, (PURIFY_FRAME, circuit, number_of, ends, origin, 0, kept, 0)))
-            return actions
-        deliveries = [one[1] for one in found if one is not None]
-        self._purify(request, deliveries[0], deliveries[1], actions).other_bit = word & 1
-        return actions
-
-    def _purified(self, now: int, work: Purification) -> list[Action]:
-        del now
-        del self._working[work.kept[4]]
-        request = work.request
-        success, bell = work.outcome()
-        actions = [self._tell_purify(work)]
-        if success:
-            request.delivered += 1
-            if request.final != NO_STATE:
-                bell = request.final
-            actions.append((*work.kept[:3], bell, *work.kept[4:7], 0))
-        else:
-            self.unsuccessful += 1
-            actions.append((FREE, work.kept[2]))
-        return actions
-
-    def _expire(self, sequence: int) -> list[Action]:
-        for request in self.requests.values():  # the head gave up a confirmed pair of a window
-            if sequence in request.held:
-                _, delivery = request.held.pop(sequence)
-                return [(FREE, delivery[2])]
-        return super()._expire(sequence)
-
-    def _complete(self, now: int, frame: Frame) -> list[Action]:
-        _, _, number_of, _, reason, rate, delivered, tests = frame
-        actions: list[Action] = []
-        if reason in CLOSING:
-            self._close(Reason(reason), actions)
-            return actions
-        own = self.tests.total
-        request = self.requests.pop(number_of, None)
-        short = request is not None and not request.window_ns and delivered > request.delivered
-        if short or not own - IN_FLIGHT <= tests <= own:
-            if request is not None:
-                self.requests[number_of] = request
-            return self.on_lost(now, 1, Reason.COUNTS_DIFFER)
-        if request is not None:
-            if request.window_ns and reason == Reason.NONE:
-                actions += [d for _, d in request.held.values()]
-                request.delivered = len(request.held)
-                request.held.clear()
-            self._drop(now, request, actions)
-            status = Status.COMPLETED if reason in (Reason.NONE, Reason.CANCELLED) else Status.ABORTED
-            actions.append((STATUS, request.id, status, reason, request.delivered))
-            if self.current is request:
-                self.current = None
-        if rate == 0:
-            self.current = None
-            self._halt(actions)
-        elif self.current is None and self.requests:
-            self.current = next(iter(self.requests.values()))
-            self._stream(self.current.mode, actions)
-        return actions

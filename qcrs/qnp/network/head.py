@@ -23,9 +23,11 @@ from qcrs.qnp.network.actions import (
     RoutingEntry,
     Status,
 )
-from qcrs.qnp.network.end import ENDLESS, TEST_AXES, End, Purification, Served
+from qcrs.qnp.network.end import End
 from qcrs.qnp.network.frames import COMPLETE, EXPIRE, FORWARD, MEASURE, NO_STATE, Frame
 from qcrs.qnp.network.repeater import CLOSING
+from qcrs.qnp.network.rounds import TEST_AXES
+from qcrs.qnp.network.served import ENDLESS, Purification, Served
 from qcrs.qnp.physical.hardware import KEEP as KEEP_QUBIT
 
 __all__ = ["Head"]
