@@ -27,8 +27,8 @@ from qcrs.client.documents import HandOver
 from qcrs.client.history import Execution, History, Job, Processor
 from qcrs.client.sealed import Place, commitment_of, result_topic
 from qcrs.errors import AccountError, InputError, QCRSError, StoreError
-from qcrs.identity import verify_message
-from qcrs.sealing import keccak256
+from qcrs.identity import ML_DSA_PUBLIC_BYTES, verify_message
+from qcrs.sealing import PUBLIC_KEY_BYTES, keccak256
 from qcrs.store import ContentStore, Mailbox
 from qcrs.store.mail import Mail, mail_hash
 from qcrs.types import canonical_json, digest_to_cid, parse_canonical
@@ -99,14 +99,21 @@ class OffChainKeys:
 
 
 def _described(description: Mapping[str, Any]) -> Iterator[OffChainKeys]:
-    """The keys that a description names, with and without the ML-DSA key."""
+    """The keys that a description names, with and without the ML-DSA key.
+
+    Each has the one length of its kind: the identity hashes them side by side, so another cut between the
+    same bytes would be other keys of the same identity.
+    """
     quantum = description.get("quantum")
     texts = (quantum.get("ml_dsa") if isinstance(quantum, dict) else None, description.get("hpke"))
     try:
         ml_dsa, hpke = (b64decode(text or "", validate=True) for text in texts)
     except (TypeError, ValueError):
         return
-    yield OffChainKeys(ml_dsa, hpke)
+    if len(hpke) != PUBLIC_KEY_BYTES:
+        return
+    if len(ml_dsa) == ML_DSA_PUBLIC_BYTES:
+        yield OffChainKeys(ml_dsa, hpke)
     yield OffChainKeys(b"", hpke)
 
 

@@ -126,6 +126,20 @@ def test_what_a_thief_publishes_hides_nothing(library: Library, chain: Chain) ->
     assert witness_of(library, chain.history, chain.committed()).ml_dsa == own.ml_dsa
 
 
+def test_the_same_bytes_cut_elsewhere_are_no_keys(library: Library, chain: Chain) -> None:
+    """The identity hashes both keys side by side: one envelope key of all the bytes would need no signature."""
+    own = keys(1)
+    both = own.ml_dsa + own.hpke
+    chain.register(own.identity, library.publish(own))
+    chain(ProcessorRegistry.KeySet(1, 1 << 32))
+    for cut in (0, 1, len(own.ml_dsa) - 1, len(own.ml_dsa) + 1, len(own.hpke), len(both)):
+        moved = OffChainKeys(both[:cut], both[cut:])
+        assert moved.identity == own.identity
+        chain(ProcessorRegistry.MetadataSet(1, library.publish(moved)))
+        processor = chain.history.processors[1]
+        assert committed_keys(library, processor, processor.identity) == own
+
+
 def test_a_key_beside_an_identity_without_ml_dsa_asks_for_no_signature(
     library: Library, chain: Chain
 ) -> None:
