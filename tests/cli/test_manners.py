@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -19,7 +18,6 @@ from typing import Any
 import pytest
 
 from qcrs.chain.networks import connect
-from qcrs.cli import application
 from qcrs.cli.job import _units as program_units
 from qcrs.client.wallet import Wallet
 from qcrs.config.home import Home
@@ -429,60 +427,6 @@ def test_a_command_that_is_missing_is_answered_with_all_of_them(qcrs: Command) -
         output = qcrs(*words)
         clear(output, 2, "a command is missing", " ".join(("qcrs", *words)))
         assert "Commands:" in output.err
-
-
-# --------------------------------------------------------------------------- help
-
-HEAVY = ("web3", "qiskit", "qiskit_aer", "numpy", "scipy", "eth", "eth_account", "fastapi", "cryptography")
-
-PROBE = """
-import sys
-from qcrs.cli import main
-sys.argv = ["qcrs", *sys.argv[1:]]
-try:
-    main()
-except SystemExit as stop:
-    assert not stop.code, stop.code
-print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
-"""
-
-
-@pytest.mark.parametrize("words", [("--help",), ("submit", "--help"), ("job", "--help"), ("up", "--help")])
-def test_help_loads_nothing_heavy(words: tuple[str, ...], caller: dict[str, str], tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE, *words],
-        capture_output=True,
-        text=True,
-        env=caller,
-        cwd=tmp_path,
-        check=True,
-    )
-    assert "Usage" in done.stdout
-    loaded = set(done.stderr.partition("loaded:")[2].split())
-    assert "typer" in loaded
-    assert loaded.isdisjoint(HEAVY), sorted(loaded & set(HEAVY))
-
-
-def test_every_command_that_is_named_somewhere_exists() -> None:
-    import typer
-
-    root: Any = typer.main.get_command(application())
-    texts = [*(ROOT / "qcrs").rglob("*.py"), ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    named = {
-        tuple(words.split())
-        for path in texts
-        for words in re.findall(r"`qcrs ((?:[a-z]+ ?)+)", path.read_text(encoding="utf-8"))
-    }
-    assert len(named) > 15
-    missing = set()
-    for words in named:
-        known = root
-        for word in words:
-            known = known.commands.get(word) if hasattr(known, "commands") else known
-            if known is None:
-                missing.add(" ".join(words))
-                break
-    assert missing == set()
 
 
 def test_a_reader_that_goes_away_is_no_error(caller: dict[str, str], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from coordinator_machine import CoordinatorMachine
-from coordinator_model import AbortCode
+from coordinator_values import AbortCode
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
