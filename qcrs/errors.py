@@ -80,7 +80,7 @@ class QCRSError(Exception):
         solution: str | None = None,
     ) -> None:
         self.reason = _cut(reason, _LONGEST_REASON)
-        self.field = field
+        self.field = None if field is None else _cut(field)
         self.value = value
         self.solution = solution
         super().__init__(self.message())

@@ -223,6 +223,10 @@ WORSE: dict[str, tuple[str, bytes]] = {
     "a value inside itself": ("squidasm", b"stacks: &a [*a]\nlinks: *a\n"),
     "a tag that runs a command": ("squidasm", b"stacks: !!python/object/apply:os.system [id]\nlinks: []\n"),
     "a tag in a topology": ("topology", b"version: 1\nnodes: !!python/name:os.system\nlinks: []\n"),
+    "a key of 9,000 letters": (
+        "topology",
+        b"version: 1\nnodes: [{name: a, " + b"k" * 9_000 + b"}, b]\nlinks: []\n",
+    ),
     "no stacks": ("squidasm", b"links: []\n"),
     "no nodes at all": ("sequence", b'{"nodes": [], "qconnections": []}'),
     "names twice": ("sequence", b'{"nodes": [], "nodes": [], "qconnections": []}'),
@@ -249,4 +253,5 @@ def test_what_broke_readers_once_is_one_error(case: str, tmp_path: Path) -> None
     with pytest.raises(QCRSError) as caught:
         kinds()[name].read(tmp_path / "upload")
     assert caught.value.solution
+    assert len(str(caught.value)) < 5_000
     assert time.process_time() - start < 5
