@@ -1,32 +1,19 @@
 """The small exchange for tests of clients."""
 
-import importlib.util
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-HARNESS = Path(__file__).with_name("harness.py")
-
-
-def load_harness() -> Any:
-    """The harness as a module, whichever folder's tests ask first."""
-    known = sys.modules.get("qcrs_test_harness")
-    if known is None:
-        spec = importlib.util.spec_from_file_location("qcrs_test_harness", HARNESS)
-        assert spec is not None
-        assert spec.loader is not None
-        known = importlib.util.module_from_spec(spec)
-        sys.modules["qcrs_test_harness"] = known
-        spec.loader.exec_module(known)
-    return known
+sys.path.append(str(Path(__file__).parent))  # the harness and its parts are modules there
 
 
 @pytest.fixture(scope="session")
 def harness() -> Any:
-    return load_harness()
+    return import_module("harness")
 
 
 @pytest.fixture(scope="module")

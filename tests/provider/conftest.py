@@ -1,8 +1,8 @@
 """The small exchange, and a processor without a network: runs the frames of a job and hands them back."""
 
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,13 @@ import pytest
 from qcrs.client.documents import FramesDocument, ResultDocument, SecretDocument
 from qcrs.client.program import Outcome, Unit, build_documents, decode_result
 
-HARNESS = Path(__file__).parents[1] / "client" / "harness.py"
+sys.path.append(str(Path(__file__).parents[1] / "client"))  # the harness and its parts are modules there
 SEED = bytes(range(32))
 
 
 @pytest.fixture(scope="session")
 def harness() -> Any:
-    known = sys.modules.get("qcrs_test_harness")
-    if known is None:
-        spec = importlib.util.spec_from_file_location("qcrs_test_harness", HARNESS)
-        assert spec is not None
-        assert spec.loader is not None
-        known = importlib.util.module_from_spec(spec)
-        sys.modules["qcrs_test_harness"] = known
-        spec.loader.exec_module(known)
-    return known
+    return import_module("harness")
 
 
 @pytest.fixture(scope="module")
