@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,7 @@ class EventIndex:
         self._seen: tuple[bytes, tuple[int, bytes] | None] = (b"", None)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
+        weakref.finalize(self, self._file.close)  # a reader that nobody closed leaves no open file behind
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = NORMAL")
         self._file.executescript(_SCHEMA)
