@@ -127,7 +127,7 @@ def test_what_a_thief_publishes_hides_nothing(library: Library, chain: Chain) ->
 
 
 def test_the_same_bytes_cut_elsewhere_are_no_keys(library: Library, chain: Chain) -> None:
-    """The identity hashes both keys side by side: one envelope key of all bytes would need no signature."""
+    """An identity hashes its keys side by side: as one envelope key they would ask for no signature."""
     own = keys(1)
     both = own.ml_dsa + own.hpke
     chain.register(own.identity, library.publish(own))
