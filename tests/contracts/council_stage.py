@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from contract_stage import Contract, Done
 from eth_utils.crypto import keccak
-from exchange_stage import ALLOCATION, SECURITY, Contract, Done, Oracle, Stage
+from exchange_stage import ALLOCATION, SECURITY, Oracle, Stage
 
 DELAY_S = 2 * 86_400
 NONE, OPEN, WAITING, EXECUTED, EXPIRED = range(5)

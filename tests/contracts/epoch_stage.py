@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from contract_stage import Contract, Done
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
-from exchange_stage import Contract, Done, Stage
+from exchange_stage import Stage
 
 from qcrs.circuits.merkle import MerkleTree
 

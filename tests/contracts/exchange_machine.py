@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from contract_stage import refuses
 from exchange_model import (
     ALLOCATED,
     EXPIRED,
@@ -21,7 +22,7 @@ from exchange_model import (
     Model,
     Refused,
 )
-from exchange_stage import CREDIT, DISPUTE, Processor, Stage, refuses
+from exchange_stage import CREDIT, DISPUTE, Processor, Stage
 from test_trail import trails
 
 EMPTY, DRAINING = 1, 4

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract_stage import ZERO, Done
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
-from exchange_stage import CREDIT, ZERO, Done, Stage
+from exchange_stage import CREDIT, Stage
 
 from qcrs.identity import LAST_LEAF, XmssKey
 from qcrs.identity.acts import ActDomain

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from exchange_stage import ACCEPT, ALLOCATION, CERTIFICATION, REJECT, SECURITY, Processor, Stage, refuses
+from contract_stage import refuses
+from exchange_stage import ACCEPT, ALLOCATION, CERTIFICATION, REJECT, SECURITY, Processor, Stage
 
 EMPTY, UNSUITABLE, BUSY, DRAINING, NO_CERTIFICATE, SUSPENDED, PAUSED, BACKLOG = range(1, 9)
 

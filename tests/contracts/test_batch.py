@@ -5,18 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from contract_stage import refuses
 from exchange_machine import Exchange
-from exchange_stage import (
-    ACCEPT,
-    CREDIT,
-    FRAUD,
-    REJECT,
-    UNDECIDED,
-    Oracle,
-    Processor,
-    Stage,
-    refuses,
-)
+from exchange_stage import ACCEPT, CREDIT, FRAUD, REJECT, UNDECIDED, Oracle, Processor, Stage
 from test_trail import check
 
 REPORTS = "settleBatch"

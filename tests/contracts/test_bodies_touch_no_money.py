@@ -11,9 +11,10 @@ import random
 from typing import Any
 
 import pytest
+from contract_stage import ZERO, Contract, _kind
 from eth_abi.grammar import parse
 from eth_utils.crypto import keccak
-from exchange_stage import ACCEPT, CREDIT, DISPUTE, GUARDED, ZERO, Contract, Stage, _kind
+from exchange_stage import ACCEPT, CREDIT, DISPUTE, GUARDED, Stage
 
 from qcrs.errors import ContractError
 

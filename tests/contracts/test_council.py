@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from contract_stage import ZERO, refuses
 from council_stage import (
     DELAY_S,
     EXECUTED,
@@ -15,7 +16,7 @@ from council_stage import (
     signature,
     vote_digest,
 )
-from exchange_stage import ALLOCATION, SECURITY, ZERO, Stage, refuses
+from exchange_stage import ALLOCATION, SECURITY, Stage
 
 WEEK_S = 7 * 86_400
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+from contract_stage import ZERO, refuses
 from council_stage import DELAY_S, Council, council
-from exchange_stage import SECURITY, ZERO, Stage, refuses
+from exchange_stage import SECURITY, Stage
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test

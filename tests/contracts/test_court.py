@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from contract_stage import Contract, Done, refuses
 from council_stage import Council, council
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
-from exchange_stage import ACCEPT, CREDIT, DISPUTE, REJECT, Contract, Done, Processor, Stage, refuses
+from exchange_stage import ACCEPT, CREDIT, DISPUTE, REJECT, Processor, Stage
 
 NONE, OPEN, UPHELD, OVERTURNED, LAPSED = range(5)
 FEE = 1000 * 5 * 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from contract_stage import refuses
 from eth_utils.crypto import keccak
 from exchange_stage import (
     ACCEPT,
@@ -15,7 +16,6 @@ from exchange_stage import (
     Oracle,
     Processor,
     Stage,
-    refuses,
 )
 
 FEE = 1000 * 5 * 60

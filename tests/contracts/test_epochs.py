@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
+from contract_stage import refuses
 from epoch_stage import EXIT_DELAY_S, Books, Epochs, leaf
 from eth_utils.crypto import keccak
-from exchange_stage import CREDIT, Stage, refuses
+from exchange_stage import CREDIT, Stage
 
 from qcrs.circuits.merkle import MerkleTree
 

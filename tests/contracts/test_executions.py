@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from exchange_stage import ACCEPT, CREDIT, FRAUD, REJECT, STANDARDS, UNDECIDED, Processor, Stage, refuses
+from contract_stage import refuses
+from exchange_stage import ACCEPT, CREDIT, FRAUD, REJECT, STANDARDS, UNDECIDED, Processor, Stage
 
 FEE = 1000 * 5 * 60
 SETTLED, FAILED, EXPIRED = 3, 4, 6

@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from contract_stage import spent
 from council_stage import DELAY_S, council, signature, vote_digest
 from epoch_stage import Epochs
 from eth_utils.crypto import keccak
-from exchange_stage import ACCEPT, ALLOCATION, CREDIT, Processor, Stage, spent
+from exchange_stage import ACCEPT, ALLOCATION, CREDIT, Processor, Stage
 from key_owner import Owner, parts
 
 from qcrs.identity import XmssKey

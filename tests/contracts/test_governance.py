@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from exchange_stage import GUARDED, ZERO, Stage, refuses
+from contract_stage import ZERO, refuses
+from exchange_stage import GUARDED, Stage
 
 ARGS: dict[str, tuple[Any, ...]] = {
     "openFlow": (ZERO, 100, True),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from contract_stage import ZERO, Done, refuses
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
-from exchange_stage import CREDIT, ZERO, Done, Stage, refuses
+from exchange_stage import CREDIT, Stage
 from key_owner import NEXT, SPEC, Owner, commitment, parts, spec, word
 
 from qcrs.identity import LAST_LEAF, XmssKey

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contract_stage import refuses
 from eth_abi.abi import encode
 from eth_keys.datatypes import PrivateKey
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
-from exchange_stage import CREDIT, Stage, refuses
+from exchange_stage import CREDIT, Stage
 
 from qcrs.chain.compile import artifacts
 

@@ -6,8 +6,9 @@ import math
 import random
 
 import pytest
+from contract_stage import Contract
 from exchange_model import decay, log2_odds, required
-from exchange_stage import Contract, Stage
+from exchange_stage import Stage
 
 
 @pytest.fixture(scope="module")

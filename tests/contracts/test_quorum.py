@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from contract_stage import ZERO, refuses
 from eth_keys.datatypes import PrivateKey
-from exchange_stage import ACCEPT, CERTIFICATION, CREDIT, REJECT, ZERO, Oracle, Stage, refuses
+from exchange_stage import ACCEPT, CERTIFICATION, CREDIT, REJECT, Oracle, Stage
 from quora import SIGNERS, digest, forgeries, signed
 
 from qcrs.client.quorum import SignedReports, signature_problems

@@ -6,19 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from contract_stage import ZERO, refuses
 from eth_utils.crypto import keccak
 from exchange_model import decayed, log2_odds
-from exchange_stage import (
-    ACCEPT,
-    CERTIFICATION,
-    CREDIT,
-    REJECT,
-    STANDARDS,
-    ZERO,
-    Processor,
-    Stage,
-    refuses,
-)
+from exchange_stage import ACCEPT, CERTIFICATION, CREDIT, REJECT, STANDARDS, Processor, Stage
 
 from qcrs.chain.compile import Artifact
 

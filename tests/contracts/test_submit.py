@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from exchange_stage import ACCEPT, ALLOCATION, SECURITY, STANDARDS, ZERO, Stage, refuses
+from contract_stage import ZERO, refuses
+from exchange_stage import ACCEPT, ALLOCATION, SECURITY, STANDARDS, Stage
 
 FEE = 1000 * 5 * 60
 TAG_SCALE = 64

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_stage import Contract, Stage, spent
+from contract_stage import Contract, spent
+from exchange_stage import Stage
 
 from qcrs.identity import xmss
 from qcrs.identity.xmss import SIGNATURE_BYTES, XmssKey
