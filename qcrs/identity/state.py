@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +48,7 @@ class SignerState:
             self._db = sqlite3.connect(
                 path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
             )
+            weakref.finalize(self, self._db.close)  # also where nobody closes it, or what follows fails
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS leaves (key BLOB NOT NULL, leaf INTEGER NOT NULL, "
