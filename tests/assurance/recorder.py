@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import eth_tester.backends.pyevm.main as backend
+import pytest
 from eth.chains.base import MiningChain
 from eth_abi.abi import encode
 
@@ -21,6 +22,8 @@ from qcrs.chain.evm import Evm
 CREATE, SEND, CALL, SNAPSHOT, REVERT, CHAIN = range(6)
 KINDS = ["uint8", "address", "address", "uint256", "uint256", "bytes"]
 NOBODY = bytes(20)
+PATCH = pytest.MonkeyPatch()
+"""Never undone: the process that records does nothing else."""
 
 
 class Recorder:
@@ -110,10 +113,10 @@ def _listen_to_eth_tester(recorder: Recorder) -> None:
         recorder.reverted(self.chain, snapshot)
         return revert(self, snapshot)
 
-    MiningChain.apply_transaction = applied
-    backend._execute_and_revert_transaction = executed
-    backend.PyEVMBackend.take_snapshot = taken
-    backend.PyEVMBackend.revert_to_snapshot = reverted
+    PATCH.setattr(MiningChain, "apply_transaction", applied)
+    PATCH.setattr(backend, "_execute_and_revert_transaction", executed)
+    PATCH.setattr(backend.PyEVMBackend, "take_snapshot", taken)
+    PATCH.setattr(backend.PyEVMBackend, "revert_to_snapshot", reverted)
 
 
 def _listen_to_embedded_chains(recorder: Recorder) -> None:
@@ -145,8 +148,8 @@ def _listen_to_embedded_chains(recorder: Recorder) -> None:
         recorder.reverted(self.evm, snapshot)
         revert(self, snapshot)
 
-    Evm.seal = sealed  # type: ignore[method-assign]
-    Evm.call = called  # type: ignore[method-assign]
-    Evm.estimate = estimated  # type: ignore[method-assign]
-    EmbeddedChain.snapshot = taken  # type: ignore[method-assign]
-    EmbeddedChain.revert = reverted  # type: ignore[method-assign]
+    PATCH.setattr(Evm, "seal", sealed)
+    PATCH.setattr(Evm, "call", called)
+    PATCH.setattr(Evm, "estimate", estimated)
+    PATCH.setattr(EmbeddedChain, "snapshot", taken)
+    PATCH.setattr(EmbeddedChain, "revert", reverted)

@@ -33,7 +33,17 @@ from qcrs.types import canonical_json, cid_of, cid_to_digest
 PROVIDER: LocalAccount = Account.from_key("0x" + "11" * 32)
 PLACE = Place(1337, "0x" + "ab" * 20)
 REQUEST = JobRequest(
-    *(bytes(32) if field.kind == "bytes32" else 2 for field in JobRequest.FIELDS)  # type: ignore[arg-type]
+    flow=0,
+    target=2,
+    qubits=2,
+    quality=0,
+    class_=0,
+    redundancy=1,
+    max_executions=2,
+    trust=0,
+    declared_seconds=60,
+    deadline=3600,
+    payload=bytes(32),
 )
 ROOT = bytes([9]) * 32
 SALT = bytes([8]) * 32

@@ -17,10 +17,10 @@ from eth.vm.gas_meter import GasMeter
 from eth_abi.abi import decode, encode
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
-from eth_utils.abi import function_abi_to_4byte_selector
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from qcrs.chain.abi import selector_of
 from qcrs.chain.compile import Artifact
 from qcrs.chain.errors import ErrorDecoder
 from qcrs.errors import ContractError
@@ -80,7 +80,7 @@ class Contract:
             for e in abi
             if e["type"] == "event"
         }
-        self.selectors = {name: function_abi_to_4byte_selector(e) for name, e in self.functions.items()}  # type: ignore[arg-type]
+        self.selectors = {name: selector_of(entry) for name, entry in self.functions.items()}
         stage.decoder.learn(abi)
         stage.contracts[address] = self
 

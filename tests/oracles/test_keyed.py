@@ -115,7 +115,7 @@ class Thief(Node):
                 worker._cosigner = lambda _run, made=cosign: made
                 honest(job, execution, record)
 
-        worker._hand_over = hand_over  # type: ignore[method-assign]
+        pytest.MonkeyPatch().setattr(worker, "_hand_over", hand_over)  # the worker ends with its stage
         return worker
 
 
