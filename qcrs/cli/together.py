@@ -14,7 +14,7 @@ from qcrs.cli.output import emit, say, table
 
 __all__ = ["blind", "seam", "together"]
 
-Quick = Annotated[bool, typer.Option(help="Minutes instead of most of an hour.")]
+Quick = Annotated[bool, typer.Option(help="Fewer points: a minute or two instead of about ten.")]
 Page = Annotated[Path | None, typer.Option(help="Write the table into this page too, between its marks.")]
 
 
