@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from qcrs.cli.capability import capability
 from qcrs.cli.options import Json
-from qcrs.cli.output import emit, say, table
+from qcrs.cli.output import counting, emit, say, table
 from qcrs.cli.probe import mirror, trap
 from qcrs.cli.together import blind, seam, together
 
@@ -128,31 +129,17 @@ def verify(
     """False accepts and false rejects of the judge: honest devices and attackers, in one table."""
     import os
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from qcrs.attackers.bench import campaign, report
 
     cells = campaign.plan(quick=quick)
-    bar = Progress(
-        TextColumn("[progress.description]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
     trials = {cell.key: cell.trials * len(cell.attacks) + cell.honest for cell in cells}
-    with bar:
-        task = bar.add_task("cells", total=len(cells), rate="")
-        made = 0
+    with counting("cells", len(cells)) as tick:
+        made, begun = 0, time.monotonic()
 
-        def progress(done: int, total: int, last: str) -> None:
+        def progress(done: int, _total: int, last: str) -> None:
             nonlocal made
             made += trials.get(last, 0)
-            elapsed = bar.tasks[task].elapsed or 0.0
-            rate = f"{made / elapsed:.0f} trials/s" if made and elapsed else ""
-            bar.update(task, completed=done, total=total, rate=rate)
+            tick(done, f"{made / max(time.monotonic() - begun, 1e-9):.0f} trials/s" if made else "")
 
         lines = campaign.run(
             cells, out, resume=resume, workers=workers or os.cpu_count() or 1, progress=progress

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from qcrs.errors import InputError, QCRSError
 
-__all__ = ["INTERRUPTED", "emit", "fail", "misused", "say", "slowly", "table"]
+__all__ = ["INTERRUPTED", "counting", "emit", "fail", "misused", "say", "slowly", "table"]
 
 INTERRUPTED = 130
 """Exit code of a command that was ended by Ctrl-C, as shells count it."""
@@ -43,6 +43,29 @@ def slowly(words: Callable[[int], str]) -> Callable[[int], None]:
             say(f"• {words(count)}")
 
     return tick
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """How many of `total` are done, with a note: a bar with the time left on a terminal, else lines."""
+    if not sys.stderr.isatty():
+        note = ""
+        line = slowly(lambda done: f"{done} of {total} {what}  {note}".rstrip())
+
+        def told(done: int, text: str) -> None:
+            nonlocal note
+            note = text
+            line(done)
+
+        yield told
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+    with Progress(TextColumn(what), *columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total, note="")
+        yield lambda done, text: bar.update(task, completed=done, note=text)
 
 
 def emit(value: Any, *, as_json: bool, human: str | None = None) -> None:

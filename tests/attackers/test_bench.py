@@ -73,6 +73,8 @@ def test_the_report_goes_between_the_marks(finished, tmp_path) -> None:
     assert text.endswith("after\n")
     assert "\nold\n" not in text
     assert "| A05/0.3 | an answer bit flipped with 0.3 |" in text
+    table = text[text.index("| ideal distance | trials |") :].split("\n\n")[0].splitlines()[2:]
+    assert sum(int(row.split(" | ")[1]) for row in table) == len(CELLS)  # those of A05/0.3
     for name in ("roc.svg", "verdicts.svg"):
         assert (tmp_path / "images" / "verification" / name).read_text().startswith("<svg")
     report.write(lines, head, finished, page)
@@ -143,6 +145,8 @@ def test_right_distributions_are_counted_apart() -> None:
     )
     assert tally.accepted("ideal") == Rate(2, 4)
     assert tally.accepted("ideal", wrong_only=True) == Rate(1, 3)
+    assert tally.between("ideal", 0.2, 0.4) == "RA"
+    assert tally.between("ideal", 0.4, np.inf) == "R"
 
 
 def test_families_are_as_wide_as_asked() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,25 @@ def _right(a: Mapping[str, Tally]) -> str:
             cells += [f"{no.value:.3f}", yes.text()]
         rows.append(cells)
     headers = ("", f"distance < {RIGHT}", "V3 rejected", "V3 accepted", "V4 rejected", "V4 accepted")
+    return _table(headers, rows)
+
+
+_STEPS = (0.0, RIGHT, 0.075, 0.1, 0.15, 0.2, 0.3, np.inf)
+
+
+def _by_distance(a: Mapping[str, Tally]) -> str:
+    """Approximations and altered answers together, by how far from the right distribution they end."""
+    found = [a[name] for name in _named(a) if name.startswith(("approx/", "A04", "A05/", "A06"))]
+    rows = []
+    for low, high in pairwise(_STEPS):
+        cells = []
+        for reference in ("ideal", "peer"):
+            codes = [code for one in found for code in one.between(reference, low, high)]
+            no, yes = (Rate(sum(code in kind for code in codes), len(codes)) for kind in ("RF", "AW"))
+            cells += [f"{no.value:.3f}" if codes else "–", yes.text()]
+        step = f"{low:g} to {high:g}" if high < np.inf else f"from {low:g} on"
+        rows.append((step, f"{len(codes):,}", *cells))
+    headers = ("ideal distance", "trials", "V3 rejected", "V3 accepted", "V4 rejected", "V4 accepted")
     return _table(headers, rows)
 
 
@@ -302,6 +322,11 @@ def markdown(lines: Sequence[Line], head: Line, pictures: str) -> str:
         "Trials whose ideal distribution is the target's (symmetric circuits, for the most part) hold "
         "nothing that statistics could find. Of the others:",
         _right(a),
+        "All ways that change the answer (A04, A05, A06, approximations) together, by how far from the "
+        "right distribution they end. For scale: S honest shots spread over D outcomes are themselves "
+        "√(D / 2πS) away from their own distribution, here 0.10, and two such samples 0.14 from each "
+        "other. What is nearer than that is found in part only, on more shots more of it.",
+        _by_distance(a),
         "### Honest providers",
         "Each trial is judged three times: by the ideal, by an honest peer of noise A, and by both.",
         _honest(lines),

@@ -102,6 +102,11 @@ class Tally:
             codes = "".join(code for code, d in pairs if d is None or d >= RIGHT)
         return Rate(sum(code in letters for code in codes), len(codes))
 
+    def between(self, reference: str, low: float, high: float) -> str:
+        """Letters of the outcomes whose ideal distance is known and in [low, high)."""
+        pairs = zip(self.codes.get(reference, ""), self.distances, strict=True)
+        return "".join(code for code, d in pairs if d is not None and low <= d < high)
+
     def rejected(self, reference: str, *, wrong_only: bool = False) -> Rate:
         """Rejections, fraud included."""
         return self.rate(reference, "RF", wrong_only=wrong_only)
