@@ -120,6 +120,9 @@ def verify(
         "bench-verify"
     ),
     resume: Annotated[bool, typer.Option(help="Go on with the campaign in that folder.")] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Another one: other circuits, frames and shots; 0 is the page's.")
+    ] = 0,
     page: Annotated[
         Path | None, typer.Option(help="Write the report into this page too, between its marks.")
     ] = None,
@@ -131,7 +134,7 @@ def verify(
 
     from qcrs.attackers.bench import campaign, report
 
-    cells = campaign.plan(quick=quick)
+    cells = campaign.plan(quick=quick, seed=seed)
     trials = {cell.key: cell.trials * len(cell.attacks) + cell.honest for cell in cells}
     with counting("cells", len(cells)) as tick:
         made, begun = 0, time.monotonic()

@@ -50,6 +50,16 @@ def test_a_killed_campaign_goes_on_and_ends_the_same(finished, tmp_path) -> None
     assert again[0] == json.loads(whole[1])
 
 
+def test_verdicts_have_a_name_that_neither_order_nor_time_changes(finished) -> None:
+    lines = campaign.read(finished / campaign.CELLS)[1]
+    name = campaign.verdicts_hash(lines)
+    assert campaign.verdicts_hash([{**line, "seconds": 0} for line in reversed(lines)]) == name
+    other = json.loads(json.dumps(lines))
+    letters = other[0]["rows"][0]["outcomes"]
+    letters["ideal"] = letters["ideal"].translate(str.maketrans("AWIRF", "RRRAA"))
+    assert campaign.verdicts_hash(other) != name
+
+
 def test_campaigns_do_not_mix(finished, tmp_path) -> None:
     with pytest.raises(ConfigError, match="already"):
         worked(finished)
@@ -103,6 +113,9 @@ def test_plans_name_every_cell_once() -> None:
     for name in ATTACKS:
         assert sum(cell.trials for cell in headline if name in cell.attacks) >= 1000
     assert {cell.n for cell in full} == {4, 8, 12, 16, 20}
+    other = campaign.plan(quick=False, seed=1)
+    assert len(other) == len(full)
+    assert not {cell.key for cell in other} & {cell.key for cell in full}
     assert {cell.device for cell in full} == {"A", "B", "Nairobi", "Guadalupe", "Brisbane"}
 
 

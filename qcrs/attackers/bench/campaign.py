@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from hashlib import sha256
 from importlib.resources import files
@@ -21,73 +21,64 @@ from qcrs.attackers.bench.cells import Cell, run_cell
 from qcrs.attackers.bench.families import FAMILIES, MQT_FAMILIES, mqt_installed
 from qcrs.errors import ConfigError, IntegrityError
 
-__all__ = ["CELLS", "judge_hash", "plan", "read", "run"]
+__all__ = ["CELLS", "judge_hash", "plan", "read", "run", "verdicts_hash"]
 
 CELLS = "cells.jsonl"
 _OWN = tuple(FAMILIES)
 _ALL = tuple(ATTACKS)
+_FAKE = ("A01", "A02", "A04", "A05/0.2", "A05/0.3", "A05/0.5", "A05r", "A08", "A11/30", "A11/50", "dilute/50")
+"""Attacks that make sense on any device: those that undo frames know only `u` and `cz`."""
+_INSTANCES = 1000
+"""Numbers of instances that belong to one seed."""
 
 
-def _cells(
-    group: str,
-    families: Sequence[str],
-    n: int,
-    shots: int,
-    device: str,
-    instances: int,
-    trials: int,
-    honest: int,
-    attacks: Sequence[str] = _ALL,
-) -> Iterator[Cell]:
-    for instance in range(instances):
-        for family in families:
-            yield Cell(group, family, n, shots, device, instance, trials, honest, tuple(attacks))
+def plan(*, quick: bool, seed: int = 0) -> list[Cell]:
+    """All cells. The full plan has 1,080 trials of each attacker at n = 8, 4,000 shots, noise A.
 
-
-def plan(*, quick: bool) -> list[Cell]:
-    """All cells. The full plan has 1,080 trials of each attacker at n = 8, 4,000 shots, noise A."""
+    Another seed gives the same plan over other circuits, frames and shots.
+    """
     mqt = MQT_FAMILIES if mqt_installed() else ()
     out: list[Cell] = []
+
+    def add(
+        group: str,
+        families: Sequence[str],
+        n: int,
+        shots: int,
+        device: str,
+        instances: int,
+        trials: int,
+        honest: int,
+        attacks: tuple[str, ...] = _ALL,
+    ) -> None:
+        for instance in range(instances):
+            for family in families:
+                number = _INSTANCES * seed + instance
+                out.append(Cell(group, family, n, shots, device, number, trials, honest, attacks))
+
     if quick:
-        out += _cells("main", _OWN, 8, 4000, "A", 1, 2, 8)
-        out += _cells("main", _OWN[:3], 8, 4000, "B", 1, 2, 8)
-        out += _cells("width", _OWN[:2], 4, 4000, "A", 1, 2, 8)
-        out += _cells("width", _OWN[:1], 12, 4000, "A", 1, 2, 4, SIMPLE)
-        out += _cells("fake", _OWN[:2], 4, 4000, "Nairobi", 1, 2, 4, _fake_attacks())
-        out += _cells("mqt", mqt[:1], 8, 4000, "A", 1, 2, 4)
+        add("main", _OWN, 8, 4000, "A", 1, 2, 8)
+        add("main", _OWN[:3], 8, 4000, "B", 1, 2, 8)
+        add("width", _OWN[:2], 4, 4000, "A", 1, 2, 8)
+        add("width", _OWN[:1], 12, 4000, "A", 1, 2, 4, SIMPLE)
+        add("fake", _OWN[:2], 4, 4000, "Nairobi", 1, 2, 4, _FAKE)
+        add("mqt", mqt[:1], 8, 4000, "A", 1, 2, 4)
         return out
-    out += _cells("main", _OWN, 8, 4000, "A", 12, 15, 70)
-    out += _cells("main", _OWN, 8, 4000, "B", 6, 10, 60)
-    out += _cells("mqt", mqt, 8, 4000, "A", 3, 6, 20)
+    add("main", _OWN, 8, 4000, "A", 12, 15, 70)
+    add("main", _OWN, 8, 4000, "B", 6, 10, 60)
+    add("mqt", mqt, 8, 4000, "A", 3, 6, 20)
     for shots in (1000, 16_000):
-        out += _cells("shots", _OWN, 8, shots, "A", 2, 6, 40)
+        add("shots", _OWN, 8, shots, "A", 2, 6, 40)
     for device in ("A", "B"):
-        out += _cells("width", _OWN, 4, 4000, device, 2, 6, 40)
-        out += _cells("width", _OWN, 12, 4000, device, 1, 5, 20, SIMPLE)
-        out += _cells("width", _OWN, 16, 4000, device, 1, 3, 10, SIMPLE)
-    out += _cells("width", _OWN[:3], 20, 4000, "A", 1, 2, 5, SIMPLE)
+        add("width", _OWN, 4, 4000, device, 2, 6, 40)
+        add("width", _OWN, 12, 4000, device, 1, 5, 20, SIMPLE)
+        add("width", _OWN, 16, 4000, device, 1, 3, 10, SIMPLE)
+    add("width", _OWN[:3], 20, 4000, "A", 1, 2, 5, SIMPLE)
     for device in ("Nairobi", "Guadalupe", "Brisbane"):
-        out += _cells("fake", _OWN, 4, 4000, device, 1, 5, 40, _fake_attacks())
+        add("fake", _OWN, 4, 4000, device, 1, 5, 40, _FAKE)
     for device in ("Guadalupe", "Brisbane"):
-        out += _cells("fake", ("brickwork", "ising"), 8, 4000, device, 1, 5, 40, _fake_attacks())
+        add("fake", ("brickwork", "ising"), 8, 4000, device, 1, 5, 40, _FAKE)
     return out
-
-
-def _fake_attacks() -> tuple[str, ...]:
-    """Attacks that make sense on any device: those that undo frames know only `u` and `cz`."""
-    return (
-        "A01",
-        "A02",
-        "A04",
-        "A05/0.2",
-        "A05/0.3",
-        "A05/0.5",
-        "A05r",
-        "A08",
-        "A11/30",
-        "A11/50",
-        "dilute/50",
-    )
 
 
 def judge_hash() -> str:
@@ -96,6 +87,15 @@ def judge_hash() -> str:
     for item in sorted(files("qcrs.verification").iterdir(), key=lambda found: found.name):
         if item.name.endswith(".py"):
             digest.update(item.name.encode() + b"\0" + item.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def verdicts_hash(lines: Sequence[Mapping[str, Any]]) -> str:
+    """A name for all verdicts of a campaign, in whatever order its cells were finished."""
+    digest = sha256()
+    for line in sorted(lines, key=lambda found: str(found["key"])):
+        letters = [[row["attack"], row["outcomes"]] for row in line["rows"]]
+        digest.update(json.dumps([line["key"], letters], sort_keys=True).encode() + b"\n")
     return digest.hexdigest()[:16]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from qcrs.attackers.bench.attacks import ATTACKS, HONEST, THIRD
 from qcrs.attackers.bench.baselines import BASELINES, Scores, rejected
+from qcrs.attackers.bench.campaign import verdicts_hash
 from qcrs.attackers.bench.families import FAMILIES
 from qcrs.attackers.bench.pictures import roc, verdicts
 from qcrs.attackers.bench.tally import RIGHT, Rate, Tally, tally
@@ -314,7 +315,9 @@ def markdown(lines: Sequence[Line], head: Line, pictures: str) -> str:
     families = [(f, lambda c, f=f: _main("A")(c) and c["family"] == f) for f in FAMILIES]
     parts = [
         f"Judge `{head['judge']}`, plan `{head['plan']}`: {len(lines)} cells, {trials:,} trials, {honest:,} "
-        f"of them honest, {seconds / 60:.0f} minutes of one core. Intervals: Clopper and Pearson, 95 %.",
+        f"of them honest, {seconds / 60:.0f} minutes of one core. Intervals: Clopper and Pearson, 95 %. "
+        f"Verdicts `{verdicts_hash(lines)}`: whoever runs the same plan with the same versions gets the same "
+        "verdict in every trial, and this name for all of them.",
         "### n = 8, 4,000 shots: rejected / accepted (interval of accepted)",
         _headline(a, b),
         f"![Verdicts against the ideal distribution]({pictures}/verdicts.svg)",
