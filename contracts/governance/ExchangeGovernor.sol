@@ -80,17 +80,20 @@ contract ExchangeGovernor is
 
     /* ------------------------------ which of OpenZeppelin's rules holds ------------------------------ */
 
-    /// @dev The guardian does not cancel what the super quorum supports.
+    /// @dev Before the vote has ended the guardian has no more rights than anybody: else it would cancel before a super quorum
+    /// could be reached. What the super quorum supports it does not cancel at all.
     function _validateCancel(uint256 id, address caller)
         internal
         view
         override(Governor, GovernorProposalGuardian)
         returns (bool)
     {
+        if (caller != proposalGuardian()) return super._validateCancel(id, caller);
+        ProposalState s = state(id);
+        bool passed = s == ProposalState.Succeeded || s == ProposalState.Queued;
         (, uint256 supporting,) = proposalVotes(id);
-        uint256 since = proposalSnapshot(id);
-        if (caller == proposalGuardian() && clock() > since && supporting >= superQuorum(since)) return false;
-        return super._validateCancel(id, caller);
+        if (passed && supporting < superQuorum(proposalSnapshot(id))) return true;
+        return Governor._validateCancel(id, caller);
     }
 
     /// @inheritdoc Governor

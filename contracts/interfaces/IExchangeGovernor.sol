@@ -6,8 +6,9 @@ pragma solidity ^0.8.37;
 ///
 /// Consortia propose and vote; what they pass waits in the timelock and is the only way to change seats, roles, treasuries and
 /// the supply. A vote for more than the super quorum ends early. A quorum that is reached late extends the vote. The Security
-/// Working Group cancels a proposal at any time, except one that the super quorum supports: so it cannot hold its own seats
-/// against two thirds of the consortia.
+/// Working Group cancels a proposal that has passed, before it is executed, except one that the super quorum supports; while a
+/// proposal is pending or voted on it cancels nothing. So it cannot hold its own seats against the super quorum, two thirds of
+/// the consortia by default.
 interface IExchangeGovernor {
     /// @notice The governor's terms. Times in seconds, quorums in hundredths of all seats.
     struct Terms {

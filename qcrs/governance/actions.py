@@ -233,6 +233,7 @@ _READERS: dict[tuple[str, str], Reader] = {
     ("ConsortiumSeats", "admit"): _consortium("seated"),
     ("ConsortiumSeats", "expel"): _consortium("no seat"),
     ("Brake", "setClosed"): _closed,
+    ("AccessManager", "setTargetClosed"): _closed,
     ("AccessManager", "cancel"): _cancel,
     ("DisputeCourt", "decide"): _ruling,
 }

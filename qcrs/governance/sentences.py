@@ -139,6 +139,12 @@ def _close(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
     return [commons.bind(Brake).set_closed(target, m["verb"].lower() == "close")]
 
 
+def _overrule(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
+    """Past the brake, which the security group may have closed itself."""
+    target = commons.address(m["contract"], "contract")
+    return [commons.bind(AccessManager).set_target_closed(target, m["verb"].lower() == "close")]
+
+
 def _rotate(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
     from qcrs.types import cid_to_digest
 
@@ -256,6 +262,11 @@ _FORMS = (
     _Form("suspend processor 2", r"(?P<verb>suspend|readmit) processor (?P<number>\d+)", _suspend),
     _Form("quarantine channel 5", r"quarantine channel (?P<number>\d+)", _quarantine),
     _Form("close ResultVerifier", r"(?P<verb>close|reopen) (?P<contract>\S+)", _close),
+    _Form(
+        "reopen ResultVerifier by the consortia",
+        r"(?P<verb>close|reopen) (?P<contract>\S+) by (?:the )?consortia",
+        _overrule,
+    ),
     _Form(
         "rotate oracles to A, B, C, D with identities CID",
         r"rotate oracles to (?P<signers>.+) with identities (?P<cid>\S+)",

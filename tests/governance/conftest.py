@@ -16,6 +16,8 @@ from qcrs.chain.networks import connect, of_embedded
 sys.path.append(str(Path(__file__).parent))  # the tests import the republic beside them
 from republic import Republic
 
+from qcrs.governance import Commons
+
 
 @pytest.fixture(scope="session")
 def anvil_server() -> Iterator[Anvil]:
@@ -58,3 +60,17 @@ def republic(request: pytest.FixtureRequest) -> Iterator[Republic]:
 def embedded_republic(on_embedded: Republic) -> Iterator[Republic]:
     with undone(on_embedded) as found:
         yield found
+
+
+@pytest.fixture
+def commons(republic: Republic) -> Iterator[Commons]:
+    found = republic.commons()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def embedded_commons(embedded_republic: Republic) -> Iterator[Commons]:
+    found = embedded_republic.commons()
+    yield found
+    found.close()

@@ -22,6 +22,7 @@ from qcrs.chain.deploy import Deployment, DeployParameters, deploy
 from qcrs.chain.handover import COUNCILS, Bodies, hand_over
 from qcrs.chain.networks import Chain, Receipt
 from qcrs.chain.sender import Sender
+from qcrs.governance import Act, Commons, draft, execute, propose, queue, vote
 from qcrs.types import CREDIT
 
 TERMS = {
@@ -109,3 +110,42 @@ class Republic:
         """The next block is at least that much later."""
         self.chain.request("evm_increaseTime", seconds)
         self.chain.request("evm_mine")
+
+    def commons(self) -> Commons:
+        """Governance by words, with the members' names and a lab's."""
+        people = {f"{body}-{i}": m.address for body, g in self.members.items() for i, m in enumerate(g)}
+        people["lab"] = person("lab").address
+        return Commons(self.chain, self.deployment.addresses, people=people)
+
+
+def sender(republic: Republic, account: LocalAccount) -> Sender:
+    return republic.senders.setdefault(account.address, Sender(republic.chain, account))
+
+
+def decided(
+    republic: Republic,
+    commons: Commons,
+    words: str,
+    voters: tuple[int, ...] = (0, 1),
+    *,
+    anyway: bool = False,
+) -> Act:
+    """A sentence with as many votes of its body as are named."""
+    found = draft(commons, words)
+    for member in voters:
+        by = sender(republic, republic.members[found.body.key][member])
+        act = propose(commons, found, by, anyway=anyway)
+    return act
+
+
+def passed(republic: Republic, commons: Commons, words: str, voters: tuple[int, ...] = (0, 1)) -> Act:
+    """A proposal of the consortia that two of three of them support, queued and executed."""
+    consortia = [sender(republic, member) for member in republic.members["consortia"]]
+    act = propose(commons, draft(commons, words), consortia[0], anyway=True)
+    republic.later(TERMS["voting_delay_s"] + 1)
+    for member in voters:
+        act = vote(commons, act.id, consortia[member])
+    assert act.state == "succeeded", "the super quorum ends a vote early"
+    act = queue(commons, act.id, consortia[0])
+    republic.later(TERMS["timelock_delay_s"] + 1)
+    return execute(commons, act.id, sender(republic, republic.members["dispute"][0]))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from eth_account.signers.local import LocalAccount
-from republic import TERMS, Republic, person
+from republic import TERMS, Republic, decided, passed, person, sender
 
 from qcrs.chain.bindings import EntanglementCoordinator, ExchangeTimelock, ResultVerifier
 from qcrs.chain.deploy import CREDIT
-from qcrs.chain.sender import Sender
 from qcrs.errors import AccountError, ContractError, InputError
 from qcrs.governance import (
-    Act,
     Commons,
     ballots,
     draft,
     execute,
     matter,
-    proposals,
     propose,
     queue,
     refusal_of,
@@ -27,48 +21,6 @@ from qcrs.governance import (
 )
 from qcrs.governance.overview import overview
 from qcrs.report.republic import republic as drawn
-
-
-@pytest.fixture
-def commons(republic: Republic) -> Iterator[Commons]:
-    people = {f"{body}-{i}": m.address for body, g in republic.members.items() for i, m in enumerate(g)}
-    people["lab"] = person("lab").address
-    found = Commons(republic.chain, republic.deployment.addresses, people=people)
-    yield found
-    found.close()
-
-
-def sender(republic: Republic, account: LocalAccount) -> Sender:
-    return republic.senders.setdefault(account.address, Sender(republic.chain, account))
-
-
-def decided(
-    republic: Republic,
-    commons: Commons,
-    words: str,
-    voters: tuple[int, ...] = (0, 1),
-    *,
-    anyway: bool = False,
-) -> Act:
-    """A sentence with as many votes of its body as are named."""
-    found = draft(commons, words)
-    for member in voters:
-        by = sender(republic, republic.members[found.body.key][member])
-        act = propose(commons, found, by, anyway=anyway)
-    return act
-
-
-def passed(republic: Republic, commons: Commons, words: str, voters: tuple[int, ...] = (0, 1)) -> Act:
-    """A proposal of the consortia that two of three of them support, queued and executed."""
-    consortia = [sender(republic, member) for member in republic.members["consortia"]]
-    act = propose(commons, draft(commons, words), consortia[0], anyway=True)
-    republic.later(TERMS["voting_delay_s"] + 1)
-    for member in voters:
-        act = vote(commons, act.id, consortia[member])
-    assert act.state == "succeeded", "the super quorum ends a vote early"
-    act = queue(commons, act.id, consortia[0])
-    republic.later(TERMS["timelock_delay_s"] + 1)
-    return execute(commons, act.id, sender(republic, republic.members["dispute"][0]))
 
 
 def test_a_council_s_words_become_a_value(republic: Republic, commons: Commons) -> None:
@@ -153,26 +105,6 @@ def test_a_timelock_is_never_shorter_than_at_deployment(republic: Republic, comm
     with pytest.raises(ContractError) as caught:
         passed(republic, commons, "set super quorum to 59 %")
     assert caught.value.name == "ExchangeGovernorOutOfBounds"
-
-
-def test_the_guardian_cancels_except_what_the_super_quorum_supports(
-    republic: Republic, commons: Commons
-) -> None:
-    consortia = [sender(republic, member) for member in republic.members["consortia"]]
-    weak = propose(commons, draft(commons, "admit lab"), consortia[0])
-    assert decided(republic, commons, f"cancel proposal {weak.id[:10]}").state == "executed"
-    assert matter(commons, weak.id).state == "canceled"
-    strong = propose(commons, draft(commons, "admit lab"), consortia[0])
-    assert strong.id != weak.id, "the same words are numbered"
-    republic.later(TERMS["voting_delay_s"] + 1)
-    for one in consortia[:2]:
-        vote(commons, strong.id, one)
-    with pytest.raises(InputError, match="GovernorUnableToCancel"):
-        decided(republic, commons, f"cancel proposal {strong.id[:10]}")
-    with pytest.raises(ContractError) as caught:
-        decided(republic, commons, f"cancel proposal {strong.id[:10]}", anyway=True)
-    assert caught.value.name == "GovernorUnableToCancel"
-    assert not any(one.open and one.number == int(weak.id, 16) for one in proposals(commons))
 
 
 def test_what_a_minority_supports_is_defeated(republic: Republic, commons: Commons) -> None:
