@@ -104,9 +104,19 @@ class ProcessorModel:
 
     def __post_init__(self) -> None:
         if self.qubits < 2:
-            raise InputError("the suite needs two qubits at least", field="qubits", value=self.qubits)
+            raise InputError(
+                "the suite needs two qubits at least",
+                field="qubits",
+                value=self.qubits,
+                solution="measure a device with two or more qubits",
+            )
         if not self.coupling.edges:
-            raise InputError("the suite needs a coupled pair of qubits", field="coupling", value=[])
+            raise InputError(
+                "the suite needs a coupled pair of qubits",
+                field="coupling",
+                value=[],
+                solution="give the device's coupling map at least one pair",
+            )
 
     @classmethod
     def from_metadata(

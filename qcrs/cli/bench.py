@@ -18,6 +18,10 @@ from qcrs.cli.together import blind, seam, together
 __all__ = ["register"]
 
 
+ENOUGH_JOBS = 10_000
+"""Of the simulation of providers: with fewer, chance decides about its goals."""
+
+
 def register(root: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(
@@ -134,6 +138,8 @@ def verify(
 
     from qcrs.attackers.bench import campaign, report
 
+    if page is not None:
+        report.parts(page)  # a page without a place for it is told before the work
     cells = campaign.plan(quick=quick, seed=seed)
     trials = {cell.key: cell.trials * len(cell.attacks) + cell.honest for cell in cells}
     with counting("cells", len(cells)) as tick:
@@ -157,7 +163,7 @@ def verify(
 
 
 def economics(
-    jobs: Annotated[int, typer.Option(min=1000, help="Jobs over all kinds of providers.")] = 10_000,
+    jobs: Annotated[int, typer.Option(min=1000, help="Jobs over all kinds of providers.")] = ENOUGH_JOBS,
     trials: Annotated[
         int, typer.Option(min=1, help="Executions of each cheat and family that are judged.")
     ] = 5,
@@ -171,6 +177,8 @@ def economics(
     from qcrs.report.economics import overheads, profits
     from qcrs.verification.economics import Economy, study
 
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before the work
     powers = measured_powers(trials, progress=lambda family: say(f"• judging cheats on {family} circuits"))
     found = study(Economy(bond, fraud), powers, jobs, progress=lambda name: say(f"• {name}"))
     rows = [
@@ -189,8 +197,11 @@ def economics(
     parts = [table(rows, headers), "", *(f"detection, {name}: {p.text()}" for name, p in powers.items())]
     parts += [f"additional shots, {name}: {values[-1]:.1%}" for name, values in found.overhead]
     parts += ["", *found.text()]
+    if jobs < ENOUGH_JOBS and not found.met:
+        parts.append(
+            f"· {jobs:,} jobs leave these figures to chance: the goals are for {ENOUGH_JOBS:,} and more"
+        )
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         for name, picture in (
             ("profits", profits(found.outcomes)),
             ("overhead", overheads(found.overhead, found.GOAL)),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from qcrs.cli.options import seed_of
 from qcrs.cli.output import emit, say, table
 
 __all__ = ["capability"]
@@ -38,7 +38,9 @@ def capability(
 
     if suite not in ("quick", "full"):
         raise InputError("a suite is quick or full", field="suite", value=suite, solution="--suite quick")
-    drawn = _seed(seed)
+    drawn = seed_of(seed)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before the work
     from qcrs.benchmarks import quality_word
     from qcrs.node.capability import measure, plan_for
     from qcrs.node.devices import open_device
@@ -61,20 +63,6 @@ def capability(
         page, kept = write(found.report, out, f"Capability of {device.backend.name}")
         lines += ["", f"page    {page}", f"report  {kept}"]
     emit(found.report, as_json=as_json, human="\n".join(lines))
-
-
-def _seed(text: str) -> bytes:
-    from qcrs.errors import InputError
-
-    if not text:
-        return secrets.token_bytes(32)
-    try:
-        found = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise InputError("a seed is 32 bytes in hex", field="seed", value=text, solution="64 hex digits")
-    return found
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:

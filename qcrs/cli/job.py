@@ -9,6 +9,7 @@ import typer
 
 from qcrs.cli.account import register as register_accounts
 from qcrs.cli.jobtext import describe, print_result
+from qcrs.cli.names import processor_named
 from qcrs.cli.options import AccountOption, HomeOption, JobArgument, Json
 from qcrs.cli.output import emit, say, table
 
@@ -176,7 +177,7 @@ def _options(
     from qcrs.client.views import JobOptions
 
     return JobOptions(
-        target=_processor(exchange, processor),
+        target=processor_named(exchange, processor) if processor is not None else 0,
         flow=flow,
         quality=quality,
         class_=class_,
@@ -187,25 +188,6 @@ def _options(
         declared_seconds=seconds,
         deadline_seconds=deadline,
         simulator_seed=seed,
-    )
-
-
-def _processor(exchange: Exchange, name: str | None) -> int:
-    from qcrs.errors import BackendError
-
-    if name is None:
-        return 0
-    known = exchange.processors()
-    found = [one for one in known if name in (one.name, str(one.id))]
-    if len(found) == 1:
-        return found[0].id
-    raise BackendError(
-        "several processors have this name" if found else "no such processor",
-        field="processor",
-        value=name,
-        solution="use a number: " + ", ".join(str(one.id) for one in found)
-        if found
-        else "known are: " + (", ".join(one.name for one in known) or "none yet"),
     )
 
 

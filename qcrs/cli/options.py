@@ -17,6 +17,7 @@ __all__ = [
     "ProcessorArgument",
     "Seed",
     "TopologyFile",
+    "seed_of",
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
@@ -42,3 +43,20 @@ JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's numbe
 ProcessorArgument = Annotated[int, typer.Argument(metavar="PROCESSOR", help="The processor's number.")]
 TopologyFile = Annotated[Path, typer.Argument(metavar="TOPOLOGY.yaml", help="The network: see examples/qnp.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all randomness: the same seed, the same run.")]
+
+
+def seed_of(text: str) -> bytes:
+    """The 32 bytes that a seed option spells, drawn afresh for an empty one."""
+    import secrets
+
+    from qcrs.errors import InputError
+
+    if not text:
+        return secrets.token_bytes(32)
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise InputError("a seed is 32 bytes in hex", field="seed", value=text, solution="64 hex digits")
+    return found

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcrs.cli.options import HomeOption, Json
+from qcrs.cli.names import processor_named
+from qcrs.cli.options import HomeOption, Json, seed_of
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -27,9 +28,12 @@ BackendOption = Annotated[
     str, typer.Option(help="A device: aer:noisy-a?qubits=100, fake:FakeBrisbane, MODULE:FACTORY.")
 ]
 ProcessorOption = Annotated[
-    str | None, typer.Option("--processor", help="Instead: a job on this processor, by its number.")
+    str | None, typer.Option("--processor", help="Instead: a job on this processor, by name or number.")
 ]
 AccountOption = Annotated[str | None, typer.Option("--account", help="Name of the key that pays the job.")]
+SeedOption = Annotated[
+    str, typer.Option("--seed", help="Of the circuits that are drawn, 32 bytes in hex; random without it.")
+]
 MOST_QUBITS = 4095
 NANO = 10**9
 
@@ -49,6 +53,7 @@ def trap(
     readout: Annotated[
         float | None, typer.Option(min=0.0, max=0.5, help="Readout error. Default: what is registered.")
     ] = None,
+    seed: SeedOption = "",
     home: HomeOption = None,
     account: AccountOption = None,
     as_json: Json = False,
@@ -59,9 +64,8 @@ def trap(
     from qcrs.verification.sequential import sequential_traps
     from qcrs.verification.trap import GateErrors, make_traps, score_traps
 
-    target = _target(file)
-    seed = secrets.token_bytes(32)
-    traps = make_traps(target, seed, circuits)
+    drawn = seed_of(seed)
+    traps = make_traps(_target(file), drawn, circuits)
     checks = sum(len(one.checks) for one in traps)
     say(f"• {len(traps)} traps over {traps[0].circuit.clbits} qubits, {checks} checks")
     counts, known, routing = _run([t.circuit for t in traps], shots, backend, processor, home, account)
@@ -71,8 +75,9 @@ def trap(
         known = replace(known, mean_readout_nano=round(readout * NANO), readout_nano=())
     errors = GateErrors.registered(known, routing)
     found = score_traps(traps, counts, errors)
-    early = sequential_traps(traps, counts, errors, seed)
+    early = sequential_traps(traps, counts, errors, drawn)
     value = {
+        "seed": drawn.hex(),
         "outcome": found.outcome.name,
         "observed": found.observed,
         "predicted": found.predicted,
@@ -108,6 +113,7 @@ def mirror(
     processor: ProcessorOption = None,
     circuits: Annotated[int, typer.Option(min=2, max=300, help="Circuits of each of three kinds.")] = 20,
     shots: Annotated[int, typer.Option(min=1, max=100_000, help="Shots of each.")] = 500,
+    seed: SeedOption = "",
     home: HomeOption = None,
     account: AccountOption = None,
     as_json: Json = False,
@@ -115,19 +121,23 @@ def mirror(
     """The fidelity of a circuit, by running it forwards and back; barriers kept, nothing simulated."""
     from qcrs.verification.mirror import make_mirrors, score_mirrors
 
-    mirrors = make_mirrors(_target(file), secrets.token_bytes(32), circuits)
+    drawn = seed_of(seed)
+    mirrors = make_mirrors(_target(file), drawn, circuits)
     say(f"• {len(mirrors)} circuits over {mirrors[0].circuit.clbits} qubits")
     counts, _errors, _routing = _run([m.circuit for m in mirrors], shots, backend, processor, home, account)
     found = score_mirrors(mirrors, counts)
     value = {
+        "seed": drawn.hex(),
         "fidelity": _pair(found.fidelity),
         "polarisation": {kind: _pair(part) for kind, part in found.polarisation.items()},
     }
     rows = [(kind, f"{part.value:.4f}", f"{part.se:.4f}") for kind, part in found.polarisation.items()]
+    beyond = ["· a ratio of decays: by chance it may pass 1"] if found.fidelity.value > 1 else []
     human = "\n".join(
         [
             table(rows, ("polarisation", "found", "±")),
-            f"✓ entanglement fidelity {found.fidelity.value:.4f} ± {found.fidelity.se:.4f}",
+            f"entanglement fidelity {found.fidelity.value:.4f} ± {found.fidelity.se:.4f}",
+            *beyond,
         ]
     )
     emit(value, as_json=as_json, human=human)
@@ -204,18 +214,12 @@ def _as_job(
     from qcrs.client.exchange import Exchange
     from qcrs.client.registered import registered_device
     from qcrs.client.views import JobOptions
-    from qcrs.errors import InputError
     from qcrs.verification.peer import DeviceErrors
 
     exchange = Exchange.connect(home, account=account)
-    history = exchange.history()
-    if not processor.isdecimal() or int(processor) not in history.processors:
-        known = ", ".join(str(number) for number in history.processors)
-        raise InputError(
-            "no such processor", field="processor", value=processor, solution=f"known numbers are: {known}"
-        )
-    record = registered_device(exchange, history, int(processor))
-    job = exchange.submit(list(units), JobOptions(target=int(processor)))
+    target = processor_named(exchange, processor)
+    record = registered_device(exchange, exchange.history(), target)
+    job = exchange.submit(list(units), JobOptions(target=target))
     say(f"• job {job}")
     for step in exchange.follow(job):
         say(f"  {step.text}")

@@ -207,15 +207,20 @@ def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
     emit([asdict(one) for one in found], as_json=as_json, human=table(rows, headers))
 
 
-def processor_show(number: ProcessorArgument, home: HomeOption = None, as_json: Json = False) -> None:
+def processor_show(
+    name: Annotated[str, typer.Argument(metavar="PROCESSOR", help="The processor's number or name.")],
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
     """One processor with its certificate and description."""
     from dataclasses import asdict
 
+    from qcrs.cli.names import processor_named
     from qcrs.client.exchange import Exchange
 
     exchange = Exchange.connect(home)
     try:
-        one = exchange.processor(number)
+        one = exchange.processor(processor_named(exchange, name))
     finally:
         exchange.close()
     value = asdict(one)

@@ -24,7 +24,7 @@ from qcrs.client.sealed import (
     opening_topic,
     parse_job_document,
 )
-from qcrs.client.views import JobInfo, JobResult
+from qcrs.client.views import ExecutionInfo, JobInfo, JobResult
 from qcrs.errors import InputError, JobError, QCRSError, StoreError, VerificationError
 from qcrs.sealing import HpkeKey
 from qcrs.types import digest_to_cid
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qcrs.client.exchange import Exchange
     from qcrs.client.reader import Reader
 
-__all__ = ["ResultReader", "find_hand_over", "find_openings"]
+__all__ = ["ResultReader", "by_standing", "find_hand_over", "find_openings"]
 
 
 def find_hand_over(reader: Reader, job: Job, run: Execution) -> HandOver | None:
@@ -54,6 +54,11 @@ def find_openings(reader: Reader, job: Job, eras: Iterable[int]) -> list[Opening
         except InputError:
             continue
     return found
+
+
+def by_standing(run: ExecutionInfo) -> tuple[int, int]:
+    """Accepted executions first, rejected ones last, later ones before earlier ones."""
+    return {"ACCEPTED": 0, "REJECTED": 2, "FRAUDULENT": 3}.get(run.state, 1), -run.index
 
 
 @dataclass(slots=True)
@@ -93,11 +98,11 @@ class ResultReader:
         return self._open(info, runs[0], verified=True)
 
     def unverified(self, job: int, execution: int | None = None) -> JobResult:
-        """The latest handed-over result (or that of one execution), whatever its verdict."""
+        """The best handed-over result (or that of one execution): accepted, undecided, then rejected ones."""
         info = self.exchange.job(job)
         runs = [
             run.index
-            for run in reversed(info.executions)
+            for run in sorted(info.executions, key=by_standing)
             if run.committed_at is not None and execution in (None, run.index)
         ]
         for index in runs:

@@ -49,7 +49,9 @@ class SignerState:
                 path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
             )
             weakref.finalize(self, self._db.close)  # also where nobody closes it, or what follows fails
-            self._db.execute("PRAGMA synchronous=FULL")
+            # EXTRA and not FULL: it also flushes the folder after the journal is deleted. A journal that came
+            # back after a power cut would roll the reservation back.
+            self._db.execute("PRAGMA synchronous=EXTRA")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS leaves (key BLOB NOT NULL, leaf INTEGER NOT NULL, "
                 "digest BLOB NOT NULL, PRIMARY KEY (key, leaf)) WITHOUT ROWID"

@@ -17,7 +17,7 @@ from qcrs.attackers.bench.pictures import roc, verdicts
 from qcrs.attackers.bench.tally import RIGHT, Rate, Tally, tally
 from qcrs.errors import ConfigError
 
-__all__ = ["BEGIN", "END", "goals", "markdown", "summary", "write"]
+__all__ = ["BEGIN", "END", "goals", "markdown", "parts", "summary", "write"]
 
 BEGIN, END = "<!-- bench verify: begin -->", "<!-- bench verify: end -->"
 
@@ -385,6 +385,20 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     return out
 
 
+def parts(page: Path) -> tuple[str, str]:
+    """What stands before and after the report on a page; `ConfigError` where it has no place for one."""
+    whole = page.read_text()
+    if whole.count(BEGIN) != 1 or whole.count(END) != 1:
+        raise ConfigError(
+            "the page has no place for the report",
+            field="page",
+            value=str(page),
+            solution=f"add {BEGIN} and {END}",
+        )
+    before, _, rest = whole.partition(BEGIN)
+    return before, rest.partition(END)[2]
+
+
 def write(lines: Sequence[Line], head: Line, out: Path, page: Path | None) -> Path:
     """Pictures and `report.md` in `out`; with a page, its part between the marks and pictures beside it."""
     tallies = tally(lines, _main("A"))
@@ -395,20 +409,11 @@ def write(lines: Sequence[Line], head: Line, out: Path, page: Path | None) -> Pa
     report.write_text(markdown(lines, head, "."))
     if page is None:
         return report
-    whole = page.read_text()
-    if whole.count(BEGIN) != 1 or whole.count(END) != 1:
-        raise ConfigError(
-            "the page has no place for the report",
-            field="page",
-            value=str(page),
-            solution=f"add {BEGIN} and {END}",
-        )
+    before, after = parts(page)
     folder = page.parent / "images" / "verification"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in drawn.items():
         (folder / name).write_text(text)
-    before, _, rest = whole.partition(BEGIN)
-    after = rest.partition(END)[2]
     body = markdown(lines, head, "images/verification")
     page.write_text(f"{before}{BEGIN}\n{body}{END}{after}")
     return page
