@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from qcrs.circuits.document import CircuitDocument
 from qcrs.client.cosigned import Library, handed_over
-from qcrs.client.documents import Opening, ResultDocument, SecretDocument
+from qcrs.client.documents import HandOver, Opening, ResultDocument, SecretDocument
 from qcrs.client.history import Execution, History, Job
 from qcrs.client.registered import registered_device
 from qcrs.client.sealed import (
@@ -118,8 +118,8 @@ def open_past(place: Place, history: History, one: PastExecution, keys: Sequence
     job = history.jobs[one.job]
     run = job.executions[one.execution]
     document = parse_job_document(place.store.get(digest_to_cid(job.request.payload)))
-    mail = handed_over(place, history, job, run)
-    if mail is None:
+    mails = handed_over(place, history, job, run)
+    if not mails:
         raise StoreError("a past result's hand-over is not in the store", field="job", value=job.id)
     refusal: QCRSError | None = None
     for opening in _openings(place, job, document.era):
@@ -128,12 +128,12 @@ def open_past(place: Place, history: History, one: PastExecution, keys: Sequence
             continue
         try:
             secret = open_secret(place.store.get(document.secret), opening.secret)
-            result = open_result(place.store.get(mail.result), key, root=mail.root)
+            cid, result = _opened(place, mails, key)
             seeded = False
             if registered_device(place, history, run.processor).simulator:
                 frames = open_frames(place.store.get(document.frames), opening.frames)
                 seeded = frames.simulator_seed is not None
-            return mail.result, {
+            return cid, {
                 "name": f"execution {run.index} of job {job.id}",
                 "units": _units(secret, result, keys),
                 "deterministic": seeded,
@@ -141,6 +141,18 @@ def open_past(place: Place, history: History, one: PastExecution, keys: Sequence
         except QCRSError as error:
             refusal = error
     raise refusal or StoreError("no opening of a past job is in the store yet", field="job", value=job.id)
+
+
+def _opened(place: Place, mails: Sequence[HandOver], key: bytes) -> tuple[str, ResultDocument]:
+    """The first result that the key opens to its root, and its content id; else why the first does not."""
+    refusal: QCRSError | None = None
+    for mail in mails:
+        try:
+            return mail.result, open_result(place.store.get(mail.result), key, root=mail.root)
+        except QCRSError as error:
+            refusal = refusal or error
+    assert refusal is not None  # noqa: S101  (there is at least one mail)
+    raise refusal
 
 
 def _units(secret: SecretDocument, result: ResultDocument, keys: Sequence[str]) -> list[Json]:

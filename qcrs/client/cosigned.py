@@ -195,22 +195,33 @@ def cosigner(witness: Witness, cosigns: Cosigns | None) -> Cosign | None:
     return cosigns(witness)
 
 
-def handed_over(library: Library, history: History, job: Job, run: Execution) -> HandOver | None:
-    """The mail that opens the execution's commitment; None while there is none.
+def handed_over(library: Library, history: History, job: Job, run: Execution) -> list[HandOver]:
+    """The mails that open the execution's commitment, those first whose result signed evidence names.
 
-    `StoreError` as in `committed_keys`.
-    Whose account sent it does not matter: only who committed knows the salt, and a processor that has a
-    key signs it too.
+    Salt and root are public once they are mailed, so they say nothing of who mails them again. Only mail of
+    the processor's provider or of an operator counts; a processor that has a key signs it too. Whoever looks
+    for the result tries one after the other until one opens to the root: not even its own provider's second
+    mail can then hide a result. `StoreError` as in `committed_keys`.
     """
     witness, topic = witness_of(library, history, run), result_topic(job.id, run.index)
-    provider = history.processors[run.processor].provider
-    for mail in library.mailbox.read(topic):
+    processor = history.processors[run.processor]
+    found = []
+    for mail in library.mailbox.read(topic, senders=processor.senders):
         try:
-            found = HandOver.from_json(mail.body)
+            body = HandOver.from_json(mail.body)
         except InputError:
             continue
-        if commitment_of(found.salt, provider, job.id, found.root) != run.commitment:
+        if commitment_of(body.salt, processor.provider, job.id, body.root) != run.commitment:
             continue
         if witness.accepts(topic, mail):
-            return found
-    return None
+            found.append(body)
+    if len(found) > 1:
+        named = _results_named(library, run)
+        found.sort(key=lambda body: body.result not in named)
+    return found
+
+
+def _results_named(library: Library, run: Execution) -> set[object]:
+    """Content ids of the results that the evidence of the execution's verdicts names."""
+    inputs = (library.document(verdict.evidence).get("inputs") for verdict in run.verdicts)
+    return {words.get("result") for words in inputs if isinstance(words, dict)}

@@ -146,6 +146,8 @@ class Processor:
     """Whether it has a post-quantum key; then that key alone can change its identity."""
     descriptions: list[bytes] = field(default_factory=list)
     """Every `metadata` so far, in order."""
+    operators: list[str] = field(default_factory=list)
+    """Every `operator` so far, in order."""
     capability: Capability | None = None
     epoch: int = 0
     certified_until: int = 0
@@ -158,6 +160,11 @@ class Processor:
     def binding(self) -> bytes:
         """The identity that no account key can change; empty before it has a post-quantum key."""
         return self.identity if self.keyed else b""
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """Whose mail may hand over its results: its provider, and every operator that it ever had."""
+        return self.provider, *self.operators
 
 
 class History:
@@ -340,16 +347,18 @@ class History:
         event = logged.event
         match event:
             case ProcessorRegistry.ProcessorRegistered():
+                operator = to_checksum_address((event.dispatch & _ADDRESS).to_bytes(20))
                 self.processors[event.processor] = Processor(
                     event.processor,
                     event.provider,
-                    to_checksum_address((event.dispatch & _ADDRESS).to_bytes(20)),
+                    operator,
                     event.dispatch >> 160 & _TWELVE,
                     event.dispatch >> 184 & _TWELVE,
                     event.metadata,
                     event.bond,
                     event.identity,
                     descriptions=[event.metadata],
+                    operators=[operator],
                 )
                 self.balances[event.provider] -= event.bond
                 self.bonds += event.bond
@@ -358,7 +367,9 @@ class History:
                 processor.capability, processor.epoch = event.capability, event.epoch
                 processor.certified_until, processor.report = event.valid_until, event.report
             case ProcessorRegistry.OperatorSet():
-                self.processors[event.processor].operator = event.operator
+                processor = self.processors[event.processor]
+                processor.operator = event.operator
+                processor.operators.append(event.operator)
             case ProcessorRegistry.MetadataSet():
                 processor = self.processors[event.processor]
                 processor.metadata = event.metadata

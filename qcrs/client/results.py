@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from qcrs.client.exchange import Exchange
     from qcrs.client.reader import Reader
 
-__all__ = ["ResultReader", "by_standing", "find_hand_over", "find_openings"]
+__all__ = ["ResultReader", "by_standing", "find_hand_overs", "find_openings"]
 
 
-def find_hand_over(reader: Reader, job: Job, run: Execution) -> HandOver | None:
-    """The mail that opens the execution's commitment; None while there is none.
+def find_hand_overs(reader: Reader, job: Job, run: Execution) -> list[HandOver]:
+    """The mails that open the execution's commitment, to be tried in this order; empty while there is none.
 
     `StoreError` where the keys that have to sign it cannot be found.
     """
@@ -106,7 +106,7 @@ class ResultReader:
             if run.committed_at is not None and execution in (None, run.index)
         ]
         for index in runs:
-            if find_hand_over(self.exchange, self.exchange.entry(job), self._run(job, index)) is not None:
+            if find_hand_overs(self.exchange, self.exchange.entry(job), self._run(job, index)):
                 return self._open(info, index, verified=info.executions[index].state == "ACCEPTED")
         raise JobError(
             f"job {job} has no handed-over result yet",
@@ -121,20 +121,27 @@ class ResultReader:
     def _open(self, info: JobInfo, index: int, *, verified: bool) -> JobResult:
         job = self.exchange.entry(info.id)
         run = job.executions[index]
-        mail = find_hand_over(self.exchange, job, run)
-        if mail is None:
-            raise StoreError(
-                "the result's hand-over is not in the store",
-                field="job",
-                value=job.id,
-                solution=f"check that {self.exchange.store.where} is the store of this network",
-            )
-        result = open_result(
-            self.exchange.store.get(mail.result), self._result_key(job, run, mail), root=mail.root
-        )
+        result = self._result(job, run)
         if (result.job, result.execution, result.processor) != (job.id, index, run.processor):
             raise VerificationError("a result names another execution", field="job", value=result.job)
         return self._decoded(info, index, self.secret(job), result, verified=verified)
+
+    def _result(self, job: Job, run: Execution) -> ResultDocument:
+        """The document that was committed to, through the first hand-over that opens to it."""
+        refusal: QCRSError = StoreError(
+            "the result's hand-over is not in the store",
+            field="job",
+            value=job.id,
+            solution=f"check that {self.exchange.store.where} is the store of this network",
+        )
+        mails = find_hand_overs(self.exchange, job, run)
+        for place, mail in enumerate(mails):
+            try:
+                blob = self.exchange.store.get(mail.result)
+                return open_result(blob, self._result_key(job, run, mail), root=mail.root)
+            except QCRSError as error:
+                refusal = refusal if place else error
+        raise refusal
 
     def _result_key(self, job: Job, run: Execution, mail: HandOver) -> bytes:
         """From the client's envelope (of whichever era it was made in), else from an opening."""

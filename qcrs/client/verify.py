@@ -15,6 +15,7 @@ from qcrs.circuits.document import CircuitDocument
 from qcrs.circuits.frames import frame, shots_per_frame
 from qcrs.client.documents import (
     FramesDocument,
+    HandOver,
     JobDocument,
     Opening,
     ResultDocument,
@@ -24,7 +25,7 @@ from qcrs.client.documents import (
 from qcrs.client.history import Execution, Job
 from qcrs.client.reader import Reader
 from qcrs.client.recheck import Recheck
-from qcrs.client.results import find_hand_over, find_openings
+from qcrs.client.results import find_hand_overs, find_openings
 from qcrs.client.sealed import open_frames, open_result, open_secret, parse_job_document
 from qcrs.errors import InputError, JobError, QCRSError, StoreError
 from qcrs.sandbox import Sandbox
@@ -244,14 +245,14 @@ class _Case:
     def result(self, run: Execution) -> None:
         """A result against its commitment: hand-over, blob, key, root."""
         subject = f"result of execution {run.index}"
-        mail, reason = None, "no hand-over in the store opens the commitment"
+        mails, reason = [], "no hand-over in the store opens the commitment"
         if run.identity:
             reason += " and has its processor's ML-DSA signature"
         try:
-            mail = find_hand_over(self.reader, self.job, run)
+            mails = find_hand_overs(self.reader, self.job, run)
         except StoreError as error:
             reason = error.reason
-        if mail is None:
+        if not mails:
             withheld = any(_withheld(self.reader, verdict.evidence) for verdict in run.verdicts)
             ended = not run.verdicts
             self.report.add(
@@ -264,13 +265,30 @@ class _Case:
         self.report.add(subject, "salt and root open the commitment", True)
         if run.identity:
             self.report.add(subject, "signed by every key that its processor had", True)
-        self.roots[run.index], self.result_cids[run.index] = mail.root, mail.result
+        refusals = []
+        for mail in mails:
+            self.roots[run.index], self.result_cids[run.index] = mail.root, mail.result
+            refusal = self._opens(run, mail)
+            if refusal is None:
+                self.report.add(subject, "hash", True)
+                self.report.add(subject, "opens to the root", True)
+                return
+            refusals.append(refusal)
+        self.result_cids[run.index] = mails[0].result
+        missing, reason = refusals[0]
+        if missing:
+            self.report.add(subject, f"blob {mails[0].result}", False, reason)
+            return
+        self.report.add(subject, "hash", True)
+        judged = any(_withheld(self.reader, verdict.evidence) for verdict in run.verdicts)
+        self.report.add(subject, "opens to the root", judged, reason)
+
+    def _opens(self, run: Execution, mail: HandOver) -> tuple[bool, str] | None:
+        """Keep the result of a hand-over; else whether its blob is not there, and why it does not open."""
         try:
             blob = self.reader.store.get(mail.result)
         except QCRSError as error:
-            self.report.add(subject, f"blob {mail.result}", False, error.reason)
-            return
-        self.report.add(subject, "hash", True)
+            return True, error.reason
         reason = "no opening holds its key"
         for opening in self.openings:
             key = opening.results.get(run.index)
@@ -281,10 +299,8 @@ class _Case:
             except QCRSError as error:
                 reason = error.reason
                 continue
-            self.report.add(subject, "opens to the root", True)
-            return
-        judged = any(_withheld(self.reader, verdict.evidence) for verdict in run.verdicts)
-        self.report.add(subject, "opens to the root", judged, reason)
+            return None
+        return False, reason
 
 
 def _void(reader: Reader, evidence: bytes) -> bool:

@@ -144,9 +144,7 @@ class Dossier:
         reader = self._readers.get(execution.index)
         if reader is None:
             processor = self.party.history.processors[execution.processor]
-            reader = self.party.mailbox.reader(
-                result_topic(self.job.id, execution.index), (processor.provider, processor.operator)
-            )
+            reader = self.party.mailbox.reader(result_topic(self.job.id, execution.index), processor.senders)
             self._readers[execution.index] = reader
         try:
             witness = witness_of(self.party, self.party.history, execution)

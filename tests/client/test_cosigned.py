@@ -169,11 +169,13 @@ def test_keys_that_nobody_can_find_are_one_clear_error(library: Library, chain: 
         handed_over(library, chain.history, chain.history.jobs[1], run)
 
 
-def hand_over(library: Library, number: int, key: MlDsaKey | None, purpose: str) -> str:
+def hand_over(
+    library: Library, number: int, key: MlDsaKey | None, purpose: str, sender: LocalAccount = PROVIDER
+) -> str:
     """Mail that opens the commitment of a job, and its content id."""
     body = HandOver(SALT, ROOT, cid_of(str(number).encode()), {}).as_json()
     cosign = None if key is None else lambda digest: key.sign(purpose, digest)
-    return library.mailbox.post(result_topic(number, 0), body, PROVIDER, cosign)
+    return library.mailbox.post(result_topic(number, 0), body, sender, cosign)
 
 
 def test_a_hand_over_counts_with_the_right_signature_alone(library: Library, chain: Chain) -> None:
@@ -192,10 +194,9 @@ def test_a_hand_over_counts_with_the_right_signature_alone(library: Library, cha
         "mail",
     ):
         hand_over(library, 1, own, elsewhere)
-    assert handed_over(library, chain.history, job, run) is None
+    assert handed_over(library, chain.history, job, run) == []
     hand_over(library, 1, own, purpose)
-    found = handed_over(library, chain.history, job, run)
-    assert found is not None
+    (found,) = handed_over(library, chain.history, job, run)
     assert (found.salt, found.root) == (SALT, ROOT)
     # The second signature is of this mail: on that of another job it is none.
     again = chain.committed()
@@ -206,14 +207,29 @@ def test_a_hand_over_counts_with_the_right_signature_alone(library: Library, cha
     )
     body = HandOver(SALT, ROOT, cid_of(b"1"), {}).as_json()
     library.mailbox.post(result_topic(2, 0), body, PROVIDER, lambda _digest: mail.cosignature)
-    assert handed_over(library, chain.history, chain.history.jobs[2], again) is None
+    assert handed_over(library, chain.history, chain.history.jobs[2], again) == []
 
 
 def test_mail_of_a_processor_without_a_key_needs_no_second_signature(library: Library, chain: Chain) -> None:
     chain.register(keys(1).identity, library.publish(keys(1)))
     run = chain.committed()
     hand_over(library, 1, None, "")
-    assert handed_over(library, chain.history, chain.history.jobs[1], run) is not None
+    assert len(handed_over(library, chain.history, chain.history.jobs[1], run)) == 1
+
+
+def test_mail_counts_of_the_provider_and_of_any_operator_that_it_had(library: Library, chain: Chain) -> None:
+    """Salt and root are public once they are mailed: who repeats them has shown nothing."""
+    first, second, stranger = (Account.from_key("0x" + digit * 64) for digit in "345")
+    chain.register(keys(1).identity, library.publish(keys(1)))
+    run = chain.committed()
+    job = chain.history.jobs[1]
+    chain(ProcessorRegistry.OperatorSet(1, first.address))
+    chain(ProcessorRegistry.OperatorSet(1, second.address))
+    hand_over(library, 1, None, "", stranger)
+    assert handed_over(library, chain.history, job, run) == []
+    for count, sender in enumerate((first, second, PROVIDER), 1):
+        hand_over(library, 1, None, "", sender)
+        assert len(handed_over(library, chain.history, job, run)) == count
 
 
 def test_who_lacks_the_identity_is_told_so() -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from qiskit import QuantumCircuit
 
 from qcrs.chain.bindings import ExecutionState
 from qcrs.circuits import lower
+from qcrs.client.archive import circuits_named, open_past
 from qcrs.client.audit import audit_exchange
 from qcrs.client.documents import JobDocument
+from qcrs.client.exchange import Exchange
 from qcrs.client.program import Unit
 from qcrs.client.reader import Reader
 from qcrs.client.recheck import judging_sandbox
-from qcrs.client.results import find_hand_over
+from qcrs.client.results import find_hand_overs
 from qcrs.client.sealed import opening_topic, parse_job_document, result_topic
 from qcrs.client.trail import StepKind, chain_step, start, word
 from qcrs.client.verify import VerifyReport
@@ -26,7 +29,8 @@ from qcrs.config.home import Home
 from qcrs.errors import JobError
 from qcrs.sandbox import Sandbox
 from qcrs.store import ContentStore, Mailbox
-from qcrs.types import canonical_json, digest_to_cid
+from qcrs.types import canonical_json, cid_of, digest_to_cid
+from qcrs.verification.archive import PastExecution
 
 _JUDGES: list[Sandbox] = []
 
@@ -57,8 +61,6 @@ def flipped(runner: Any) -> Any:
     """A cheat: honest counts with one answer bit inverted."""
 
     def run(document: Any, seed: int) -> Any:
-        from dataclasses import replace
-
         return tuple(
             replace(unit, frames=tuple({key ^ 1: n for key, n in frame.items()} for frame in unit.frames))
             for unit in runner(document, seed)
@@ -86,8 +88,6 @@ def closed(network: Any, desk: Any, harness: Any) -> int:
 @pytest.fixture
 def copied(network: Any, tmp_path: Path) -> Reader:
     """A reader whose store is a copy that may be damaged."""
-    from dataclasses import replace
-
     shutil.copytree(network.settings.store, tmp_path / "store")
     settings = replace(network.settings, store=str(tmp_path / "store"))
     return Reader.open(Home(tmp_path), network=settings, chain=network.chain)
@@ -106,8 +106,7 @@ def blob_of(reader: Reader, job: int, name: str) -> str:
     """Content ids of a job's documents."""
     entry = reader.entry(job)
     document: JobDocument = parse_job_document(reader.store.get(digest_to_cid(entry.request.payload)))
-    mail = find_hand_over(reader, entry, entry.executions[1])
-    assert mail is not None
+    (mail,) = find_hand_overs(reader, entry, entry.executions[1])
     return {
         "job document": digest_to_cid(entry.request.payload),
         "frames document": document.frames,
@@ -183,6 +182,36 @@ def test_false_keys_do_not_hide_the_true_ones(
     assert all("not sealed under this key" in check.detail for check in report.differences)
 
 
+def test_a_second_mail_does_not_hide_the_result(
+    network: Any, copied: Reader, closed: int, harness: Any
+) -> None:
+    """Salt and root are public by now. A stranger repeats them with other results, and so does the provider.
+
+    One of 30 false mails is the first by its id, but once in 31 times.
+    """
+    entry, topic = copied.entry(closed), result_topic(closed, 1)
+    run = entry.executions[1]
+    (true,) = find_hand_overs(copied, entry, run)
+    (own,) = (p.sender.account for p in network.processors if p.id == run.processor)
+    for number, sender in enumerate([harness.stranger()] * 30 + [own] * 30):
+        false = replace(true, result=cid_of(b"%d" % number), envelopes={})
+        copied.mailbox.post(topic, false.as_json(), sender)
+    mails = find_hand_overs(copied, entry, run)
+    assert (len(mails), mails[0]) == (31, true)
+    assert verify_job(copied, closed).ok
+    settings = replace(network.settings, store=copied.store.where)
+    exchange = Exchange.connect(network.home, network=settings, account="client", chain=network.chain)
+    assert exchange.result(closed).verified
+    keys = circuits_named(copied.document(run.verdicts[0].evidence))
+    past = PastExecution(closed, 1, own.address, 0, 0, 0, keys)
+    assert open_past(copied, copied.history(), past, keys)[0] == true.result
+    # Without the evidence nobody says which it is: then each is tried.
+    path_of(copied, digest_to_cid(run.verdicts[0].evidence)).unlink()
+    assert open_past(copied, copied.history(), past, keys)[0] == true.result
+    assert exchange.result(closed).verified
+    exchange.close()
+
+
 def reported(network: Any, desk: Any, change: Callable[[dict[str, Any]], None]) -> VerifyReport:
     """Verify a job whose quorum signed an evidence that was changed before it was signed."""
     exchange = network.exchange("client")
@@ -243,8 +272,6 @@ def test_a_verdict_against_the_statistics_is_named(
     network: Any, desk: Any, closed: int, harness: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A quorum that accepts a cheat is seen by whoever recomputes."""
-    from dataclasses import replace
-
     honest = network.processors[1].runner
     network.processors[1].runner = flipped(honest)
     plain = harness.Found.from_json

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from qcrs.client.reader import Reader
-from qcrs.client.results import find_hand_over, find_openings
+from qcrs.client.results import find_hand_overs, find_openings
 from qcrs.client.sealed import open_secret, parse_job_document
 from qcrs.client.wallet import Wallet
 from qcrs.types import digest_to_cid
@@ -157,8 +157,7 @@ def test_verify_names_what_one_changed_byte_makes_differ(
     index = results["old"]["execution"]
     run = job.executions[index]
     if what == "result":
-        mail = find_hand_over(reader, job, run)
-        assert mail is not None
+        (mail,) = find_hand_overs(reader, job, run)
         subject, cid = f"result of execution {index}", mail.result
     elif what == "frames":
         document = parse_job_document(reader.store.get(digest_to_cid(job.request.payload)))
