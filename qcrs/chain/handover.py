@@ -84,6 +84,28 @@ def _seats(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+_MONTH_S = 30 * DAY_S
+_BOUNDS = {
+    "council_delay_s": (0, _MONTH_S),
+    "timelock_delay_s": (1, _MONTH_S),
+    "voting_delay_s": (1, _MONTH_S),
+    "voting_period_s": (2, _MONTH_S),
+    "quorum": (20, 100),
+    "super_quorum": (60, 100),
+}
+"""What the governor and its timelock take, so that a hand-over does not end half-way."""
+
+
+def _within(name: str, value: object, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ConfigError(
+            f"{name} is no whole number from {least} to {most}",
+            field=name,
+            value=str(value)[:80],
+            solution=f"write one from {least} to {most} (docs/governance.md)",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Bodies:
     """Who sits where, and how long decisions wait (seconds) and how many consortia they need (hundredths).
@@ -126,12 +148,19 @@ class Bodies:
                         value=seat,
                         solution="write 0x and 40 hex digits",
                     )
+        bounds = _BOUNDS | {"late_extension_s": (0, self.voting_period_s)}
         for term in fields(self)[3:]:
-            value = getattr(self, term.name)
-            if type(value) is not int or value < 0:
-                raise ConfigError(
-                    f"{term.name} is no whole number", field=term.name, value=value, solution="see `Bodies`"
-                )
+            _within(term.name, getattr(self, term.name), *bounds[term.name])
+        if not isinstance(self.thresholds, Mapping) or set(self.thresholds) - set(COUNCILS):
+            raise ConfigError(
+                "thresholds are votes by council",
+                field="thresholds",
+                value=str(self.thresholds)[:80],
+                solution=f"write a number under names of {', '.join(COUNCILS)}",
+            )
+        for name, votes in self.thresholds.items():
+            count = len(self.councils[name])
+            _within(f"thresholds.{name}", votes, count // 2 + 1, count)
 
     def threshold(self, council: str) -> int:
         """Votes that decide in a council."""

@@ -100,9 +100,10 @@ def _needed(own: QuantumIdentity | None) -> QuantumIdentity:
 
     if own is None:
         raise AccountError(
-            "the account has no post-quantum identity",
+            "the account has no post-quantum identity here",
             field="account",
-            solution="make one with `qcrs account identity NAME`",
+            solution="make one with `qcrs account identity NAME`; where processors have its key already, put "
+            "your copy of the file back, for a new one cannot act for them",
         )
     return own
 
@@ -161,6 +162,25 @@ def rotate(
     )
 
 
+def _can_leave(party: Participant, processor: int, units: int) -> None:
+    """Tells what the contract would refuse before a leaf of a key is spent on it."""
+    from qcrs.errors import AccountError
+    from qcrs.types import credits_text
+
+    registry = party.contracts.registry
+    held, least = registry.bond_of(processor), registry.least_bond()
+    retired = party.contracts.allocator.dispatch(processor)[-1]
+    most = held if retired else max(0, held - least)
+    if 0 < units <= most:
+        return
+    raise AccountError(
+        f"of its bond {credits_text(most)} credits can be set free",
+        field="amount",
+        value=credits_text(units),
+        solution=f"{credits_text(held)} credits are held, and {credits_text(least)} stay until it is retired",
+    )
+
+
 def unbond(
     processor: ProcessorArgument,
     amount: Annotated[str, typer.Argument(help="Credits of the bond to set free.")],
@@ -174,6 +194,7 @@ def unbond(
     units = amount_of(amount)
     with _acting(home, account, processor) as (party, name, own):
         registry = party.contracts.registry
+        _can_leave(party, processor, units)
         if registry.key_of(processor)[1]:
             call = _needed(own).unbond(processor, name, units)
         else:

@@ -185,10 +185,11 @@ def _read(path: Path) -> dict[str, Any]:
         body = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise AccountError(
-            "the account has no post-quantum identity yet",
+            "the account has no post-quantum identity here",
             field="file",
             value=str(path),
-            solution="make one with `qcrs account identity NAME`",
+            solution="make one with `qcrs account identity NAME`; where processors have its key already, put "
+            "your copy of the file back, for a new one cannot act for them",
         ) from error
     except (OSError, ValueError) as error:
         raise _foreign(path) from error

@@ -30,6 +30,8 @@ def test_a_processor_gets_a_key_and_changes_it(home: Path, qcrs: Any) -> None:
     assert adopted.code == 0, adopted.err
     assert adopted.value["era"] == 1
     assert committed(home).hex() == made.value["ml_dsa"]
+    early = qcrs("account", "unbond", "1", "100000", "--account", "ada", home=home)
+    assert (early.code, "credits can be set free" in early.err) == (2, True), early.err
     freed = qcrs("account", "unbond", "1", "10", "--account", "ada", "--json", home=home)
     assert freed.code == 0, freed.err
     assert freed.value["amount"] == 10 * 10**6

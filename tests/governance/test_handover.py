@@ -255,6 +255,16 @@ def test_bodies_are_read_from_a_file(tmp_path: Path) -> None:
         (lines(consortia=[person("x").address]), "consortia has 1 seats"),
         (lines(dispute=["0x1", "0x2", "0x3"]), "is no address"),
         (lines(quorum="many"), None),
+        (lines(quorum=5), "quorum is no whole number from 20 to 100"),
+        (lines(super_quorum=1000), "super_quorum is no whole number from 60 to 100"),
+        (lines(timelock_delay_s=0), "timelock_delay_s is no whole number from 1 to"),
+        (
+            lines(voting_period_s=100, late_extension_s=101),
+            "late_extension_s is no whole number from 0 to 100",
+        ),
+        (lines(thresholds="x"), "thresholds are votes by council"),
+        (lines(thresholds={"dispute": 1}), "thresholds.dispute is no whole number from 2 to 3"),
+        (lines(thresholds={"disputes": 2}), "thresholds are votes by council"),
     ],
 )
 def test_what_are_no_bodies_is_refused(tmp_path: Path, text: str, reason: str | None) -> None:

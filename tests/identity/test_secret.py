@@ -36,7 +36,7 @@ def test_a_file_is_read_back_and_never_overwritten(tmp_path: Path, password: str
 
 def test_wrong_passwords_and_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "lab.identity"
-    with pytest.raises(AccountError, match="no post-quantum identity yet"):
+    with pytest.raises(AccountError, match="no post-quantum identity here"):
         IdentitySecret.load(path, never)
     IdentitySecret.create(path, "right")
     with pytest.raises(AccountError, match="check the password"):
