@@ -431,16 +431,20 @@ contract ComputationAllocator is AllocatorViews {
         unchecked {
             earliest = block.timestamp + r.declaredSeconds + c.graceOf() + c.marginOf();
             if (
-                uint256(r.qubits) - 1 < 4095 && r.quality <= 4095 && r.class <= 2 && r.trust >= c.leastTrustOf()
+                uint256(r.qubits) - 1 < 4095 && r.class <= 2 && r.trust >= c.leastTrustOf()
                     && uint256(r.redundancy) - 1 < c.mostRedundancyOf() && r.maxExecutions >= r.redundancy
-                    && r.maxExecutions <= (ProcessorId.unwrap(r.target) == 0 ? MOST_EXECUTIONS : 1)
+                    && (
+                        ProcessorId.unwrap(r.target) == 0
+                            ? r.quality <= 4095 && r.maxExecutions <= MOST_EXECUTIONS
+                            : r.quality == 0 && r.maxExecutions == 1
+                    )
                     && uint256(r.declaredSeconds) - 1 < c.mostSecondsOf() && r.deadline >= earliest
                     && r.deadline <= block.timestamp + MOST_LIFE
             ) return;
         }
         // One of these names what is wrong.
         _range("qubits", r.qubits, 1, 4095);
-        _range("quality", r.quality, 0, 4095);
+        _range("quality", r.quality, 0, ProcessorId.unwrap(r.target) == 0 ? 4095 : 0);
         _range("class", r.class, 0, 2);
         _range("redundancy", r.redundancy, 1, c.mostRedundancyOf());
         _range("maxExecutions", r.maxExecutions, r.redundancy, MOST_EXECUTIONS);

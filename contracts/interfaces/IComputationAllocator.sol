@@ -35,7 +35,10 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///   whose execution failed or stayed undecided. Its tag never changes.
 /// - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) at the first verdict
 ///   of an execution; cancel before any execution: `F` falls by the job's whole increment (not below 0).
-/// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's.
+/// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. It asks for quality 0 (its client
+///   looks at the certificate) and for no more qubits than the processor has, which never change: so the processor can run it
+///   whenever its turn comes, with a certificate or without, and no targeted job keeps those behind it, its capability tests
+///   among them, from their turn.
 ///
 /// A flow is looked at through its *lane*, which shows its first entry, live or dead: time kills entries without a transaction.
 /// Only when a lane is suitable and its turn comes are dead entries passed over and the front behind them ranked by its own K. So

@@ -16,7 +16,8 @@ _ALLOCATOR: dict[str, str] = {
     "UnknownFlow": "use a flow that exists; flow 0 is open to all",
     "NotMember": "use an open flow, or ask the flow's owner for membership",
     "NotFlowOwner": "only the flow's owner may do this",
-    "BadRequest": "correct the field named; least and most are its bounds",
+    "BadRequest": "correct the field named; least and most are its bounds. A job for one processor has one "
+    "execution and asks for quality 0: its client compares the certificate",
     "BadDeadline": "choose a deadline between earliest and latest; " + _CLOCK,
     "BadTarget": "choose a processor that is registered, admitted and wide enough (`qcrs processor list`)",
     "TagOverflow": "the flow is in debt beyond its counter; use another flow or wait until its jobs finish",

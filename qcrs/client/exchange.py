@@ -132,7 +132,7 @@ class Exchange(Ledger):
             flow=options.flow,
             target=options.target,
             qubits=qubits,
-            quality=options.quality,
+            quality=0 if options.target else options.quality,  # a target's certificate was looked at here
             class_=options.class_,
             redundancy=options.redundancy,
             max_executions=most,
@@ -181,6 +181,16 @@ class Exchange(Ledger):
                     field="processor",
                     value=options.target,
                     solution="choose one of `qcrs processor list`, or none",
+                )
+            named = chosen[0]
+            if options.quality > (named.quality if named.certified else 0):
+                live = f"a certificate of quality {named.quality}"
+                has = live if named.certified else "no live certificate"
+                raise InputError(
+                    f"the chosen processor has {has}, less than was asked for",
+                    field="quality",
+                    value=options.quality,
+                    solution="ask for less, or choose another processor of `qcrs processor list`, or none",
                 )
         else:
             chosen = [one for one in known if one.certified and one.quality >= options.quality]

@@ -61,10 +61,11 @@ class JobOptions:
     """What a client may ask for besides the circuits.
 
     `target` 0 means any certified processor. `max_executions`, `declared_seconds` and `deadline_seconds`
-    (from submission) are estimated when None. `quality` is the least certified quality word, `trust` the
-    odds that the accepted executions must reach, `class_` the priority class. `value` is what a wrong answer
-    may be worth to somebody, in base units: it raises the audit rate and, where one bond is less, the number
-    of executions; beyond what bonds can hold it is refused.
+    (from submission) are estimated when None. `quality` is the least certified quality word (that of a target
+    is compared before submission: on chain a job for one processor asks for none), `trust` the odds that the
+    accepted executions must reach, `class_` the priority class. `value` is what a wrong answer may be worth
+    to somebody, in base units: it raises the audit rate and, where one bond is less, the number of
+    executions; beyond what bonds can hold it is refused.
     """
 
     target: int = 0

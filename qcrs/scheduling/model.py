@@ -106,7 +106,7 @@ class FairQueue(Lines):
         p = self.parameters
         ranges = (
             1 <= request.qubits <= 4095,
-            0 <= request.quality <= 4095,
+            0 <= request.quality <= (0 if request.target else 4095),
             0 <= request.klass <= 2,
             1 <= request.redundancy <= p.most_redundancy,
             request.redundancy <= request.executions <= 5,

@@ -147,6 +147,7 @@ class _Driver:
         rng, redundancy = self.rng, int(self.rng.choice([1, 1, 1, 2, 3]))
         target = int(rng.choice(sorted(self.model.processors))) if rng.random() < 0.15 else 0
         declared = int(rng.integers(1, 200))
+        quality = int(rng.choice([0, 1000, 2000, 3000], p=[0.6, 0.2, 0.17, 0.03]))
         slack = int(rng.choice([0, 20, 400, 5000]))
         p = self.model.parameters
         late = p.grace + p.margin - (1 if rng.random() < 0.02 else 0)
@@ -160,7 +161,7 @@ class _Driver:
             declared=declared,
             deadline=self.now + declared + late + slack,
             target=target,
-            quality=int(rng.choice([0, 1000, 2000, 3000], p=[0.6, 0.2, 0.17, 0.03])),
+            quality=quality if not target or rng.random() < 0.02 else 0,
             klass=int(rng.choice([0, 0, 1, 2])),
             redundancy=1 if target else redundancy,
             executions=1 if target else min(5, redundancy + int(rng.integers(0, 3))),

@@ -1,5 +1,6 @@
 """Operations of an account against the real contracts, store and statistics."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,16 @@ def test_a_quality_that_nobody_has_is_the_reason_named(exchange: Any) -> None:
     with pytest.raises(InputError, match=f"best certified one is {best}") as failure:
         exchange.quote(ghz(), JobOptions(quality=best + 1))
     assert failure.value.field == "quality"
+
+
+def test_a_named_processor_s_certificate_is_compared_before_anything_is_sent(exchange: Any) -> None:
+    """On chain a job for one processor asks for no quality, so that none stands in its queue for ever."""
+    named = max((one for one in exchange.processors() if one.certified), key=lambda one: one.quality)
+    options = JobOptions(target=named.id, quality=named.quality)
+    assert exchange.request(ghz(), options).quality == 0
+    with pytest.raises(InputError, match=f"a certificate of quality {named.quality}, less") as failure:
+        exchange.submit(ghz(), replace(options, quality=named.quality + 1))
+    assert (failure.value.field, failure.value.value) == ("quality", named.quality + 1)
 
 
 def test_a_quote_for_a_flow_that_does_not_exist_is_refused(exchange: Any) -> None:

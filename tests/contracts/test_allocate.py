@@ -102,10 +102,23 @@ def test_direct_jobs_need_no_certificate_and_block_no_one(stage: Stage) -> None:
     assert given(stage, p) == direct
     assert given(stage, q) == 1
     nothing(stage, p, NO_CERTIFICATE)
-    waiting = stage.submit(target=p.id, most=1, quality=5)
-    nothing(stage, p, UNSUITABLE)
-    stage.certify(p.id, quality=5)
-    assert given(stage, p) == waiting
+
+
+def test_no_targeted_job_keeps_a_processor_from_its_capability_test(stage: Stage) -> None:
+    """A stranger cannot ask for what the processor has not, and what it can outlives no certificate."""
+    p = ready(stage, qubits=10)
+    year = {"target": p.id, "most": 1, "seconds": 1, "deadline": stage.now + 364 * 86_400}
+    for quality in (1, 4095):
+        with refuses("ComputationAllocatorBadRequest", value=quality, most=0):
+            stage.submit(client=1, quality=quality, **year)
+    with refuses("ComputationAllocatorBadTarget"):
+        stage.submit(client=1, qubits=11, **year)
+    widest = stage.submit(client=1, qubits=10, **year)
+    stage.wait(21 * 86_400)  # the certificate ran out before the processor asked
+    test = stage.submit(target=p.id, most=1)
+    assert given(stage, p) == widest
+    stage.commit(p, widest)
+    assert given(stage, p) == test
 
 
 def test_direct_jobs_compete_by_their_flows_tags(flows: Stage) -> None:

@@ -43,6 +43,7 @@ def test_quote_is_exact(stage: Stage) -> None:
         ({"seconds": 0}, "declaredSeconds", 0),
         ({"seconds": 21_601}, "declaredSeconds", 21_601),
         ({"target": 1, "most": 2}, "maxExecutions", 2),
+        ({"target": 1, "most": 1, "quality": 1}, "quality", 1),
     ],
 )
 def test_each_field_has_its_range(stage: Stage, changes: dict[str, Any], field: str, value: int) -> None:

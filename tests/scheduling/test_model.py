@@ -277,6 +277,7 @@ def test_requests_outside_their_ranges_are_refused() -> None:
         (ask(qubits=0), "BadRequest"),
         (ask(redundancy=2, executions=1), "BadRequest"),
         (ask(target=1, executions=2), "BadRequest"),
+        (ask(target=1, quality=1), "BadRequest"),
         (ask(trust=1), "BadRequest"),
         (ask(deadline=189), "BadDeadline"),
         (ask(target=9), "BadTarget"),

@@ -88,7 +88,7 @@ abstract contract Market is World {
         r.payload = bytes32(x);
         if ((x >> 160) % 6 == 0) {
             r.target = ProcessorId.wrap(uint32(_in(x >> 168, 1, registry.processorCount())));
-            (r.redundancy, r.maxExecutions) = (1, 1);
+            (r.quality, r.redundancy, r.maxExecutions) = (0, 1, 1);
         }
     }
 
