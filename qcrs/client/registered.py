@@ -5,6 +5,7 @@ The same words for the oracles that judge and for whoever judges them again.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from qcrs.client.history import History
 from qcrs.client.judgement import DeviceRecord
 from qcrs.errors import QCRSError
 from qcrs.store import ContentStore
-from qcrs.types import digest_to_cid, parse_canonical
+from qcrs.types import Json, digest_to_cid, parse_canonical
 
 __all__ = ["registered_device"]
 
@@ -30,8 +31,8 @@ class HasStore(Protocol):
 def registered_device(party: HasStore, history: History, processor: int) -> DeviceRecord:
     """The record of a processor in a history.
 
-    Its certificate's errors, with readout of each qubit from the certificate's report; without a certificate
-    the claimed quality and a readout error of 2 %.
+    Its certificate's errors and times, with readout of each qubit from the certificate's report; without a
+    certificate the claimed quality, a readout error of 2 %, and no times.
     """
     entry = history.processors[processor]
     try:
@@ -46,14 +47,28 @@ def registered_device(party: HasStore, history: History, processor: int) -> Devi
         if entry.claimed_quality:
             claimed = round(2 ** (-entry.claimed_quality / 256) * NANO)
         return replace(record, eplg_nano=claimed, mean_readout_nano=UNCERTIFIED_READOUT_NANO)
-    try:
+    report: Json = None
+    with suppress(QCRSError):
         report = parse_canonical(party.store.get(digest_to_cid(entry.report)))
+    try:
         readout = tuple(min(NANO, max(0, int(value))) for value in report["readout"]["error_nano"])
-    except (QCRSError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         readout = ()
+    certified = entry.capability
     return replace(
         record,
-        eplg_nano=min(NANO, entry.capability.error_per_layered_gate),
-        mean_readout_nano=min(NANO, entry.capability.readout_error),
+        eplg_nano=min(NANO, certified.error_per_layered_gate),
+        mean_readout_nano=min(NANO, certified.readout_error),
         readout_nano=readout,
+        t1_ns=certified.t1_nanoseconds or _relied_on(report, "t1"),
+        t2_ns=certified.t2_nanoseconds or _relied_on(report, "t2"),
     )
+
+
+def _relied_on(report: Json, kind: str) -> int:
+    """The shortest time in ns that a report relies on where it measured no decay; 0 where it says nothing."""
+    try:
+        times = [int(row[kind]["at_least_ns"]) for row in report["relaxation"]]
+    except (KeyError, TypeError, ValueError):
+        return 0
+    return min(2**32 - 1, max(0, min(times, default=0)))
