@@ -12,6 +12,7 @@ import {GovernorVotes} from "@openzeppelin/contracts/governance/extensions/Gover
 import {GovernorVotesQuorumFraction} from "@openzeppelin/contracts/governance/extensions/GovernorVotesQuorumFraction.sol";
 import {GovernorVotesSuperQuorumFraction} from "@openzeppelin/contracts/governance/extensions/GovernorVotesSuperQuorumFraction.sol";
 import {IVotes} from "@openzeppelin/contracts/governance/utils/IVotes.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IExchangeGovernor} from "../interfaces/IExchangeGovernor.sol";
 
 /// @title ExchangeGovernor
@@ -60,6 +61,20 @@ contract ExchangeGovernor is
     /// @notice Whoever has a seat's vote proposes.
     function proposalThreshold() public pure override returns (uint256) {
         return 1;
+    }
+
+    /// @notice Seats, for or abstaining, without which nothing passes: the share of all, rounded up.
+    function quorum(uint256 timepoint) public view override(Governor, GovernorVotesQuorumFraction) returns (uint256) {
+        return _part(timepoint, quorumNumerator(timepoint));
+    }
+
+    /// @notice Seats in favour that end the vote early and bind the guardian: the share of all, rounded up.
+    function superQuorum(uint256 timepoint) public view override returns (uint256) {
+        return _part(timepoint, superQuorumNumerator(timepoint));
+    }
+
+    function _part(uint256 timepoint, uint256 numerator) private view returns (uint256) {
+        return Math.mulDiv(token().getPastTotalSupply(timepoint), numerator, quorumDenominator(), Math.Rounding.Ceil);
     }
 
     /* ------------------------------ bounds ------------------------------ */

@@ -3172,7 +3172,7 @@ class ExchangeGovernor(Binding):
         return self._prepare("queue", "160cbed7", (Parameter("targets", "address[]"), Parameter("values", "uint256[]"), Parameter("calldatas", "bytes[]"), Parameter("description_hash", "bytes32")), (Parameter("value0", "uint256"),), (targets, values, calldatas, description_hash))
 
     def quorum(self, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
-        """Returns the quorum for a timepoint, in terms of number of votes: `supply * numerator / denominator`."""
+        """Seats, for or abstaining, without which nothing passes: the share of all, rounded up."""
         call = self._prepare("quorum", "f8ce560a", (Parameter("timepoint", "uint256"),), (Parameter("value0", "uint256"),), (timepoint,))
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
@@ -3214,7 +3214,7 @@ class ExchangeGovernor(Binding):
         return result
 
     def super_quorum(self, timepoint: int, *, block: int | str = "latest", sender: str | None = None) -> int:
-        """Returns the super quorum for a `timepoint`, in terms of number of votes: `supply * numerator / denominator`. See {GovernorSuperQuorum-superQuorum} for more details."""
+        """Seats in favour that end the vote early and bind the guardian: the share of all, rounded up."""
         call = self._prepare("superQuorum", "c92f7730", (Parameter("timepoint", "uint256"),), (Parameter("value0", "uint256"),), (timepoint,))
         result: int = self.chain.call(call, sender=sender, block=block)
         return result

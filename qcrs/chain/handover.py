@@ -122,7 +122,7 @@ class Bodies:
     voting_period_s: int = 4 * DAY_S
     late_extension_s: int = DAY_S // 2
     quorum: int = 40
-    super_quorum: int = 67
+    super_quorum: int = 66  # rounded up, as the quorum: two of three, four of six
 
     def __post_init__(self) -> None:
         if set(self.councils) != set(COUNCILS):

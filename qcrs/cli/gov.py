@@ -13,7 +13,7 @@ from qcrs.cli.output import emit, say, table
 if TYPE_CHECKING:
     from qcrs.chain.sender import Sender
     from qcrs.governance import Act, Commons
-    from qcrs.governance.overview import MatterView
+    from qcrs.governance.overview import BodyView, MatterView
 
 __all__ = ["register"]
 
@@ -66,7 +66,7 @@ def bodies(home: HomeOption = None, as_json: Json = False) -> None:
 
     found = overview(_commons(home))
     rows = [
-        (b.key, b.title, f"{b.threshold} of {len(b.seats)}", _waits(b.delay_s), b.decides)
+        (b.key, b.title, _decide(b), _waits(b.delay_s), b.decides)
         for b in found.bodies
     ]  # fmt: skip
     human = table(rows, ("body", "title", "votes", "waits", "decides"))
@@ -319,6 +319,11 @@ def _changes(changes: Any) -> str:
     if not changes:
         return "· changes nothing: this is how it is"
     return table([(c.what, c.before, "→", c.after) for c in changes], ("what", "before", "", "after"))
+
+
+def _decide(body: BodyView) -> str:
+    early = f"; {body.threshold} at once" if body.threshold != body.quorum else ""
+    return f"{body.quorum} of {len(body.seats)}{early}"
 
 
 def _waits(seconds: int) -> str:

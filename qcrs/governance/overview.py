@@ -18,13 +18,18 @@ __all__ = ["BodyView", "MatterView", "Overview", "overview", "view_of"]
 
 @dataclass(frozen=True, slots=True)
 class BodyView:
-    """A body: seats (place and holder), votes that decide, and how long its decisions wait (s)."""
+    """A body: seats (place and holder), votes that decide, and how long its decisions wait (s).
+
+    Of the consortia `threshold` votes decide at once, and at least `quorum` at the end of the vote; in a
+    council the two are one.
+    """
 
     key: str
     title: str
     decides: str
     seats: tuple[tuple[int, str], ...]
     threshold: int
+    quorum: int
     delay_s: int
 
 
@@ -63,12 +68,13 @@ def overview(commons: Commons, *, everything: bool = False) -> Overview:
     for body in BODIES:
         seats = tuple((place, commons.name(who)) for place, who in members(commons, body).items())
         if body.key == CONSORTIA:
-            threshold = -(-len(seats) * commons.governor.quorum_numerator_2() // 100)
+            governor, before = commons.governor, commons.chain.now() - 1
+            threshold, quorum = governor.super_quorum(before), governor.quorum(before)
             delay = _timelock_delay(commons)
         else:
-            threshold = commons.council(body.key).seats()[1]
+            threshold = quorum = commons.council(body.key).seats()[1]
             delay = commons.manager.has_role(ROLES[body.roles[0]], commons.contracts[body.contract])[1]
-        views.append(BodyView(body.key, body.title, body.decides, seats, threshold, delay))
+        views.append(BodyView(body.key, body.title, body.decides, seats, threshold, quorum, delay))
     matters = [view_of(commons, one) for one in ballots(commons, everything=everything)]
     matters += [view_of(commons, one) for one in proposals(commons, everything=everything)]
     return Overview(commons.chain.now(), tuple(views), tuple(matters))

@@ -92,7 +92,8 @@ def proposals(commons: Commons, *, everything: bool = False) -> list[Proposal]:
 def _proposal(commons: Commons, created: ExchangeGovernor.ProposalCreated) -> Proposal:
     governor, number = commons.governor, created.proposal_id
     against, supporting, abstaining = governor.proposal_votes(number)
-    begun = commons.chain.now() > created.vote_start + 1
+    now = commons.chain.now()
+    counted = created.vote_start if now > created.vote_start + 1 else now - 1
     calls = zip(created.targets, created.values, created.calldatas, strict=True)
     return Proposal(
         number=number,
@@ -102,7 +103,7 @@ def _proposal(commons: Commons, created: ExchangeGovernor.ProposalCreated) -> Pr
         votes_for=supporting,
         votes_against=against,
         votes_abstain=abstaining,
-        quorum=governor.quorum(created.vote_start) if begun else 0,
+        quorum=governor.quorum(counted),
         vote_start=created.vote_start,
         vote_end=governor.proposal_deadline(number),
         eta=governor.proposal_eta(number),

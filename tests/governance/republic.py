@@ -32,7 +32,7 @@ TERMS = {
     "voting_period_s": 1200,
     "late_extension_s": 300,
     "quorum": 40,
-    "super_quorum": 67,
+    "super_quorum": 66,
 }
 Bound = TypeVar("Bound", bound=Binding)
 

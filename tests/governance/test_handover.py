@@ -239,7 +239,7 @@ def lines(**changes: list[str] | int | None) -> str:
 
 def test_bodies_are_read_from_a_file(tmp_path: Path) -> None:
     found = Bodies.load(written(tmp_path, lines(quorum=50)))
-    assert (found.quorum, found.super_quorum, found.council_delay_s) == (50, 67, 172_800)
+    assert (found.quorum, found.super_quorum, found.council_delay_s) == (50, 66, 172_800)
     assert found.threshold("dispute") == 2
     assert found.consortia[2] == person("consortia 2").address
 

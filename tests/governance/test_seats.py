@@ -6,7 +6,7 @@ import pytest
 from republic import Republic, person
 
 from qcrs.chain.abi import Call
-from qcrs.chain.bindings import Brake, ConsortiumSeats
+from qcrs.chain.bindings import Brake, ConsortiumSeats, ExchangeGovernor
 from qcrs.chain.compile import artifacts
 from qcrs.chain.sender import Sender, deployment_call
 from qcrs.errors import ContractError
@@ -66,6 +66,34 @@ def test_an_electorate_has_3_to_64_seats(embedded_republic: Republic) -> None:
     admit = full.admit(person("lab").address, bytes(32))
     assert refusal(republic, admit, timelock) == "ConsortiumSeatsOutOfBounds"
     assert refusal(republic, full.expel(person("consortium 7").address), timelock) is None
+
+
+def test_shares_of_the_seats_are_rounded_up(embedded_republic: Republic) -> None:
+    """To the least number of seats that is the share: one alone is not 60 % of three."""
+    republic = embedded_republic
+    at, sender = republic.deployment.addresses, Sender(republic.chain, republic.deployer)
+    for count in (3, 4, 5, 8):
+        seats = election(republic, count)
+        republic.later(2)
+        for quorum, super_quorum in ((20, 60), (40, 66), (50, 100)):
+            creation = deployment_call(
+                artifacts()["ExchangeGovernor"],
+                (
+                    seats.address,
+                    at["ExchangeTimelock"],
+                    at["SecurityCouncil"],
+                    (60, 1200, 300, quorum, super_quorum),
+                ),
+            )
+            where = sender.transact(creation).contract
+            assert where is not None
+            republic.later(2)
+            governor, then = ExchangeGovernor(republic.chain, where), republic.chain.now() - 1
+            for share, need in (
+                (quorum, governor.quorum(then)),
+                (super_quorum, governor.super_quorum(then)),
+            ):
+                assert (need - 1) * 100 < share * count <= need * 100, (count, share, need)
 
 
 @pytest.mark.parametrize("closed", [True, False])
