@@ -107,6 +107,9 @@ contract Council is ICouncil, EIP712 {
         if (immediate || delay == 0) return _make(ballot, word, motion);
         _ballots[ballot] = word + (1 << 32); // from Open to Waiting
         emit CallScheduled(ballot, uint48(block.timestamp) + delay);
+        // What the council scheduled before, in an earlier term for one, would refuse this: it gives way.
+        bytes32 operation = MANAGER.hashOperation(address(this), motion.target, motion.data);
+        if (MANAGER.getSchedule(operation) != 0) MANAGER.cancel(address(this), motion.target, motion.data);
         MANAGER.schedule(motion.target, motion.data, 0);
     }
 

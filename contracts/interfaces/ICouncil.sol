@@ -10,10 +10,11 @@ import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessMana
 /// reaches the threshold acts: a call that the AccessManager lets the council make at once (pause, suspension) is made in that
 /// transaction; one that has to wait is scheduled there, and anyone executes it when the delay is over, unless the Security
 /// Working Group cancelled it. A ballot ends after a week. A decision happens once; to decide the same again takes
-/// another salt. A call that fails takes its deciding vote back with it.
+/// another salt. The same call decided again while it waits begins to wait anew, once: the schedule before it gives way. A call
+/// that fails takes its deciding vote back with it.
 ///
-/// Any change of seats or threshold begins a new term, and with it every open ballot and every signature not yet used ends:
-/// nobody decides who is not seated. Only the governor's timelock changes seats.
+/// Any change of seats or threshold begins a new term, and with it every open ballot, every decision that waits and every
+/// signature not yet used ends: nobody decides who is not seated. What waited the new council may decide again. Only the governor's timelock changes seats.
 interface ICouncil {
     /// @notice Where a ballot stands. `Waiting`: decided and scheduled in the AccessManager.
     enum BallotState {

@@ -224,6 +224,25 @@ def test_a_decision_of_the_last_term_is_not_executed(body: Council) -> None:
         body.execute(target, data)
 
 
+@pytest.mark.parametrize("elected", [True, False])
+def test_what_waits_is_decided_again(body: Council, elected: bool) -> None:
+    """By the council after an election, whose old schedule is in the way, and by itself: it waits anew."""
+    target, data = body.stage.allocator, body.data(body.stage.allocator, "setQueueing", 900, 0)
+    first = body.decide(target, data)
+    if elected:
+        body.contract.send("reseat", [0], [body.members[7].address], 4, by=body.stage.admin)
+    body.stage.wait_until(first.time + DELAY_S - 1)
+    second = body.decide(target, data, votes=range(1, 5), salt=1)
+    assert second.one("CallScheduled")["readyAt"] == second.time + DELAY_S
+    with refuses("AccessManagerNotReady"):
+        body.execute(target, data, salt=1)
+    body.stage.wait_until(second.time + DELAY_S)
+    body.execute(target, data, salt=1)
+    assert target.read("queueing") == (900, 0)
+    with refuses("CouncilBadBallot" if elected else "AccessManagerNotScheduled"):
+        body.execute(target, data)  # a decision happens once
+
+
 def test_two_members_change_places(body: Council) -> None:
     a, b = body.members[0].address, body.members[1].address
     body.contract.send("reseat", [0, 1], [b, a], 4, by=body.stage.admin)
