@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,7 +34,16 @@ from qcrs.types import ContentId, Json, canonical_json, cid_of, cid_to_digest, p
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-__all__ = ["MAILS_PER_LOOK", "MAX_MAIL_BYTES", "Mail", "MailReader", "Mailbox", "check_topic", "mail_hash"]
+__all__ = [
+    "BYTES_PER_LOOK",
+    "MAILS_PER_LOOK",
+    "MAX_MAIL_BYTES",
+    "Mail",
+    "MailReader",
+    "Mailbox",
+    "check_topic",
+    "mail_hash",
+]
 
 MAX_MAIL_BYTES = 256 * 1024
 """The largest mail, in bytes; what is larger belongs into a blob."""
@@ -44,7 +54,14 @@ MAX_COSIGNATURE_BYTES = 8 * 1024
 MAILS_PER_LOOK = 1_000
 """A reader opens no more mails than this in one look, so that a flood delays but never stalls it."""
 
+BYTES_PER_LOOK = 16 * 2**20
+"""Nor does it begin another mail after this many bytes."""
+
 _READ_ATTEMPTS = 3  # looks after which a mail that cannot be read counts as dropped
+
+_TAIL = re.compile(rb'"sender":"(0x[0-9a-fA-F]{40})","signature":"0x[0-9a-f]{130}","topic":"([^"]*)"}\Z')
+"""How the canonical bytes of every valid mail end."""
+_TAIL_BYTES = 400
 
 _TOPIC = re.compile(r"[a-z]{1,16}(/[0-9a-z]{1,42}){0,4}")  # shorter than a content id: never confused
 _SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
@@ -144,6 +161,12 @@ def _parse(topic: str, name: str, data: bytes) -> Mail | None:
     return Mail(sender, body, ContentId(name), cosignature)
 
 
+def _claimed_sender(topic: str, data: bytes) -> str | None:
+    """Whose mail of this topic it says it is, by its last bytes alone; None where it can be nobody's."""
+    tail = _TAIL.search(data[-_TAIL_BYTES:])
+    return tail[1].decode() if tail is not None and tail[2] == topic.encode() else None
+
+
 def _is_cid(name: str) -> bool:
     try:
         cid_to_digest(name)
@@ -201,10 +224,13 @@ class Mailbox:
     def read(
         self, topic: str, senders: Iterable[str] | None = None, after: Collection[str] = ()
     ) -> list[Mail]:
-        """All valid mails of a topic but those whose content ids are in `after`, ordered by content id."""
+        """All valid mails of a topic but those whose content ids are in `after`, ordered by content id.
+
+        However many lie there, each is looked at; what comes meanwhile is left for another time.
+        """
         reader = MailReader(self, topic, senders)
         reader.seen.update(after)
-        return reader.poll()
+        return reader.poll_all()
 
     def watch(
         self, topic: str, *, pause: Callable[[], bool], senders: Iterable[str] | None = None
@@ -225,8 +251,11 @@ class Mailbox:
 class MailReader:
     """Gives each mail of one topic once; a look without news costs one directory listing.
 
-    `seen` are the names already dealt with, `dropped` counts what was not a valid mail of the topic,
-    `ignored` valid mail of senders nobody asked for.
+    Names wait in a line, in the order in which they were first listed, and each is looked at once. So mail is
+    reached after as many looks as the mail before it takes, whatever comes after it and however names sort.
+
+    `seen` are the names in the line or dealt with, `dropped` counts what was not a valid mail of the topic,
+    `ignored` what names senders nobody asked for: that is left unread, so its signatures cost nothing.
     """
 
     def __init__(self, mailbox: Mailbox, topic: str, senders: Iterable[str] | None = None) -> None:
@@ -234,33 +263,74 @@ class MailReader:
         self.seen: set[str] = set()
         self.dropped = 0
         self.ignored = 0
+        self.listed = 0
+        """How many names have been in the line: the place of the next one."""
+        self._line: deque[tuple[int, str]] = deque()
         self._attempts: dict[str, int] = {}
         self._files = mailbox.store.files
         self._senders = None if senders is None else {sender.lower() for sender in senders}
 
+    def past(self, place: int) -> bool:
+        """Whether everything before this place in the line has been looked at."""
+        return not self._line or self._line[0][0] >= place
+
     def poll(self) -> list[Mail]:
-        """The valid mails that came since the last look, ordered by content id."""
-        folder = f"mail/{self.topic}"
-        fresh = sorted(name for name in self._files.names(folder) if name not in self.seen)
-        mails = []
-        for name in fresh[:MAILS_PER_LOOK]:
-            if not _is_cid(name):
-                self.seen.add(name)  # a longer topic below this one, or a stray file
-                continue
+        """The valid mails that came since the last look, or the next of them, ordered by content id."""
+        self._list()
+        return self._look()
+
+    def poll_all(self) -> list[Mail]:
+        """The valid mails of all that lies there now, ordered by content id."""
+        self._list()
+        end = self.listed
+        mails: list[Mail] = []
+        while not self.past(end):
+            mails += self._look()
+        return sorted(mails, key=lambda mail: mail.cid)
+
+    def _list(self) -> None:
+        """Put new names at the end of the line."""
+        for name in sorted(set(self._files.names(f"mail/{self.topic}")) - self.seen):
+            self.seen.add(name)
+            if _is_cid(name):  # else a longer topic below this one, or a stray file
+                self._line.append((self.listed, name))
+                self.listed += 1
+
+    def _look(self) -> list[Mail]:
+        """What the next names of the line hold."""
+        mails: list[Mail] = []
+        again: list[tuple[int, str]] = []
+        left = BYTES_PER_LOOK
+        for _ in range(min(MAILS_PER_LOOK, len(self._line))):
+            place, name = self._line.popleft()
             try:
-                data = self._files.read(f"{folder}/{name}", MAX_MAIL_BYTES)
+                data = self._files.read(f"mail/{self.topic}/{name}", MAX_MAIL_BYTES)
             except StoreError:
                 self._attempts[name] = self._attempts.get(name, 0) + 1
                 if self._attempts[name] < _READ_ATTEMPTS:
-                    continue  # perhaps a passing fault: look again next time
+                    again.append((place, name))  # perhaps a passing fault: look again next time
+                    continue
                 data = None
-            self.seen.add(name)
             self._attempts.pop(name, None)
-            mail = None if data is None else _parse(self.topic, name, data)
-            if mail is None:
-                self.dropped += 1
-            elif self._senders is not None and mail.sender.lower() not in self._senders:
-                self.ignored += 1
-            else:
+            mail = self._read(name, data)
+            if mail is not None:
                 mails.append(mail)
-        return mails
+            left -= len(data or b"")
+            if left <= 0:
+                break
+        self._line.extendleft(reversed(again))
+        return sorted(mails, key=lambda mail: mail.cid)
+
+    def _read(self, name: str, data: bytes | None) -> Mail | None:
+        """The mail in these bytes if it is valid and of a sender that was asked for; counted otherwise."""
+        claimed = None if data is None else _claimed_sender(self.topic, data)
+        if data is None or claimed is None:
+            self.dropped += 1
+            return None
+        if self._senders is not None and claimed.lower() not in self._senders:
+            self.ignored += 1
+            return None
+        mail = _parse(self.topic, name, data)
+        if mail is None:
+            self.dropped += 1
+        return mail

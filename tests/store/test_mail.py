@@ -249,3 +249,71 @@ def test_a_flood_delays_but_never_stalls(box: Mailbox, monkeypatch: pytest.Monke
     looks = [reader.poll() for _ in range(4)]
     assert [mail.body for look in looks for mail in look] == [{"ok": 1}]
     assert reader.dropped == 35
+
+
+def test_what_comes_later_never_overtakes(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who writes faster than a reader reads, with names that sort first, holds up nothing."""
+    monkeypatch.setattr("qcrs.store.mail.MAILS_PER_LOOK", 10)
+    cid = box.post("opening/2", {"ok": 1}, ALICE)
+    first = [data for data in (b"junk %d" % index for index in range(1000)) if cid_of(data) < cid]
+    assert len(first) >= 100
+    for data in first[:25]:
+        plant(box, "opening/2", data)
+    reader = box.reader("opening/2")
+    place, looks = 26, 0
+    while not reader.past(place) or not reader.listed:
+        found = reader.poll()
+        looks += 1
+        for data in first[25 * looks : 25 * looks + 25]:
+            plant(box, "opening/2", data)
+    assert looks == 3
+    assert [mail.body for mail in found] == [{"ok": 1}]
+    assert not reader.past(reader.listed)
+
+
+def test_a_reading_looks_at_all_that_lies_there(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcrs.store.mail.MAILS_PER_LOOK", 10)
+    cid = box.post("opening/2", {"ok": 1}, ALICE)
+    for index in range(100):
+        plant(box, "opening/2", b"junk %d" % index)
+    assert [mail.cid for mail in box.read("opening/2")] == [cid]
+    assert box.read("opening/2", after=[cid]) == []
+
+
+def test_a_look_ends_after_so_many_bytes(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcrs.store.mail.BYTES_PER_LOOK", 2_000)
+    for index in range(6):
+        box.post("opening/2", {"i": index, "text": "x" * 900}, ALICE)
+    reader = box.reader("opening/2")
+    assert [len(reader.poll()) for _ in range(4)] == [2, 2, 2, 0]
+
+
+def test_mail_that_names_no_party_is_left_unread(box: Mailbox) -> None:
+    """Forgeries in a stranger's name are not even hashed; in a party's name they are."""
+    good = json.loads(mail_bytes(box, "opening/2", {"i": 0}, BOB))
+    for index in range(5):
+        plant(box, "opening/2", canonical_json(good | {"body": {"i": 10 + index}}), cid_of(b"%d" % index))
+    plant(box, "opening/2", canonical_json(good | {"sender": ALICE.address}))
+    reader = box.reader("opening/2", senders=[ALICE.address])
+    assert reader.poll() == []
+    assert (reader.dropped, reader.ignored) == (1, 6)
+    reader = box.reader("opening/2", senders=[ALICE.address, BOB.address])
+    assert [mail.body for mail in reader.poll()] == [{"i": 0}]
+    assert (reader.dropped, reader.ignored) == (6, 0)
+
+
+def test_unreadable_mail_is_unfinished_business(tmp_path: Path) -> None:
+    """A passing fault does not make a reader say that it has looked at everything."""
+    box = Mailbox(ContentStore(tmp_path))
+    cid = box.post("opening/2", {"ok": 1}, ALICE)
+    path = tmp_path / "mail" / "opening" / "2" / cid
+    whole = path.read_bytes()
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")  # what no reader follows
+    reader = box.reader("opening/2")
+    assert reader.poll() == []
+    assert not reader.past(1)
+    path.unlink()
+    path.write_bytes(whole)
+    assert [mail.cid for mail in reader.poll()] == [cid]
+    assert reader.past(1)
