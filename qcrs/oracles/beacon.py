@@ -2,6 +2,9 @@
 
 Nobody knows it when the provider commits; a producer of one block cannot choose it; an oracle can only
 withhold its proof, and is then left out by those who waited for it in vain.
+
+Each oracle gives its share only for a result that has been opened to it (`Dossier.opened`): a provider that
+knew the draw before it hands over would hand over what is not drawn.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass, field
 from qcrs.client.fields import Reader
 from qcrs.client.history import Execution, Job
 from qcrs.client.participant import Participant
+from qcrs.client.quorum import threshold_of
 from qcrs.client.sealed import beacon_topic
 from qcrs.errors import InputError
 from qcrs.oracles.identity import OracleKeys
@@ -24,7 +28,12 @@ __all__ = ["BeaconView"]
 
 @dataclass(slots=True)
 class BeaconView:
-    """What one oracle knows of one beacon. `patience`: seconds that missing proofs are waited for."""
+    """What one oracle knows of one beacon.
+
+    `patience`: seconds that missing proofs are waited for once 2f + 1 have come. Until then the others may
+    still wait for the result, which is not opened to all at the same time, so they are waited for as long as
+    they wait themselves.
+    """
 
     party: Participant
     keys: OracleKeys
@@ -36,6 +45,7 @@ class BeaconView:
     proofs: dict[int, bytes] = field(default_factory=dict)
     _since: float = 0.0
     _reader: MailReader | None = None
+    _place: int | None = None
 
     @property
     def message(self) -> bytes:
@@ -53,18 +63,34 @@ class BeaconView:
         """Number of the block whose hash counts."""
         return self.execution.committed_block + self.party.network.beacon_blocks
 
-    def ready(self) -> bool:
-        """Mail our proof when the block is there; True once all proofs are, or their time is over."""
+    def begun(self) -> bool:
+        """Whether the block is there; nobody learns our share yet."""
         if not self.block_hash:
             deep_enough = self.party.index.cursor >= self.block
-            found = self.party.chain.block_hash(self.block) if deep_enough else None
-            if found is None:
-                return False
-            self.block_hash, self._since = found, time.monotonic()
+            self.block_hash = (self.party.chain.block_hash(self.block) if deep_enough else None) or b""
+        return bool(self.block_hash)
+
+    def ready(self) -> bool:
+        """Mail our proof when the block is there; True once all proofs are, or their time is over.
+
+        It is over only when all mail has been looked at that lay there when it ended.
+        """
+        if not self.begun():
+            return False
+        if self._reader is None:
+            self._since = time.monotonic()
             self._mail()
         identities = self.party.oracles(self.party.era)
         self._collect()
-        return len(self.proofs) == len(identities) or time.monotonic() - self._since > self.patience
+        if len(self.proofs) == len(identities):
+            return True
+        enough = len(self.proofs) >= threshold_of(len(identities))
+        patience = self.patience if enough else self.patience + self.party.network.handover_seconds
+        if self._reader is None or time.monotonic() - self._since <= patience:
+            return False
+        if self._place is None:
+            self._place = self._reader.listed
+        return self._reader.past(self._place)
 
     def _mail(self) -> None:
         topic = beacon_topic(self.job.id, self.execution.index)

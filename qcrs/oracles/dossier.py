@@ -63,6 +63,8 @@ class Dossier:
     _born: float = field(default_factory=time.monotonic)
     _handed: dict[int, Handed] = field(default_factory=dict)
     _readers: dict[int, MailReader] = field(default_factory=dict)
+    _awaited: dict[int, float] = field(default_factory=dict)
+    _places: dict[int, int] = field(default_factory=dict)
 
     # ----------------------------------------------------------------- keys
 
@@ -141,6 +143,10 @@ class Dossier:
         known = self._handed.get(execution.index)
         if known is not None and not known.fault:
             return known
+        try:
+            self.open_keys()  # they tell the era that envelopes are made for
+        except Missing:
+            return known
         reader = self._readers.get(execution.index)
         if reader is None:
             processor = self.party.history.processors[execution.processor]
@@ -159,6 +165,27 @@ class Dossier:
             if not found.fault:
                 break
         return known
+
+    def opened(self, execution: Execution) -> bool:
+        """Whether the result that was committed to has been opened to us."""
+        handed = self.handed(execution)
+        return handed is not None and not handed.fault
+
+    def answered(self, execution: Execution) -> bool:
+        """Whether there is nothing more to wait for: the result has opened, or its provider's time is over.
+
+        The time, from the first question, is over only once everything has been looked at that lay in the
+        topic when it ended: a flood of mail makes no result a withheld one, and what comes later delays
+        nothing.
+        """
+        now = time.monotonic()
+        since = self._awaited.setdefault(execution.index, now)
+        if self.opened(execution):
+            return True
+        reader = self._readers.get(execution.index)
+        if reader is None or now - since < self.party.network.handover_seconds:
+            return False
+        return reader.past(self._places.setdefault(execution.index, reader.listed))
 
     def _read(self, execution: Execution, body: dict[str, object]) -> Handed:
         provider = self.party.history.processors[execution.processor].provider

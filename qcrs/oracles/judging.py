@@ -104,14 +104,18 @@ class CaseJudging:
     alone: bool
     capability: bool
     watch: Watch
-    _since: float = field(default_factory=time.monotonic)
     _rate_ppm: int | None = None
     _archive: Archive | None = None
     _made: dict[Inputs, Judgement] = field(default_factory=dict)
 
     def own(self) -> Judgement | None:
-        """Ours, on the inputs that we hold."""
-        if not self.beacon.ready():
+        """Ours, on the inputs that we hold.
+
+        What was not opened to us in time is judged without a draw, so that we tell nobody our share of it.
+        """
+        if not self.dossier.answered(self.execution):
+            return None
+        if not (self.beacon.ready() if self.dossier.opened(self.execution) else self.beacon.begun()):
             return None
         try:
             past = self._past().look(self._keys())
@@ -240,11 +244,10 @@ class CaseJudging:
         handed = self.dossier.handed(self.execution)
         if handed is not None and not handed.fault:
             return None
-        patience = self.party.network.handover_seconds
-        if time.monotonic() - self._since < patience:
+        if not self.dossier.answered(self.execution):
             return None
         if handed is None:
-            reason = f"the result was not handed over within {patience} s"
+            reason = f"the result was not handed over within {self.party.network.handover_seconds} s"
             return Found.plain(REJECT, "withheld", reason, passed=False)
         return Found.plain(REJECT, "V0 form", handed.fault[:500], passed=False)
 

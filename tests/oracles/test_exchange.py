@@ -11,10 +11,12 @@ from qcrs.client.audit import audit_exchange
 from qcrs.client.documents import ResultUnit
 from qcrs.client.history import Execution, Job
 from qcrs.client.program import Unit
+from qcrs.client.sealed import beacon_topic, result_topic
 from qcrs.client.verify import verify_job
 from qcrs.client.views import JobOptions
 from qcrs.node.daemon import Node
 from qcrs.node.ledger import RunRecord
+from qcrs.types import canonical_json, cid_of
 
 GOOD = "aer:noisy-a?qubits=4"
 CHEAT = "qcrs.attackers:attack?kind=test_aware&qubits=4"
@@ -125,6 +127,63 @@ def test_a_result_that_is_not_handed_over_as_committed_is_rejected(
     assert (job.paid, job.refunded) == (0, job.fee)
     info = stage.exchange.job(number)
     assert info.executions[0].verdicts[0].decided_by == by
+    # Nobody has told it whether it was drawn: else it would hand over what is not.
+    assert stage.exchange.mailbox.read(beacon_topic(number, 0)) == []
+    evidence = stage.exchange.document(job.executions[0].verdicts[0].evidence)
+    assert evidence["beacon"]["proofs"] == {}
+    checked(stage, number)
+
+
+class Peeking(Node):
+    """Opens its result to one oracle alone, and waits for what it can learn of the draw."""
+
+    def prepare(self) -> Any:
+        worker = super().prepare()
+        oracles = worker.party.oracles
+        honest = worker._hand_over
+
+        def peek(job: Job, execution: Execution, record: RunRecord) -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(worker.party, "oracles", lambda era: oracles(era)[:1])
+                honest(job, execution, record)
+
+        worker._hand_over = peek  # type: ignore[method-assign]
+        return worker
+
+
+def test_who_opens_to_one_oracle_learns_one_share_and_is_rejected(stage: Stage, program: Unit) -> None:
+    stage.node("peeking", GOOD, Peeking)
+    number = open_job(stage, program, target=stage.number_of("peeking"), max_executions=1)
+    job = settled(stage, number)
+    assert job.executions[0].state == ExecutionState.REJECTED
+    assert job.executions[0].verdicts[0].signers == 0b1110
+    assert stage.exchange.job(number).executions[0].verdicts[0].decided_by == "V0 form"
+    (mail,) = stage.exchange.mailbox.read(beacon_topic(number, 0))
+    assert mail.sender == stage.keys["oracle-0"].address
+    checked(stage, number)
+
+
+def test_a_flood_of_mail_makes_no_result_a_withheld_one(
+    stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forged mail in the provider's name, before and after its own, that takes longer to read than it has."""
+    stage.certify(good=GOOD)
+    monkeypatch.setattr("qcrs.store.mail.MAILS_PER_LOOK", 3)
+    number = open_job(stage, program, target=stage.number_of("good"), max_executions=1)
+    topic, sender = result_topic(number, 0), stage.keys["good"].address
+    files = stage.exchange.store.files
+    for index in range(120):
+        forged = {
+            "body": {"i": index},
+            "sender": sender,
+            "signature": "0x" + "11" * 64 + "1b",
+            "topic": topic,
+        }
+        files.write(f"mail/{topic}/{cid_of(canonical_json(forged))}", canonical_json(forged))
+    job = settled(stage, number)
+    assert job.state == JobState.SETTLED
+    assert job.executions[0].state == ExecutionState.ACCEPTED
+    checked(stage, number)
 
 
 def test_a_dead_node_s_job_goes_elsewhere(stage: Stage, program: Unit) -> None:
