@@ -66,7 +66,8 @@ contract AllocatorDesk is JobBook {
     function expire(JobId id) external {
         Case memory k = _loadAll(id);
         if (!k.p.isOpen()) revert ComputationAllocatorBadJobState(id, k.p.stateOf());
-        if (block.timestamp <= k.p.deadlineOf()) revert ComputationAllocatorTooEarly(id, uint40(k.p.deadlineOf()));
+        uint256 last = _lastCall(k);
+        if (block.timestamp <= last) revert ComputationAllocatorTooEarly(id, uint40(last));
         uint256 count = k.p.countOf();
         for (uint256 i; i < count; ++i) {
             Execution e = _executionIn(k.p, k.more, i);
@@ -297,6 +298,21 @@ contract AllocatorDesk is JobBook {
         _move(k, index, e, ExecutionState.Ended);
         _step(k, STEP_ENDED, index, bytes32(penalty));
         emit ExecutionEnded(k.id, processor, index, from, penalty);
+    }
+
+    /// @dev Until when an open job may not be closed by anyone: its deadline, and while somebody may still be paid for what it
+    /// handed over, a verdict window after the last change of any execution.
+    function _lastCall(Case memory k) private view returns (uint256 last) {
+        uint256 count = k.p.countOf();
+        bool owed;
+        for (uint256 i; i < count; ++i) {
+            Execution e = _executionIn(k.p, k.more, i);
+            ExecutionState state = e.executionStateOf();
+            if (state == ExecutionState.Committed || state == ExecutionState.Undecided) owed = true;
+            if (e.sinceOf() > last) last = e.sinceOf();
+        }
+        last = owed ? last + _policy.verdictWindowOf() : 0;
+        if (last < k.p.deadlineOf()) last = k.p.deadlineOf();
     }
 
     /// @dev Drops dead entries from the front of a closed job's queue.

@@ -128,7 +128,9 @@ interface IComputationAllocator is IAllocatorLog {
     function expireExecution(JobId job, uint8 execution) external;
 
     /// @notice Closes a job after its deadline: every running or undecided execution ends unpaid, the rest of the escrow
-    /// returns to the client. Needs no one's consent. Never paused.
+    /// returns to the client. While an execution is Committed or Undecided, so that its result was handed over and may still be
+    /// paid, it also waits for `verdictWindow` seconds after the last change of any of the job's executions: no deadline is so
+    /// tight that work is had for nothing. Needs no one's consent. Never paused.
     function expire(JobId job) external;
 
     /// @notice Drops up to `most` dead entries from the front of a queue, so that its lane shows a live one again.

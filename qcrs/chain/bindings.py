@@ -1281,7 +1281,7 @@ class ComputationAllocator(Binding):
         return result
 
     def expire(self, value0: int) -> Call:
-        """Closes a job after its deadline: every running or undecided execution ends unpaid, the rest of the escrow returns to the client. Needs no one's consent. Never paused."""
+        """Closes a job after its deadline: every running or undecided execution ends unpaid, the rest of the escrow returns to the client. While an execution is Committed or Undecided, so that its result was handed over and may still be paid, it also waits for `verdictWindow` seconds after the last change of any of the job's executions: no deadline is so tight that work is had for nothing. Needs no one's consent. Never paused."""
         return self._prepare("expire", "22228560", (Parameter("value0", "uint64"),), (), (value0,))
 
     def expire_execution(self, value0: int, value1: int) -> Call:

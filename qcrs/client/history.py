@@ -30,6 +30,10 @@ from qcrs.client.trail import StepKind, chain_step, report_struct_hash, start, s
 
 __all__ = ["Execution", "History", "Job", "Logged", "Processor", "Step", "Verdict"]
 
+_OWED = (ExecutionState.COMMITTED, ExecutionState.UNDECIDED)
+"""States of an execution whose result was handed over and may still be paid."""
+_MOVES = (StepKind.ALLOCATED, StepKind.COMMITTED, StepKind.JUDGED, StepKind.ENDED, StepKind.RULED)
+"""Steps that change an execution."""
 _STATE_OF = {
     Outcome.ACCEPT: ExecutionState.ACCEPTED,
     Outcome.UNDECIDED: ExecutionState.UNDECIDED,
@@ -122,6 +126,14 @@ class Job:
     def final(self) -> bool:
         """Whether nothing more can happen to its money."""
         return self.state not in (JobState.QUEUED, JobState.ACTIVE)
+
+    def open_until(self, verdict_window: int) -> int:
+        """The last second at which nobody may close it: its deadline, and while a committed or undecided
+        execution may still be paid, `verdict_window` seconds after the last change of any execution."""
+        if not any(run.state in _OWED for run in self.executions):
+            return self.request.deadline
+        last = max(step.time for step in self.steps if step.kind in _MOVES)
+        return max(self.request.deadline, last + verdict_window)
 
     def extend(self, logged: Logged, kind: StepKind, execution: int, data: bytes) -> None:
         """Chain one step onto the trail."""

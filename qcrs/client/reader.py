@@ -333,11 +333,10 @@ class Reader:
             solution=solution,
         )
 
-    @staticmethod
-    def _status(job: Job, now: int) -> Status:
+    def _status(self, job: Job, now: int) -> Status:
         if job.final:
             return _STATUS[job.state]
-        if now > job.request.deadline:
+        if now > job.request.deadline and now > job.open_until(self.contracts.allocator.times()[2]):
             return Status.ERROR
         states = {run.state for run in job.executions}
         if ExecutionState.ALLOCATED in states:

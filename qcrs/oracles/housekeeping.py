@@ -46,7 +46,7 @@ class Housekeeping:
     def _job(self, job: Job, now: int, rank_base: int) -> set[str]:
         allocator = self._party.contracts.allocator
         calls = {}
-        if now > job.request.deadline:
+        if now > job.open_until(self._verdict_window):
             calls[f"expire/{job.id}"] = allocator.expire(job.id)
         else:
             for run in job.executions:

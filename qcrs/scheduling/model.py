@@ -43,6 +43,7 @@ _MOST_TAG = (1 << 40) - 1
 _MOST_LIFE = 365 * 86_400
 _TIDY = 8
 _MOST_REPORTS = 3
+_OWED = (ExecutionState.COMMITTED, ExecutionState.UNDECIDED)
 
 
 class FairQueue(Lines):
@@ -240,11 +241,14 @@ class FairQueue(Lines):
         self._advance(identity, job, odds)
 
     def expire(self, identity: int, now: int) -> None:
-        """Close an open job after its deadline."""
+        """Close an open job after its deadline, once nobody waits for a verdict on what it handed over."""
         job = self._job(identity)
         if not job.is_open:
             raise QueueRefusal("BadJobState")
-        if now <= job.request.deadline:
+        last = job.request.deadline
+        if any(e.state in _OWED for e in job.executions):
+            last = max(last, max(e.since for e in job.executions) + self.parameters.verdict_window)
+        if now <= last:
             raise QueueRefusal("TooEarly")
         for execution in job.executions:
             if execution.state in PENDING:

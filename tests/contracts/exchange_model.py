@@ -298,7 +298,10 @@ class Model:
         job = self.jobs[number]
         if not job.open:
             raise Refused("ComputationAllocatorBadJobState")
-        if now <= job.deadline:
+        last = job.deadline
+        if job.count(COMMITTED, UNDECIDED):
+            last = max(last, VERDICT_WINDOW + max(e.since for e in job.executions))
+        if now <= last:
             raise Refused("ComputationAllocatorTooEarly")
         for e in job.executions:
             if e.state in (ALLOCATED, COMMITTED, UNDECIDED):

@@ -7,6 +7,7 @@ from exchange_stage import ACCEPT, CREDIT, FRAUD, REJECT, STANDARDS, UNDECIDED, 
 
 FEE = 1000 * 5 * 60
 SETTLED, FAILED, EXPIRED = 3, 4, 6
+VERDICT_WINDOW = 3600
 
 
 def ready(stage: Stage, index: int = 0, **spec: int) -> Processor:
@@ -312,17 +313,16 @@ def test_expiry_gives_everything_unpaid_back(stage: Stage) -> None:
         stage.allocate(p)
     stage.commit(ps[1], jobs[0], 1)
     stage.commit(ps[2], jobs[0], 2)
-    stage.judge(jobs[0], 2, UNDECIDED)
+    last = stage.judge(jobs[0], 2, UNDECIDED).time + VERDICT_WINDOW
     jobs.append(stage.submit(deadline=deadline))
-    stage.wait_until(deadline)
-    for job in jobs:
-        with refuses("ComputationAllocatorTooEarly", job=job):
+    for until, job in ((deadline, jobs[1]), (last, jobs[0])):
+        stage.wait_until(until)
+        with refuses("ComputationAllocatorTooEarly", **{"job": job, "from": until}):
             stage.allocator.send("expire", job, by=stage.who.stranger)
-    stage.wait_until(deadline + 1)
+        stage.wait_until(until + 1)
+        done = stage.allocator.send("expire", job, by=stage.who.stranger)
     penalty = FEE // 10
-    done = stage.allocator.send("expire", jobs[0], by=stage.who.stranger)
     assert [v["from"] for v in done.of("ExecutionEnded")] == [1, 2, 3]
-    stage.allocator.send("expire", jobs[1], by=stage.who.stranger)
     assert stage.balance(client) == before + penalty
     assert [stage.job(job)["state"] for job in jobs] == [EXPIRED, EXPIRED]
     assert [stage.allocator.read("dispatch", p.id)[2] for p in ps] == [27, 27, 27]
@@ -330,6 +330,44 @@ def test_expiry_gives_everything_unpaid_back(stage: Stage) -> None:
         with refuses("ComputationAllocatorBadOutcome"):
             stage.judge(jobs[0], index, ACCEPT, round=0 if index == 1 else 1)
     stage.check_ledger(jobs)
+
+
+def test_no_deadline_is_so_tight_that_work_is_had_for_nothing(stage: Stage) -> None:
+    """The least deadline that is taken, and a commitment at the last moment: the verdict has its window."""
+    p, client = ready(stage), stage.who.clients[0]
+    job = stage.submit(most=1, deadline=stage.now + 1 + 60 + 30 + 60)
+    allocated = stage.allocate(p).time
+    stage.wait_until(allocated + 60 + 30)
+    committed = stage.commit(p, job).time
+    before = stage.balance(p.provider)
+    for time in (stage.job(job)["deadline"] + 1, committed + VERDICT_WINDOW):
+        stage.wait_until(time)
+        with refuses("ComputationAllocatorTooEarly", **{"job": job, "from": committed + VERDICT_WINDOW}):
+            stage.allocator.send("expire", job, by=client)
+    stage.judge(job, 0, ACCEPT)
+    assert stage.balance(p.provider) == before + FEE
+    assert stage.job(job)["state"] == SETTLED
+
+
+def test_an_undecided_execution_has_its_second_look_before_its_job_is_closed(stage: Stage) -> None:
+    """What another execution came to tells of the first one: a client cannot close the job in between."""
+    first, second = ready(stage), ready(stage, 1)
+    job = stage.submit(most=2, deadline=stage.now + 400)
+    stage.allocate(first)
+    stage.commit(first, job)
+    stage.judge(job, 0, UNDECIDED)
+    stage.allocate(second)
+    stage.commit(second, job, 1)
+    stage.wait_until(stage.job(job)["deadline"] + 3000)
+    told = stage.judge(job, 1, ACCEPT).time
+    stage.wait_until(told + VERDICT_WINDOW)
+    with refuses("ComputationAllocatorTooEarly", **{"from": told + VERDICT_WINDOW}):
+        stage.allocator.send("expire", job, by=stage.who.clients[0])
+    stage.judge(job, 0, ACCEPT, round=1)
+    assert (stage.job(job)["state"], stage.balance(first.provider)) == (
+        SETTLED,
+        stage.balance(second.provider),
+    )
 
 
 def test_windows_and_penalties_are_the_boards(stage: Stage) -> None:

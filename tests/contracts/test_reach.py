@@ -124,6 +124,8 @@ def out_of_time(pair: Exchange, a: str, b: str) -> None:
     pair.expire(8)
     pair.expire(9)
     pair.expire(9)
+    pair.wait(3000)
+    pair.expire(8)
 
 
 def challenged(pair: Exchange, a: str, b: str) -> None:

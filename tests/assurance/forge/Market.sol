@@ -106,17 +106,32 @@ abstract contract Market is World {
     function expire(uint256 seed) external act {
         if (open.length == 0) revert Idle();
         JobId id = open[seed % open.length];
-        for (uint256 i; i < open.length; ++i) if (block.timestamp > allocator.job(open[i]).deadline) id = open[i];
+        for (uint256 i; i < open.length; ++i) if (block.timestamp > _lastCall(open[i])) id = open[i];
         JobView memory job = allocator.job(id);
-        uint256 before = allocator.balanceOf(job.client);
+        (uint256 before, uint256 last) = (allocator.balanceOf(job.client), _lastCall(id));
         for (uint256 i; i < job.executions; ++i) _try(allocator.execution(id, uint8(i)).processor);
         VM.prank(attacker);
         try allocator.expire(id) {
-            _flag(block.timestamp > job.deadline, "I13: a job expired before its deadline");
+            _flag(block.timestamp > last, "I13: a job expired before its time");
             _flag(allocator.balanceOf(job.client) >= before + job.escrow, "I13: an expired job kept escrow");
         } catch {
-            _flag(block.timestamp <= job.deadline, "I13: a job past its deadline cannot be ended");
+            _flag(block.timestamp <= last, "I13: a job past its time cannot be ended");
         }
+    }
+
+    /// @dev Until when nobody may close a job: its deadline, or a verdict window after the last change of an execution while one of
+    /// them is committed or undecided.
+    function _lastCall(JobId id) private view returns (uint256 last) {
+        JobView memory job = allocator.job(id);
+        (,, uint24 window) = allocator.times();
+        bool owed;
+        for (uint256 i; i < job.executions; ++i) {
+            ExecutionView memory e = allocator.execution(id, uint8(i));
+            if (e.state == ExecutionState.Committed || e.state == ExecutionState.Undecided) owed = true;
+            if (e.since > last) last = e.since;
+        }
+        last = owed ? last + window : 0;
+        if (job.deadline > last) last = job.deadline;
     }
 
     function expireExecution(uint256 seed) external act {
