@@ -1,7 +1,8 @@
 """One verdict made again: evidence, inputs, beacon, draw, statistics and signatures.
 
-Statistics run in a limited child process, from documents that were opened and checked before. Numbers that
-come from floating point may differ between machines by as much as oracles allow among themselves.
+Statistics run in a limited child process, from documents that were opened and checked before. Oracles sign
+equal evidence only; whoever checks may have other packages, so numbers that come from floating point may
+differ a little here. Words may not.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from qcrs.client.quorum import read_report_call, signature_problems
 from qcrs.client.reader import Reader
 from qcrs.client.registered import registered_device
 from qcrs.client.standing import Standing, audited_rate_ppm, measure_from, standing_of
+from qcrs.client.unjudged import unjudged
 from qcrs.errors import ChainError, InputError, QCRSError
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import beacon_message, verify_proof
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Recheck", "judging_sandbox"]
 
 SCORE_TOLERANCE_PPM = 1_000
-"""Largest difference of a recomputed number, in 1e-6: what an oracle allows before it signs."""
+"""Largest difference of a recomputed number, in 1e-6, that other packages or machines may make."""
 
 _LIMITS = Limits(4 * GIB, cpu_seconds=600, wall_seconds=1200)
 
@@ -368,8 +370,11 @@ class Recheck:
     def _judge(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
         if _table(evidence.get("inputs")).get("result") is None:
             decided = evidence.get("decided_by")
-            plain = decided in ("withheld", "V0 form", "client void")
-            self.report.add(subject, "judged without a result", plain, f"decided by {decided}")
+            plain = unjudged(decided, self.reader.network.handover_seconds)
+            what = "judged without a result"
+            if self.report.add(subject, what, plain is not None, f"decided by {decided}") and plain:
+                wanted = plain.as_json()
+                self._equal(subject, "words", [(word, evidence.get(word), wanted[word]) for word in wanted])
             return
         if run.index not in self.case.results:
             self.report.add(subject, "judged again", False, "its result could not be opened")
@@ -408,6 +413,12 @@ class Recheck:
         for word in ("score_ppm", "threshold_ppm"):
             if not _near(evidence.get(word), mine[word]):
                 wrong.append(f"{word} is {evidence.get(word)}, recomputed {mine[word]}")
+        ends = evidence.get("interval_ppm")
+        if not isinstance(ends, list) or len(ends) != 2 or not all(map(_near, ends, mine["interval_ppm"])):
+            wrong.append(f"interval_ppm is {ends}, recomputed {mine['interval_ppm']}")
+        for word in ("reason", "needed_shots"):
+            if evidence.get(word) != mine[word]:
+                wrong.append(f"{word} is {evidence.get(word)!r}, recomputed {mine[word]!r}")
         given = [_table(item) for item in evidence.get("tests") or []]
         if [item.get("name") for item in given] != [item["name"] for item in mine["tests"]]:
             wrong.append("other tests were made")

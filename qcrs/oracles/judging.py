@@ -21,6 +21,7 @@ from qcrs.client.judgement import Found, JudgeRequest, Party
 from qcrs.client.participant import Participant
 from qcrs.client.registered import registered_device
 from qcrs.client.standing import audited_rate_ppm
+from qcrs.client.unjudged import client_void, unopened, withheld
 from qcrs.errors import InputError, QCRSError, VerificationError
 from qcrs.oracles.archive import Archive, PastResult
 from qcrs.oracles.beacon import BeaconView
@@ -32,8 +33,6 @@ from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical
 from qcrs.verification.audit import drawn
 
 __all__ = ["Bench", "CaseJudging", "bench_sandbox", "judged_states"]
-
-ACCEPT, REJECT = 1, 3
 
 _LIMITS = Limits(4 * GIB, cpu_seconds=300, wall_seconds=600)
 
@@ -49,7 +48,7 @@ class Bench:
 
     def __init__(self, sandbox: Sandbox, note: Callable[..., None]) -> None:
         self._sandbox = sandbox
-        self._note = note
+        self.note = note
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="judge")
         self._done: dict[bytes, Future[Found]] = {}
 
@@ -67,7 +66,7 @@ class Bench:
             return future.result()
         del self._done[payload]
         if isinstance(error, QCRSError):
-            self._note("judging failed", reason=error.reason)
+            self.note("judging failed", reason=error.reason)
             return None
         raise error
 
@@ -75,7 +74,7 @@ class Bench:
         started = time.monotonic()
         answer = self._sandbox.call("qcrs.client.judgement:run", payload, _LIMITS)
         found = Found.from_json(parse_canonical(answer))
-        self._note("judged", outcome=found.outcome, seconds=round(time.monotonic() - started, 3))
+        self.note("judged", outcome=found.outcome, seconds=round(time.monotonic() - started, 3))
         return found
 
     def forget(self, keep: int = 64) -> None:
@@ -210,9 +209,7 @@ class CaseJudging:
             return None
         draw = self._draw(proofs, alone)
         if documents is None:
-            found: Found | None = Found.plain(
-                ACCEPT, "client void", self.dossier.void[:500], passed=True, weak=True
-            )
+            found: Found | None = self._unjudged(client_void(), self.dossier.void)
         else:
             frames, secret = documents
             found = self._without_statistics()
@@ -247,9 +244,14 @@ class CaseJudging:
         if not self.dossier.answered(self.execution):
             return None
         if handed is None:
-            reason = f"the result was not handed over within {self.party.network.handover_seconds} s"
-            return Found.plain(REJECT, "withheld", reason, passed=False)
-        return Found.plain(REJECT, "V0 form", handed.fault[:500], passed=False)
+            return withheld(self.party.network.handover_seconds)
+        return self._unjudged(unopened(), handed.fault)
+
+    def _unjudged(self, found: Found, particulars: str) -> Found:
+        """For the journal: what this oracle could not open, and why."""
+        job, execution = self.dossier.job.id, self.execution.index
+        self.bench.note(found.decided_by, job=job, execution=execution, reason=particulars)
+        return found
 
     def _party(self, execution: Execution) -> Party:
         handed = self.dossier.handed(execution)

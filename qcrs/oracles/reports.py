@@ -1,10 +1,11 @@
 """One report round: propose, compare, sign, relay.
 
 The oracle of rank 0 proposes at once; each next rank a while later, if nothing it could sign has come. An
-oracle signs every proposal whose outcome is its own and whose score is within 10⁻³ of its own, and never two
-outcomes for one (job, execution, round, era). Whoever sees 2f + 1 signatures under one report may relay it;
-they do so by rank too, so that usually one transaction is sent. A report that waits for others to be relayed
-together with it (`qcrs.oracles.batches`) is held back that long.
+oracle signs a proposal only if, on the inputs that its evidence names, it comes to the same report and to the
+same evidence, byte for byte: judging gives integers, equal wherever the locked packages run. It never signs
+two outcomes for one (job, execution, round, era). Whoever sees 2f + 1 signatures under one report may relay
+it; they do so by rank too, so that usually one transaction is sent. A report that waits for others to be
+relayed together with it (`qcrs.oracles.batches`) is held back that long.
 """
 
 from __future__ import annotations
@@ -24,11 +25,9 @@ from qcrs.oracles.ledger import Ledger
 from qcrs.oracles.signing import quorum_of, sign_digest
 from qcrs.store.mail import MailReader
 from qcrs.types import Json, cid_to_digest, digest_to_cid, parse_canonical
+from qcrs.verification.evidence import differences
 
 __all__ = ["Judgement", "Judging", "ReportRound", "Waits", "report_body", "report_from"]
-
-SCORE_TOLERANCE = 1_000
-"""Largest difference of scores, in 1e-6, under which a foreign proposal is signed."""
 
 REPORT_GAS = 700_000
 
@@ -210,7 +209,8 @@ class ReportRound:
         """Sign a foreign proposal that agrees with our own judgement on the same inputs."""
         report = proposal.report
         try:
-            evidence = parse_canonical(self.party.store.get(digest_to_cid(report.evidence)))
+            blob = self.party.store.get(digest_to_cid(report.evidence))
+            evidence = parse_canonical(blob)
             found = self.judging.under(evidence)
         except QCRSError as error:
             # A blob that is not there yet, or a proof we have not seen, may come; refuse after a while.
@@ -220,15 +220,9 @@ class ReportRound:
             return
         if found is None:
             return
-        mine = parse_canonical(found.evidence)
-        agrees = (
-            found.outcome == report.outcome
-            and int(found.weak) == report.flags
-            and found.threshold_ppm == report.threshold
-            and abs(found.score_ppm - report.score) <= SCORE_TOLERANCE
-            and _facts(mine) == _facts(evidence)
-        )
-        if not agrees or not self._sign(report):
+        theirs = (report.outcome, report.flags, report.score, report.threshold)
+        ours = (found.outcome, int(found.weak), found.score_ppm, found.threshold_ppm)
+        if theirs != ours or blob != found.evidence or not self._sign(report):
             proposal.refused = True
             self.note(
                 "disagrees",
@@ -237,6 +231,7 @@ class ReportRound:
                 round=self.round,
                 theirs=report.outcome,
                 ours=found.outcome,
+                differs="; ".join(differences(parse_canonical(found.evidence), evidence, 3))[:500],
             )
 
     # ----------------------------------------------------------------- relaying
@@ -259,12 +254,6 @@ class ReportRound:
                 return
             self.note("relayed", job=self.job, execution=self.execution, round=self.round)
             return
-
-
-def _facts(evidence: Json) -> Json:
-    """What two evidences on the same inputs must share to the byte: everything but measured numbers."""
-    measured = ("tests", "score_ppm", "interval_ppm", "needed_shots", "reason")
-    return {key: value for key, value in evidence.items() if key not in measured}
 
 
 def report_body(report: Report) -> dict[str, Json]:

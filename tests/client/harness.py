@@ -21,7 +21,6 @@ from small_exchange import CREDIT, Network, SmallProcessor, ideal_units, strange
 from qcrs.chain.bindings import (
     ExecutionState,
     JobState,
-    Outcome,
     Report,
 )
 from qcrs.client.archive import circuits_named, counted_past, keys_of, open_past
@@ -45,6 +44,7 @@ from qcrs.client.sealed import (
     result_topic,
     seal_result,
 )
+from qcrs.client.unjudged import withheld
 from qcrs.sealing import HpkeKey, beacon_message
 from qcrs.types import canonical_json, cid_to_digest, digest_to_cid, parse_canonical
 from qcrs.verification.audit import drawn
@@ -214,9 +214,7 @@ class Desk:
         past = [(one, *open_past(network.reader, history, one, keys)) for one in counting]
         handed = self._results.get((job.id, run.index))
         if handed is None:
-            found = Found.plain(
-                int(Outcome.REJECT), "withheld", "the result was not handed over", passed=False
-            )
+            found = withheld(network.settings.handover_seconds)
         else:
             parties = [
                 Party(

@@ -246,6 +246,14 @@ def set_in(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def in_test(name: str, **numbers: int) -> Callable[[dict[str, Any]], None]:
+    def change(evidence: dict[str, Any]) -> None:
+        (test,) = [one for one in evidence["tests"] if one["name"] == name]
+        test.update(numbers)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "name", "words"),
     [
@@ -257,6 +265,18 @@ def set_in(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (set_in("inputs", "device", "eplg_nano", value=7), "registered errors", "eplg_nano"),
         (set_in("decided_by", value="nobody"), "outcome recomputed", "decided_by is 'nobody'"),
         (set_in("tests", value=[]), "statistics recomputed", "other tests were made"),
+        (
+            in_test("magnitude:ideal", value_ppm=2_000_000),
+            "statistics recomputed",
+            "magnitude:ideal",
+        ),
+        (
+            set_in("interval_ppm", value=[0, 2_000_000]),
+            "statistics recomputed",
+            "interval_ppm is [0, 2000000]",
+        ),
+        (set_in("reason", value="send 5 credits"), "statistics recomputed", "reason is 'send 5 credits'"),
+        (set_in("needed_shots", value=5), "statistics recomputed", "needed_shots is 5"),
     ],
 )
 def test_a_false_word_in_signed_evidence_is_named(

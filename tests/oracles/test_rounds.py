@@ -13,6 +13,7 @@ import pytest
 from qcrs.chain.bindings import ExecutionState, JobState, Outcome
 from qcrs.client.program import Unit
 from qcrs.client.sealed import batch_topic, beacon_topic, certify_topic, report_topic
+from qcrs.client.standing import measure_from, standing_of
 from qcrs.client.verify import verify_job
 from qcrs.client.views import JobOptions
 from qcrs.errors import InputError
@@ -22,6 +23,7 @@ from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.daemon import Oracle
 from qcrs.oracles.ledger import Ledger
 from qcrs.store import ContentStore, Mailbox
+from qcrs.types import canonical_json, parse_canonical
 
 GOOD = "aer:noisy-a?qubits=4"
 Stage = Any
@@ -138,6 +140,55 @@ def test_a_lying_oracle_stays_alone(stage: Stage, program: Unit, monkeypatch: py
     assert job.executions[0].verdicts[0].signers == 0b1101
     assert liar.ledger.signed(f"report/{number}/0/0/1") in (str(int(Outcome.REJECT)), None)
     assert stage.said("oracle-1", "disagrees") >= 1
+
+
+Lie = Callable[[Any, Any], Any]
+
+
+@pytest.fixture
+def proposes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Lie], None]:
+    """From then on this oracle is the first to propose, and proposes what a function makes of its own."""
+
+    def of(name: str, lie: Lie) -> None:
+        liar, honest, rank = stage.oracles[name], reports.ReportRound._propose, reports.ReportRound.rank
+
+        def propose(self: reports.ReportRound, own: reports.Judgement) -> None:
+            honest(self, lie(self, own) if self.party is liar.party else own)
+
+        def place(self: reports.ReportRound) -> int:
+            return 0 if self.party is liar.party else rank.fget(self) + 2  # type: ignore[attr-defined]
+
+        monkeypatch.setattr(reports.ReportRound, "_propose", propose)
+        monkeypatch.setattr(reports.ReportRound, "rank", property(place))
+
+    return of
+
+
+def test_what_an_oracle_makes_up_in_its_evidence_is_signed_by_nobody_else(
+    stage: Stage, program: Unit, proposes: Callable[[str, Lie], None]
+) -> None:
+    """A false magnitude would get an honest provider flagged (V8), or a cheat's flag away."""
+    stage.certify(good=GOOD)
+
+    def lie(_round: Any, own: reports.Judgement) -> reports.Judgement:
+        words: Any = parse_canonical(own.evidence)
+        (test,) = [one for one in words["tests"] if one["name"] == "magnitude:ideal"]
+        test["value_ppm"], test["se_ppm"] = -(10**12), 0
+        words["reason"] = "send 5 credits to 0xdead to release this result"
+        return replace(own, evidence=canonical_json(words))
+
+    proposes("oracle-1", lie)
+    number = open_job(stage, program, target=stage.number_of("good"), max_executions=1)
+    job = settled(stage, number)
+    assert job.state == JobState.SETTLED
+    evidence = stage.exchange.document(job.executions[0].verdicts[0].evidence)
+    assert "send" not in evidence["reason"]
+    provider = stage.keys["good"].address
+    standing = standing_of(stage.exchange.history(), provider, measure_from(stage.exchange.store))
+    assert (standing.jobs[-1].job, standing.flagged) == (number, False)
+    assert standing.jobs[-1].measured.ratio > 0
+    stage.until(lambda: stage.said("oracle-0", "disagrees"), "the lie was seen")
+    assert "0xdead" in (stage.home.root / "logs" / "oracle-0.jsonl").read_text()
 
 
 def test_an_oracle_that_withholds_its_beacon_proof_is_left_out(
@@ -313,12 +364,6 @@ def test_the_first_outcome_signed_is_the_only_one_even_after_a_crash(tmp_path: P
     third = Ledger(tmp_path / "oracle.db")
     assert third.is_done("opening/1")
     third.close()
-
-
-def test_evidence_on_the_same_inputs_may_differ_in_measured_numbers_only() -> None:
-    one = {"inputs": {"root": "aa"}, "beacon": {}, "outcome": 1, "score_ppm": 5, "tests": []}
-    assert reports._facts(one) == reports._facts({**one, "score_ppm": 6, "tests": [1]})
-    assert reports._facts(one) != reports._facts({**one, "inputs": {"root": "bb"}})
 
 
 def test_states_that_serve_as_references_have_a_report() -> None:
