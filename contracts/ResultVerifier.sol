@@ -8,7 +8,7 @@ import {IEraConsumer, IOracleQuorum} from "./interfaces/IOracleQuorum.sol";
 import {IProcessorRegistry} from "./interfaces/IProcessorRegistry.sol";
 import {IResultVerifier} from "./interfaces/IResultVerifier.sol";
 import {Quorum} from "./libraries/Quorum.sol";
-import {ExecutionState, ExecutionView, JobId, Outcome, Report} from "./libraries/Types.sol";
+import {ExecutionState, ExecutionView, JobId, JobView, Outcome, ProcessorId, Report} from "./libraries/Types.sol";
 
 /// @title ResultVerifier
 /// @notice Was it right: verdicts, equivocation, challenges. The rules are written out in IResultVerifier.
@@ -196,10 +196,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         uint256 slashed;
         if (ruling == ChallengeState.Overturned) {
             ALLOCATOR.giveBond(c.challenger, c.bond);
-            if (accepted) {
-                uint256 most = REGISTRY.bondOf(e.processor) * MOST_SLASH_PERMILLE / 1000;
-                slashed = REGISTRY.slash(e.processor, c.bond < most ? c.bond : most, c.challenger, bytes32(id));
-            }
+            if (accepted) slashed = _punish(id, c, e.processor);
         } else {
             uint256 share = accepted ? c.bond / 2 : 0;
             if (share != 0) ALLOCATOR.giveBond(REGISTRY.ownerOf(e.processor), share);
@@ -424,6 +421,19 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
             if (list[i] == account) return;
         }
         revert ResultVerifierNotOracle(account, number);
+    }
+
+    /// @dev What an overturned acceptance costs its processor: the client's fee comes back, the challenger has half of the rest.
+    function _punish(uint256 id, Challenge memory c, ProcessorId processor) private returns (uint256 taken) {
+        uint256 rest = REGISTRY.bondOf(processor) * MOST_SLASH_PERMILLE / 1000;
+        rest = c.bond < rest ? c.bond : rest;
+        JobView memory job = ALLOCATOR.job(c.job);
+        uint256 fee = job.feePerExecution < rest ? job.feePerExecution : rest;
+        uint256 reward = (rest - fee) / 2;
+        rest -= fee + reward;
+        taken = REGISTRY.slash(processor, fee, job.client, bytes32(id));
+        if (reward != 0) taken += REGISTRY.slash(processor, reward, c.challenger, bytes32(id));
+        if (rest != 0) taken += REGISTRY.slash(processor, rest, address(0), bytes32(id));
     }
 
     function _take(uint256 id, ChallengeState to) private returns (Challenge memory c) {

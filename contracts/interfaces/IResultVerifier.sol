@@ -27,9 +27,11 @@ import {JobId, Report} from "../libraries/Types.sol";
 /// (the Dispute Council, and the consortia on appeal) before the ruling window ends; otherwise anyone may close the challenge,
 /// and the bond returns.
 /// Upheld: the bond goes half to the provider (if the verdict was Accepted) or to the treasury, the rest to the treasury.
-/// Overturned: the bond returns; an Accepted execution becomes Fraudulent, and as much as the challenge's bond goes from the
-/// provider's bond to the challenger, at most half of it; a Rejected or Fraudulent one keeps its state (its escrow is gone) but
-/// the reputation gains what an Accept gives.
+/// Overturned: the bond returns; an Accepted execution becomes Fraudulent, and as much as the challenge's bond is taken from the
+/// processor's bond, at most half of it: first the fee, back to the job's client; of the rest one half to the challenger, the
+/// other to the treasury. So a cheat whose accomplice is the first to challenge it loses too: the fee that it was paid, and half
+/// of what exceeds the fee. A Rejected or Fraudulent execution keeps its state (its escrow is gone) but the reputation gains what
+/// an Accept gives.
 interface IResultVerifier {
     /// @notice Where a challenge stands.
     enum ChallengeState {

@@ -339,7 +339,12 @@ class Model:
         if overturned:
             self.balances[c.challenger] += c.bond
             if accepted:
-                self.slash(e.processor, min(c.bond, self.processors[e.processor].bond // 2), c.challenger)
+                taken = min(c.bond, self.processors[e.processor].bond // 2)
+                fee = min(job.fee, taken)
+                reward = (taken - fee) // 2
+                self.slash(e.processor, fee, job.client)
+                self.slash(e.processor, reward, c.challenger)
+                self.slash(e.processor, taken - fee - reward, self.treasury)
                 self.record(e.processor, 4, False, now)
                 e.move(FRAUDULENT, now)
                 if job.open:

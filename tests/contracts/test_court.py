@@ -154,7 +154,7 @@ def test_the_council_rules_and_nobody_appeals(case: Case, ruling: int) -> None:
     if ruling == UPHELD:
         assert gain == {"challenger": 0, "provider": BOND // 2, "treasury": BOND // 2}
     else:
-        assert gain == {"challenger": 2 * BOND, "provider": 0, "treasury": 0}
+        assert gain == {"challenger": BOND + BOND // 4, "provider": 0, "treasury": BOND // 4}
         assert case.stage.registry.read("bondOf", case.processor.id) == 50 * CREDIT - BOND
     case.whole()
     with refuses("DisputeCourtNotOpen"):
@@ -262,7 +262,7 @@ def test_an_appeal_is_decided(case: Case, ruling: int, final: int) -> None:
     expected = (
         {"challenger": 0, "provider": BOND // 2, "treasury": BOND // 2}
         if final == UPHELD
-        else {"challenger": 2 * BOND, "provider": 0, "treasury": 0}
+        else {"challenger": BOND + BOND // 4, "provider": 0, "treasury": BOND // 4}
     )
     if final == ruling:
         winner = "provider" if final == UPHELD else "challenger"

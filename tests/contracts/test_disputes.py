@@ -127,14 +127,59 @@ def test_overturned_acceptance_costs_the_provider(stage: Stage) -> None:
     p, job = judged(stage, ACCEPT)
     challenger = stage.who.clients[1]
     before, bond = stage.balance(challenger), stage.registry.read("bondOf", p.id)
+    client = stage.balance(stage.who.clients[0])
     number = opened(stage, job, challenger)
     done = stage.verifier.send("rule", number, OVERTURNED, by=stage.who.committee[DISPUTE])
     assert done.one("ChallengeRuled") == {"challenge": number, "ruling": OVERTURNED, "slashed": 2 * FEE}
-    assert stage.balance(challenger) == before + 2 * FEE
+    assert stage.balance(stage.who.clients[0]) == client + FEE  # what it paid for the fraud
+    assert stage.balance(challenger) == before + FEE // 2
+    assert stage.balance(stage.who.treasury) == FEE // 2
     assert stage.registry.read("bondOf", p.id) == bond - 2 * FEE
     assert stage.registry.read("reputation", p.id) == (512, 256 + 8 * 256)
     assert stage.allocator.read("execution", job, 0)["state"] == 6
     assert stage.job(job)["state"] == 3  # settled stays settled
+    stage.check_ledger([job])
+
+
+@pytest.mark.parametrize("multiple", [1, 2, 10])
+def test_a_cheat_and_the_accomplice_that_challenges_it_first_lose_together(
+    stage: Stage, multiple: int
+) -> None:
+    """One challenge stands for an execution: who challenges itself before others do gains nothing by it."""
+    stage.verifier.send("setChallengeBond", 1, multiple, by=stage.who.committee[STANDARDS])
+    p, accomplice = stage.register(), stage.who.providers[3]
+
+    def together() -> int:
+        bond = int(stage.registry.read("bondOf", p.id))
+        return bond + stage.balance(p.provider) + stage.balance(accomplice)
+
+    stage.certify(p.id)
+    before, job = together(), stage.submit()
+    stage.allocate(p)
+    stage.commit(p, job)
+    stage.judge(job, 0, ACCEPT)
+    assert together() == before + FEE
+    number = opened(stage, job, accomplice)
+    with refuses("ResultVerifierAlreadyChallenged"):
+        opened(stage, job, stage.who.clients[0])
+    stage.verifier.send("rule", number, OVERTURNED, by=stage.who.committee[DISPUTE])
+    assert together() == before - (multiple - 1) * FEE // 2
+    stage.check_ledger([job])
+
+
+def test_of_a_small_bond_the_client_is_served_first(stage: Stage) -> None:
+    p = stage.register(bond=FEE)
+    stage.certify(p.id)
+    job = stage.submit()
+    stage.allocate(p)
+    stage.commit(p, job)
+    stage.judge(job, 0, ACCEPT)
+    challenger, client = stage.balance(stage.who.clients[1]), stage.balance(stage.who.clients[0])
+    number = opened(stage, job, stage.who.clients[1])
+    done = stage.verifier.send("rule", number, OVERTURNED, by=stage.who.committee[DISPUTE])
+    assert [e["amount"] for e in done.of("Slashed")] == [FEE // 2]
+    assert stage.balance(stage.who.clients[0]) == client + FEE // 2
+    assert stage.balance(stage.who.clients[1]) == challenger
     stage.check_ledger([job])
 
 
