@@ -1,13 +1,16 @@
 """Past results of the same circuits, found on chain and opened from the store: oracles and checkers alike.
 
-Which executions count is `qcrs.verification.archive.counted` over the folded history and the circuits that
-each verdict's evidence names. They are opened with the keys that oracles published when their jobs ended.
+Which executions count is a function of the folded history and of the circuits that each verdict's evidence
+names: those of `qcrs.verification.archive.counted`, and of the same provider many more. Who measures a
+circuit a few times could otherwise sell the oldest of the results for ever, or push a good one out with jobs
+of one shot. So those with most shots come first, as far as judging them again can be afforded. They are
+opened with the keys that oracles published when their jobs ended.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from qcrs.circuits.document import CircuitDocument
@@ -31,10 +34,29 @@ if TYPE_CHECKING:
     from qcrs.chain.bindings import OracleQuorum
     from qcrs.store import ContentStore
 
-__all__ = ["KeysOf", "circuits_named", "counted_past", "keys_of", "open_past"]
+__all__ = [
+    "MOST_CIRCUITS",
+    "MOST_SHOTS",
+    "Asked",
+    "KeysOf",
+    "asked_in",
+    "circuits_named",
+    "counted_past",
+    "keys_of",
+    "open_past",
+    "shots_of",
+]
 
-KeysOf = Callable[[bytes], tuple[str, ...]]
+Asked = Mapping[str, int]
+"""The circuits of a job by their keys, and the shots of each."""
+
+KeysOf = Callable[[bytes], Asked]
 """The circuits that an evidence, named by its digest, says its job has; empty where it says none."""
+
+MOST_CIRCUITS = 64
+"""Results of one circuit that are compared beyond the latest; each costs up to 0.8 s of the judge's time."""
+MOST_SHOTS = 4_000_000
+"""Their shots; each takes up to 2 kB of the judge's memory."""
 
 
 class HasQuorum(Protocol):
@@ -74,8 +96,26 @@ def circuits_named(evidence: Json) -> tuple[str, ...]:
     return tuple(named) if isinstance(named, list) and all(isinstance(key, str) for key in named) else ()
 
 
-def _past(history: History, before: int, until: int, circuits: KeysOf) -> Iterator[PastExecution]:
-    """Executions that were committed before one block and over in another."""
+def shots_of(secret: SecretDocument) -> tuple[int, ...]:
+    """Shots of the circuits of `keys_of`."""
+    return tuple(unit.shots for unit in secret.units) if keys_of(secret) else ()
+
+
+def asked_in(evidence: Json) -> dict[str, int]:
+    """The circuits that an evidence names, and their shots: 0 where it does not say."""
+    keys = circuits_named(evidence)
+    shots = evidence.get("shots") if keys else None
+    given = shots if isinstance(shots, list) and len(shots) == len(keys) else [0] * len(keys)
+    asked: dict[str, int] = defaultdict(int)
+    for key, count in zip(keys, given, strict=True):
+        asked[key] += count if type(count) is int and count > 0 else 0
+    return dict(asked)
+
+
+def _past(
+    history: History, before: int, until: int, circuits: KeysOf
+) -> Iterator[tuple[PastExecution, Asked]]:
+    """Executions that were committed before one block and over in another, and what was asked of them."""
     for job in history.jobs.values():
         closed = [step.block for step in job.steps if step.kind is StepKind.CLOSED]
         if not closed or closed[-1] > until:
@@ -88,14 +128,12 @@ def _past(history: History, before: int, until: int, circuits: KeysOf) -> Iterat
                 continue
             block, verdict = seen[-1]
             provider = history.processors[run.processor].provider
-            yield PastExecution(
-                job.id,
-                run.index,
-                provider,
-                run.committed_block,
-                block,
-                closed[-1],
-                circuits(verdict.evidence),
+            asked = circuits(verdict.evidence)
+            yield (
+                PastExecution(
+                    job.id, run.index, provider, run.committed_block, block, closed[-1], tuple(asked)
+                ),
+                asked,
             )
 
 
@@ -107,7 +145,27 @@ def counted_past(
         return ()
     provider = history.processors[run.processor].provider
     judged = Judged(job.id, provider, run.committed_block, beacon_block, tuple(keys))
-    return counted(_past(history, run.committed_block, beacon_block, circuits), judged)
+    past = list(_past(history, run.committed_block, beacon_block, circuits))
+    latest = counted((one for one, _ in past), judged)
+    return (*latest, *_older(past, judged, latest))
+
+
+def _older(
+    past: Sequence[tuple[PastExecution, Asked]], judged: Judged, latest: Sequence[PastExecution]
+) -> Iterator[PastExecution]:
+    """The provider's own that count besides the latest: most shots first, then the later ones."""
+    found = []
+    for one, asked in past:
+        if one.provider == judged.provider and one not in latest and counted([one], judged):
+            shared = [key for key in judged.keys if key in asked]
+            found.append((sum(asked[key] for key in set(shared)), len(shared), one))
+    found.sort(key=lambda item: (-item[0], -item[2].committed_block, -item[2].job, -item[2].execution))
+    circuits = shots = 0
+    for some, number, one in found:
+        if circuits >= MOST_CIRCUITS or shots >= MOST_SHOTS:
+            return
+        yield one
+        circuits, shots = circuits + number, shots + some
 
 
 def open_past(place: Place, history: History, one: PastExecution, keys: Sequence[str]) -> tuple[str, Json]:

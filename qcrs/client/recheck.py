@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from qcrs.client.archive import circuits_named, counted_past, keys_of, open_past
+from qcrs.client.archive import asked_in, circuits_named, counted_past, keys_of, open_past, shots_of
 from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.history import Execution, Job, Verdict
 from qcrs.client.identities import OracleIdentity
@@ -294,14 +294,16 @@ class Recheck:
         void = evidence.get("decided_by") == "client void"
         keys = () if self.case.secret is None else keys_of(self.case.secret)
         named = circuits_named(evidence)
+        shots = [] if self.case.secret is None or (void and not named) else list(shots_of(self.case.secret))
         history = self.reader.history()
         beacon_block = run.committed_block + self.reader.network.beacon_blocks
         counting = counted_past(
-            history, self.job, run, beacon_block, named, lambda one: circuits_named(self.reader.document(one))
+            history, self.job, run, beacon_block, named, lambda one: asked_in(self.reader.document(one))
         )
         words = [_table(item) for item in evidence.get("archive") or []]
         pairs: list[tuple[str, object, object]] = [
             ("circuits", list(named), [] if void and not named else list(keys)),
+            ("shots", evidence.get("shots", shots), shots),
             (
                 "archive",
                 [(item.get("job"), item.get("execution")) for item in words],

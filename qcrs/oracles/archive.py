@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qcrs.client.archive import circuits_named, counted_past, open_past
+from qcrs.client.archive import Asked, asked_in, counted_past, open_past
 from qcrs.client.fields import Reader
 from qcrs.client.history import Execution, Job
 from qcrs.client.participant import Participant
@@ -90,14 +90,14 @@ class Archive:
             self._opened[place] = PastResult(*place, cid, counts)
         return self._opened[place]
 
-    def _circuits(self, evidence: bytes) -> tuple[str, ...]:
+    def _circuits(self, evidence: bytes) -> Asked:
         """What an evidence names; kept, since evidence never changes. Nothing where its blob is missing."""
-        key = f"circuits/{evidence.hex()}"
+        key = f"asked/{evidence.hex()}"
         kept = self.ledger.note(key)
         if kept is None:
             try:
-                named = circuits_named(parse_canonical(self.party.store.get(digest_to_cid(evidence))))
+                asked = asked_in(parse_canonical(self.party.store.get(digest_to_cid(evidence))))
             except (InputError, QCRSError):
-                return ()
-            kept = self.ledger.keep(key, canonical_json(list(named)))
-        return tuple(parse_canonical(kept))
+                return {}
+            kept = self.ledger.keep(key, canonical_json(asked))
+        return dict(parse_canonical(kept))

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from qcrs.chain.bindings import ExecutionState
-from qcrs.client.archive import keys_of
+from qcrs.client.archive import keys_of, shots_of
 from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.fields import Reader
 from qcrs.client.history import Execution
@@ -55,16 +56,17 @@ class Bench:
     def ask(self, request: JudgeRequest) -> Found | None:
         """The verdict, None while it is being made; a child that failed is tried again at the next call."""
         payload = request.as_bytes()
-        future = self._done.get(payload)
+        key = sha256(payload).digest()  # payloads have megabytes
+        future = self._done.get(key)
         if future is None:
-            self._done[payload] = self._pool.submit(self._run, payload)
+            self._done[key] = self._pool.submit(self._run, payload)
             return None
         if not future.done():
             return None
         error = future.exception()
         if error is None:
             return future.result()
-        del self._done[payload]
+        del self._done[key]
         if isinstance(error, QCRSError):
             self.note("judging failed", reason=error.reason)
             return None
@@ -79,9 +81,9 @@ class Bench:
 
     def forget(self, keep: int = 64) -> None:
         """Drop the oldest finished verdicts."""
-        finished = [payload for payload, future in self._done.items() if future.done()]
-        for payload in finished[:-keep]:
-            del self._done[payload]
+        finished = [key for key, future in self._done.items() if future.done()]
+        for key in finished[:-keep]:
+            del self._done[key]
 
     def close(self) -> None:
         """Start nothing more."""
@@ -145,6 +147,11 @@ class CaseJudging:
         """Keys of the job's circuits; `Missing` while its documents are awaited."""
         documents = self.dossier.open_documents()
         return () if documents is None else keys_of(documents[1])
+
+    def _shots(self) -> tuple[int, ...]:
+        """Shots of the same circuits."""
+        documents = self.dossier.open_documents()
+        return () if documents is None else shots_of(documents[1])
 
     def _simulated(self) -> bool:
         """Whether the exact distribution is known, audited or not."""
@@ -329,6 +336,7 @@ class CaseJudging:
             },
             "capability": self.capability,
             "circuits": list(self._keys()),
+            "shots": list(self._shots()),
             "archive": [one.as_json() for one in past],
             **found.as_json(),
         }

@@ -23,7 +23,7 @@ from qcrs.chain.bindings import (
     JobState,
     Report,
 )
-from qcrs.client.archive import circuits_named, counted_past, keys_of, open_past
+from qcrs.client.archive import Asked, asked_in, counted_past, keys_of, open_past, shots_of
 from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.documents import (
     HandOver,
@@ -276,6 +276,7 @@ class Desk:
             },
             "capability": False,
             "circuits": list(keys),
+            "shots": list(shots_of(secret)),
             "archive": [
                 {"job": str(one.job), "execution": one.execution, "result": cid} for one, cid, _counts in past
             ],
@@ -284,8 +285,8 @@ class Desk:
         digest = cid_to_digest(network.store.put(canonical_json(evidence)))
         self.report(job, run, found, digest)
 
-    def _circuits(self, evidence: bytes) -> tuple[str, ...]:
-        return circuits_named(self.network.reader.document(evidence))
+    def _circuits(self, evidence: bytes) -> Asked:
+        return asked_in(self.network.reader.document(evidence))
 
     def report(self, job: Job, run: Execution, found: Found, evidence: bytes) -> None:
         """Sign a verdict as the quorum and bring it to the chain."""
