@@ -2,7 +2,8 @@
 
 Evidence is what anyone can recompute from chain and store; its canonical bytes go into the store, and a
 member of the Dispute Council commits to its content id together with the ruling. The salt is on disk before
-the commitment is sent: without it nothing could be revealed. Rules and stages are `IDisputeCourt`'s.
+the commitment is sent, in a file of its own: a commitment that is refused takes the salt of none before it,
+without which nothing could be revealed. Rules and stages are `IDisputeCourt`'s.
 """
 
 from __future__ import annotations
@@ -215,7 +216,7 @@ def seal_ruling(folder: Path, challenge: int, member: str, ruling: str, evidence
         )
     sealed = Sealed(challenge, member, ruling, evidence, secrets.token_hex(32))
     folder.mkdir(parents=True, exist_ok=True)
-    path = _file(folder, challenge, member)
+    path = folder / f"{challenge}-{member.lower()}-{commitment_of(sealed).hex()[:16]}.json"
     part = path.with_suffix(".part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -226,25 +227,38 @@ def seal_ruling(folder: Path, challenge: int, member: str, ruling: str, evidence
     return sealed
 
 
-def _file(folder: Path, challenge: int, member: str) -> Path:
-    return folder / f"{challenge}-{member.lower()}.json"
-
-
 def reveal_call(commons: Commons, folder: Path, challenge: int, member: str) -> Call:
-    """The reveal of what was sealed; `InputError` where the salt is not here."""
-    path = _file(folder, challenge, member)
-    try:
-        sealed = Sealed(**parse_json(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    """The reveal of what the chain says was committed to; `InputError` where its salt is not here."""
+    court = commons.bind(DisputeCourt)
+    committed = court.commitment_of(challenge, member)
+    if not any(committed):
         raise InputError(
-            f"the sealed ruling cannot be read: {error}",
-            field="file",
-            value=str(path),
-            solution="reveal from the home folder that committed",
-        ) from error
-    return commons.bind(DisputeCourt).reveal(
-        challenge, RULINGS[sealed.ruling], cid_to_digest(sealed.evidence), bytes.fromhex(sealed.salt)
+            "there is no commitment of this account to reveal",
+            field="challenge",
+            value=challenge,
+            solution=f"commit with `qcrs dispute commit {challenge}` while its stage lasts; "
+            "what was revealed is not revealed twice",
+        )
+    for path in sorted(folder.glob(f"{challenge}-{member.lower()}*.json")):
+        sealed = _read(path)
+        if sealed is not None and commitment_of(sealed) == committed:
+            return court.reveal(
+                challenge, RULINGS[sealed.ruling], cid_to_digest(sealed.evidence), bytes.fromhex(sealed.salt)
+            )
+    raise InputError(
+        "no sealed ruling that can be read here is the one that was committed to",
+        field="folder",
+        value=str(folder),
+        solution="reveal from the home folder that committed",
     )
+
+
+def _read(path: Path) -> Sealed | None:
+    """A file's ruling; none where it is damaged, so that another beside it is still found."""
+    try:
+        return Sealed(**parse_json(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError, InputError):
+        return None
 
 
 def appeal_calls(commons: Commons, challenge: int, grounds: str) -> tuple[Call, Call]:

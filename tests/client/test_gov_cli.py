@@ -129,12 +129,18 @@ def test_a_challenge_from_its_evidence_to_its_end(qcrs: Command, city: City, tmp
     assert opened["bond"] > 0
     (listed,) = qcrs("dispute", "list").value
     assert (listed["state"], listed["stage"], listed["bond"]) == ("open", "commit", opened["bond"])
-    refused(qcrs("dispute", "reveal", "1", by=("dispute-0",)), 2, "sealed ruling cannot be read")
+    refused(qcrs("dispute", "reveal", "1", by=("dispute-0",)), 2, "no commitment of this account")
     refused(qcrs("dispute", "finalise", "1", by=("visitor",)), 4)
     for member in ("dispute-0", "dispute-1"):
         assert qcrs("dispute", "commit", "1", by=(member,)).value["ruling"] == "upheld"
     refused(qcrs("dispute", "reveal", "1", by=("dispute-0",)), 4)
     city.later(listed["until"] - city.network.chain.now() + 1)
+    # A refused commitment leaves the salt of the one that stands; so does a damaged file beside it.
+    refused(qcrs("dispute", "commit", "1", "--ruling", "overturned", by=("dispute-0",)), 4, "WrongTime")
+    folder = city.network.home.root / "disputes"
+    mine = sorted(folder.glob(f"1-{Wallet(city.network.home).address('dispute-0').lower()}-*.json"))
+    assert len(mine) == 2
+    mine[0].with_name(f"{mine[0].name[:-21]}0000.json").write_text("{")
     for member in ("dispute-0", "dispute-1"):
         shown = qcrs("dispute", "reveal", "1", by=(member,)).value
     assert shown["upheld"] == 2
