@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qcrs.cli.output import emit, table
+from qcrs.cli.output import emit, table, visible
 
 if TYPE_CHECKING:
     from qcrs.client.views import JobInfo, JobResult, VerdictInfo
@@ -25,9 +25,8 @@ def describe(info: JobInfo) -> str:
         f"back {credits_text(info.refunded)}, in escrow {credits_text(info.escrow)} credits",
     ]
     for run in info.executions:
-        lines.append(
-            f"  execution {run.index} on {run.processor_name} ({run.processor}): {run.state.lower()}"
-        )
+        name = visible(run.processor_name)
+        lines.append(f"  execution {run.index} on {name} ({run.processor}): {run.state.lower()}")
         for verdict in run.verdicts:
             lines.append(f"    {_verdict_line(verdict)}")
     if info.gas:
@@ -93,7 +92,8 @@ def _certificate_text(found: JobResult) -> str:
     info = found.job
     run = info.executions[found.execution]
     head = "✓ verified" if found.verified else "✗ NOT verified"
-    lines = [f"{head}: job {info.id}, execution {run.index} on {run.processor_name} ({run.processor})"]
+    name = visible(run.processor_name)
+    lines = [f"{head}: job {info.id}, execution {run.index} on {name} ({run.processor})"]
     if run.verdict is not None:
         lines.append(f"  {_verdict_line(run.verdict)}")
         lines.append(f"  evidence {run.verdict.evidence}")

@@ -2,6 +2,8 @@
 
 With `--json` a command prints one JSON value and nothing else on standard output. Every failure is
 one clear message with its remedy and a non-zero exit; tracebacks are shown only with QCRS_DEBUG=1.
+Names and words of strangers stand in what is printed: what would move a terminal's cursor, colour it or set
+its title, or turn the direction of a line, is written out (`\\x1b`) and not sent.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any, NoReturn
 
 from qcrs.errors import InputError, QCRSError
 
-__all__ = ["INTERRUPTED", "counting", "emit", "fail", "misused", "say", "slowly", "table"]
+__all__ = ["INTERRUPTED", "counting", "emit", "fail", "misused", "say", "slowly", "table", "visible"]
 
 INTERRUPTED = 130
 """Exit code of a command that was ended by Ctrl-C, as shells count it."""
@@ -27,9 +29,21 @@ UNEXPECTED = 70
 """Exit code of a failure that no command foresaw (`EX_SOFTWARE` of sysexits.h)."""
 
 
+def visible(text: str) -> str:
+    """One line in which everything shows: what does not print is written as Python writes it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _lines(text: str) -> str:
+    """Several lines, their ends and tabs as they are."""
+    return "\n".join("\t".join(map(visible, line.split("\t"))) for line in text.split("\n"))
+
+
 def say(text: str) -> None:
     """One line of progress."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  (this module is where the command line prints)
+    print(_lines(text), file=sys.stderr, flush=True)  # noqa: T201  (this module is where the command line prints)
 
 
 def slowly(words: Callable[[int], str]) -> Callable[[int], None]:
@@ -70,13 +84,13 @@ def counting(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
 
 def emit(value: Any, *, as_json: bool, human: str | None = None) -> None:
     """The command's result: JSON for scripts, else the text for people."""
-    text = json.dumps(value, indent=1, default=str) if as_json or human is None else human
+    text = json.dumps(value, indent=1, default=str) if as_json or human is None else _lines(human)
     print(text, flush=True)  # noqa: T201
 
 
 def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
-    """A plain aligned table; numbers to the right."""
-    cells = [[str(c) for c in row] for row in rows]
+    """A plain aligned table, one line for each row; numbers to the right."""
+    cells = [[visible(str(c)) for c in row] for row in rows]
     widths = [max([len(h), *(len(r[i]) for r in cells)]) for i, h in enumerate(headers)]
     numeric = [
         all(r[i].replace(".", "", 1).lstrip("-").isdigit() for r in cells) for i in range(len(headers))
