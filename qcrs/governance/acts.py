@@ -94,8 +94,12 @@ def propose(commons: Commons, draft: Draft, sender: Sender, *, anyway: bool = Fa
 
 
 def vote(commons: Commons, prefix: str, sender: Sender, support: str = "for") -> Act:
-    """A vote on what is open; a council knows only votes for."""
+    """A vote on what is open; a council knows only votes for.
+
+    `InputError` for what is decided or over: a council would open a ballot on it anew.
+    """
     found = matter(commons, prefix)
+    _check_votable(found)
     if isinstance(found, Proposal):
         _check_member(commons, body_named(CONSORTIA), sender.address)
         return _made(commons, sender, commons.governor.cast_vote(found.number, SUPPORT[support]), found.id)
@@ -121,7 +125,31 @@ def execute(commons: Commons, prefix: str, sender: Sender) -> Act:
     found = matter(commons, prefix)
     if isinstance(found, Proposal):
         return _made(commons, sender, commons.governor.execute(*found.arguments), found.id)
+    if found.state == "ended":
+        _check_votable(found)
     return _made(commons, sender, execute_call(commons, found), found.id)
+
+
+_NEXT = {
+    "waiting": "it is decided: when its delay is over, `qcrs gov execute {id}`",
+    "succeeded": "it has passed: `qcrs gov queue {id}`",
+    "queued": "it has passed: when its delay is over, `qcrs gov execute {id}`",
+}
+"""What to do with what is past its vote; everything else is over."""
+
+
+def _check_votable(found: Ballot | Proposal) -> None:
+    if found.state in ("open", "pending", "active"):  # of a vote that has not begun the governor tells
+        return
+    kind = "proposal" if isinstance(found, Proposal) else "ballot"
+    over = "ended with the council's last election" if found.state == "ended" else f"is {found.state}"
+    again = "it is over: who wants the same decides anew with `qcrs gov propose WORDS…`"
+    raise InputError(
+        f"this {kind} {over}, and nobody votes on it",
+        field="id",
+        value=found.id[:8],
+        solution=_NEXT.get(found.state, again).format(id=found.id[:8]),
+    )
 
 
 def _check_member(commons: Commons, body: Body, address: str) -> None:

@@ -161,6 +161,36 @@ def test_what_the_contract_would_refuse_is_not_proposed(republic: Republic, comm
     assert propose(commons, found, member, anyway=True).state == "open"
 
 
+def test_nobody_votes_on_what_is_over(embedded_republic: Republic, embedded_commons: Commons) -> None:
+    """Least of all on an executed ballot of an earlier term, on which a council would open another."""
+    republic, commons = embedded_republic, embedded_commons
+    words = "set Δ to 900 qubit-seconds"
+    third = sender(republic, republic.members["allocation"][2])
+    waiting = decided(republic, commons, words)
+    with pytest.raises(InputError, match="is waiting") as caught:
+        vote(commons, waiting.id, third)
+    assert f"qcrs gov execute {waiting.id[:8]}" in str(caught.value.solution)
+    done = decided(republic, commons, "pause the exchange")
+    passed(republic, commons, "elect lab to the allocation council at seat 0")
+    passed(republic, commons, "elect lab to the security council at seat 0")
+    assert [matter(commons, one.id).state for one in (waiting, done)] == ["ended", "executed"]
+    before = len(ballots(commons, everything=True))
+    for one, member in ((waiting, third), (done, sender(republic, republic.members["security"][2]))):
+        with pytest.raises(InputError, match="nobody votes on it") as caught:
+            vote(commons, one.id, member)
+        assert "qcrs gov propose" in str(caught.value.solution)
+    with pytest.raises(InputError, match="last election"):
+        execute(commons, waiting.id, third)
+    assert len(ballots(commons, everything=True)) == before
+    # Decided again it takes effect, though its old schedule still stands.
+    found = draft(commons, words)
+    for member in republic.members["allocation"][1:]:
+        act = propose(commons, found, sender(republic, member))
+    republic.later(TERMS["council_delay_s"] + 1)
+    assert execute(commons, act.id, third).state == "executed"
+    assert republic.allocator.queueing()[0] == 900
+
+
 def test_everything_is_listed_and_drawn(republic: Republic, commons: Commons) -> None:
     decided(republic, commons, "set Δ to 900 qubit-seconds")
     propose(commons, draft(commons, "admit lab"), sender(republic, republic.members["consortia"][0]))
