@@ -68,7 +68,7 @@ def overview(commons: Commons, *, everything: bool = False) -> Overview:
     for body in BODIES:
         seats = tuple((place, commons.name(who)) for place, who in members(commons, body).items())
         if body.key == CONSORTIA:
-            governor, before = commons.governor, commons.chain.now() - 1
+            governor, before = commons.governor, commons.chain.block().timestamp - 1
             threshold, quorum = governor.super_quorum(before), governor.quorum(before)
             delay = _timelock_delay(commons)
         else:

@@ -92,8 +92,8 @@ def proposals(commons: Commons, *, everything: bool = False) -> list[Proposal]:
 def _proposal(commons: Commons, created: ExchangeGovernor.ProposalCreated) -> Proposal:
     governor, number = commons.governor, created.proposal_id
     against, supporting, abstaining = governor.proposal_votes(number)
-    now = commons.chain.now()
-    counted = created.vote_start if now > created.vote_start + 1 else now - 1
+    # Seats are counted before the last block, whose time the call has; the next one is too late.
+    counted = min(created.vote_start, commons.chain.block().timestamp - 1)
     calls = zip(created.targets, created.values, created.calldatas, strict=True)
     return Proposal(
         number=number,

@@ -139,7 +139,7 @@ def decided(
 
 
 def passed(republic: Republic, commons: Commons, words: str, voters: tuple[int, ...] = (0, 1)) -> Act:
-    """A proposal of the consortia that passes with these votes, at once or in the end; queued and executed."""
+    """A proposal of the consortia that passes with these votes, early or in the end; queued, executed."""
     consortia = [sender(republic, member) for member in republic.members["consortia"]]
     act = propose(commons, draft(commons, words), consortia[0], anyway=True)
     republic.later(TERMS["voting_delay_s"] + 1)
