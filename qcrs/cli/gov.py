@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qcrs.cli.options import AccountOption, HomeOption, Json
-from qcrs.cli.output import emit, say, table
+from qcrs.cli.output import emit, say, table, visible
 
 if TYPE_CHECKING:
     from qcrs.chain.sender import Sender
@@ -94,11 +94,13 @@ def list_matters(
 
     found = overview(_commons(home), everything=everything)
     rows = [
-        (m.id[:8], m.kind, m.body, m.state, f"{m.votes}/{m.needed}", _left(m, found.now), m.words)
+        (m.id[:8], m.kind, m.body, m.state, f"{m.votes}/{m.needed}", _left(m, found.now), _said(m))
         for m in found.matters
     ]
     headers = ("id", "kind", "body", "state", "votes", "left", "call or words")
     human = table(rows, headers) if rows else "nothing is open: propose with `qcrs gov propose WORDS…`"
+    if any(m.faithful is False for m in found.matters):
+        human += f"\n≠ {UNFAITHFUL}: `qcrs gov show ID`"
     emit(found.as_json()["matters"], as_json=as_json, human=human)
 
 
@@ -110,8 +112,7 @@ def show(words: Words, home: HomeOption = None, as_json: Json = False) -> None:
     commons = _commons(home)
     if len(words) == 1 and " " not in words[0]:
         view = view_of(commons, matter(commons, words[0]))
-        head = f"{view.kind} {view.id}\n{view.words}\n{view.state}: {view.votes} of {view.needed} votes\n"
-        emit(_plain(view), as_json=as_json, human=head + _changes(view.changes))
+        emit(_plain(view), as_json=as_json, human=_view(view))
         return
     found = draft(commons, " ".join(words))
     calls = [commons.words_of(call) for call in found.calls]
@@ -179,20 +180,25 @@ def vote(
     prefix: Id,
     against: Annotated[bool, typer.Option("--against", help="A consortium's vote against.")] = False,
     abstain: Annotated[bool, typer.Option("--abstain", help="A consortium's abstention.")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also where words and calls of a proposal differ.")
+    ] = False,
     account: Accounts = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Vote on a ballot or proposal."""
+    """Vote on a ballot or proposal; what it does is told first."""
     from qcrs.governance import matter
     from qcrs.governance import vote as act
+    from qcrs.governance.overview import view_of
 
     commons = _commons(home)
-    body = getattr(matter(commons, prefix), "body", None)
+    view = view_of(commons, matter(commons, prefix))
+    say(_view(view))
     acts = []
     support = "against" if against else "abstain" if abstain else "for"
-    for sender in _senders(commons, home, account, body.key if body else "consortia"):
-        acts.append(act(commons, prefix, sender, support))
+    for sender in _senders(commons, home, account, view.body):
+        acts.append(act(commons, view.id, sender, support, anyway=anyway))
         _tell(commons, sender, acts[-1])
     _report(acts, as_json=as_json)
 
@@ -313,6 +319,36 @@ def _plain(value: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(value)
+
+
+UNFAITHFUL = "the words are not the sentence that gives these calls, so judge by what they change"
+SHORT = 72
+"""Characters of a call in a list."""
+
+
+def _view(one: MatterView) -> str:
+    head = [f"{one.kind} {one.id}", f"{one.state}: {one.votes} of {one.needed} votes"]
+    if one.kind == "proposal":
+        head.append(f"words: {_short(one.words, 5 * SHORT)}")
+    if one.faithful is False:
+        head.append(f"✗ {UNFAITHFUL}")
+    head += [f"  {_short(call, 5 * SHORT)}" for call in one.calls]
+    return "\n".join([*head, _changes(one.changes)] if one.faithful is not None else head)
+
+
+def _said(one: MatterView) -> str:
+    """Words that are true, else the calls and what the proposer says of them."""
+    if one.faithful and one.kind == "proposal":
+        return one.words
+    calls = _short("; ".join(one.calls), SHORT)
+    if one.kind == "ballot":
+        return calls
+    return f"{'≠ ' if one.faithful is False else ''}{calls} “{_short(one.words, SHORT // 2)}”"
+
+
+def _short(text: str, most: int) -> str:
+    line = visible(text)
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _changes(changes: Any) -> str:

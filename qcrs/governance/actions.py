@@ -20,11 +20,12 @@ from qcrs.chain.bindings import (
     ProcessorRegistry,
     ResourceCredit,
 )
+from qcrs.errors import QCRSError
 from qcrs.governance.commons import Commons
 from qcrs.governance.parameters import SETTERS
 from qcrs.governance.quantities import shown
 
-__all__ = ["Change", "changes_of"]
+__all__ = ["Change", "all_changes", "changes_of"]
 
 NOBODY = "0x" + "00" * 20
 
@@ -63,6 +64,19 @@ def changes_of(commons: Commons, call: Call) -> tuple[Change, ...]:
     if reader is None:
         return (Change(commons.words_of(call), "–", "called"),)
     return tuple(change for change in reader(commons, call.to, arguments) if change.moves)
+
+
+def all_changes(commons: Commons, calls: Sequence[Call]) -> tuple[Change, ...]:
+    """What calls of anybody would change: a call that cannot be read is told, and hides none beside it."""
+    found: list[Change] = []
+    for call in calls:
+        try:
+            found += changes_of(commons, call)
+        except QCRSError:
+            found.append(Change(commons.call_shown(call), "–", "cannot be read: do not vote for it"))
+        if call.value:
+            found.append(Change("ether of the treasury", f"{call.value} wei", commons.name(call.to)))
+    return tuple(found)
 
 
 def _flag(what: str, read: Callable[[Commons, str], bool], words: tuple[str, str]) -> Reader:
@@ -199,7 +213,12 @@ def _closed(commons: Commons, _target: str, arguments: Sequence[Any]) -> list[Ch
 
 def _cancel(commons: Commons, _target: str, arguments: Sequence[Any]) -> list[Change]:
     call = Call(arguments[1], arguments[2])
-    return [Change(f"{commons.name(arguments[0])}: {commons.words_of(call)}", "waits", "cancelled")]
+    return [Change(f"{commons.name(arguments[0])}: {commons.call_shown(call)}", "waits", "cancelled")]
+
+
+def _cancel_proposal(commons: Commons, _target: str, arguments: Sequence[Any]) -> list[Change]:
+    number = commons.governor.hash_proposal(*arguments)
+    return [Change(f"proposal {number:064x}"[:17], "stands", "cancelled")]
 
 
 def _ruling(_commons: Commons, _target: str, arguments: Sequence[Any]) -> list[Change]:
@@ -235,5 +254,6 @@ _READERS: dict[tuple[str, str], Reader] = {
     ("Brake", "setClosed"): _closed,
     ("AccessManager", "setTargetClosed"): _closed,
     ("AccessManager", "cancel"): _cancel,
+    ("ExchangeGovernor", "cancel"): _cancel_proposal,
     ("DisputeCourt", "decide"): _ruling,
 }

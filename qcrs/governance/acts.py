@@ -15,7 +15,7 @@ from qcrs.governance.bodies import CONSORTIA, Body, body_named
 from qcrs.governance.commons import Commons
 from qcrs.governance.proposals import SUPPORT, Proposal, find_proposal, proposals, propose_call
 from qcrs.governance.rehearsal import refusal_of
-from qcrs.governance.sentences import Draft
+from qcrs.governance.sentences import Draft, gives
 
 if TYPE_CHECKING:
     from qcrs.chain.abi import Call
@@ -93,15 +93,24 @@ def propose(commons: Commons, draft: Draft, sender: Sender, *, anyway: bool = Fa
     return _made(commons, sender, vote_call(commons, draft.body, motion), ballot.hex())
 
 
-def vote(commons: Commons, prefix: str, sender: Sender, support: str = "for") -> Act:
+def vote(commons: Commons, prefix: str, sender: Sender, support: str = "for", *, anyway: bool = False) -> Act:
     """A vote on what is open; a council knows only votes for.
 
-    `InputError` for what is decided or over: a council would open a ballot on it anew.
+    `InputError` for what is decided or over: a council would open a ballot on it anew. Also for a vote in
+    favour of a proposal whose words are not the sentence that gives its calls, unless `anyway`.
     """
     found = matter(commons, prefix)
     _check_votable(found)
     if isinstance(found, Proposal):
         _check_member(commons, body_named(CONSORTIA), sender.address)
+        if support == "for" and not anyway and not gives(commons, found.words, found.calls):
+            raise InputError(
+                "the proposal's words are not the sentence that gives its calls",
+                field="id",
+                value=found.id[:8],
+                solution=f"read what it changes with `qcrs gov show {found.id[:8]}`; "
+                "if that is what you want, vote --anyway",
+            )
         return _made(commons, sender, commons.governor.cast_vote(found.number, SUPPORT[support]), found.id)
     if support != "for":
         raise InputError(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import BallotState, Council, Motion
 from qcrs.errors import InputError
-from qcrs.governance.actions import Change, changes_of
 from qcrs.governance.bodies import BODIES, CONSORTIA, Body
 from qcrs.governance.commons import Commons
 
@@ -84,16 +83,12 @@ def _ballot(
 ) -> Ballot:
     motion = Motion(opened.target, opened.data, opened.salt)
     call = Call(opened.target, opened.data)
-    try:
-        words = commons.words_of(call)
-    except InputError:
-        words = f"{opened.target} 0x{opened.data.hex()[:16]}…"
     return Ballot(
         id=opened.ballot.hex(),
         body=body,
         motion=motion,
         call=call,
-        words=words,
+        words=commons.call_shown(call),
         voters=tuple(commons.name(voter) for voter in voters),
         threshold=threshold,
         expires_at=opened.expires_at,
@@ -150,8 +145,3 @@ def vote_call(commons: Commons, body: Body, motion: Motion) -> Call:
 def execute_call(commons: Commons, ballot: Ballot) -> Call:
     """The execution of a decision that waited, to be sent by anyone."""
     return commons.council(ballot.body.key).execute(ballot.motion)
-
-
-def ballot_changes(commons: Commons, ballot: Ballot) -> tuple[Change, ...]:
-    """What the ballot's call would change now."""
-    return changes_of(commons, ballot.call)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from eth_abi.exceptions import DecodingError
 from eth_utils.address import is_address, to_checksum_address
 
 from qcrs.chain.abi import Binding, Call, decode_values, parameters_of, selector_of
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Commons"]
 
 Bound = TypeVar("Bound", bound=Binding)
+MOST_BYTES = 32
+"""What is longer is shown by its first four bytes and its length."""
 
 
 class Commons:
@@ -139,15 +142,34 @@ class Commons:
                 value=f"{target} 0x{data[:4].hex()}",
                 solution="do not vote for what cannot be read",
             )
-        return kind, known["name"], tuple(decode_values(parameters_of(known["inputs"]), data[4:]))
+        try:
+            arguments = tuple(decode_values(parameters_of(known["inputs"]), data[4:]))
+        except (DecodingError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"the arguments of {kind}.{known['name']} cannot be read: {error}",
+                field="call",
+                value=f"{target} 0x{data[:4].hex()}",
+                solution="do not vote for what cannot be read",
+            ) from error
+        return kind, known["name"], arguments
 
     def words_of(self, call: Call) -> str:
         """`ComputationAllocator.setQueueing(900, 0)`."""
         _, function, arguments = self.read_call(call.to, call.data)
         return f"{self.name(call.to)}.{function}({', '.join(map(self._shown, arguments))})"
 
+    def call_shown(self, call: Call) -> str:
+        """The same, and for a call that cannot be read its first bytes; with the ether that it sends."""
+        try:
+            words = self.words_of(call)
+        except InputError:
+            words = f"{self.name(call.to)} {self._shown(call.data)}"
+        return f"{words} with {call.value} wei" if call.value else words
+
     def _shown(self, value: Any) -> str:
         if isinstance(value, bytes):
+            if len(value) > MOST_BYTES:
+                return f"0x{value[:4].hex()}… ({len(value)} bytes)"
             return "0x" + value.hex()
         if isinstance(value, tuple):
             return f"[{', '.join(map(self._shown, value))}]"

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from qcrs.chain.deploy import ROLES
-from qcrs.governance.actions import Change, changes_of
+from qcrs.governance.actions import Change, all_changes
 from qcrs.governance.acts import members
 from qcrs.governance.ballots import Ballot, ballots
 from qcrs.governance.bodies import BODIES, CONSORTIA
 from qcrs.governance.commons import Commons
 from qcrs.governance.proposals import Proposal, proposals
+from qcrs.governance.sentences import gives
 
 __all__ = ["BodyView", "MatterView", "Overview", "overview", "view_of"]
 
@@ -35,12 +36,18 @@ class BodyView:
 
 @dataclass(frozen=True, slots=True)
 class MatterView:
-    """A ballot or proposal: what it says, who is for it, its state, the next time that matters (s, 1970)."""
+    """A ballot or proposal: what it says, who is for it, its state, the next time that matters (s, 1970).
+
+    `calls` are what it does. `faithful` says whether `words`, which are those of whoever proposed it, are the
+    sentence that gives these calls; none where it is over, since what is on chain has changed.
+    """
 
     id: str
     kind: str
     body: str
     words: str
+    calls: tuple[str, ...]
+    faithful: bool | None
     state: str
     votes: int
     needed: int
@@ -89,15 +96,17 @@ def _timelock_delay(commons: Commons) -> int:
 def view_of(commons: Commons, one: Ballot | Proposal) -> MatterView:
     """One ballot or proposal with what it would change now, while it is open."""
     calls = (one.call,) if isinstance(one, Ballot) else one.calls
-    changes = tuple(change for call in calls for change in changes_of(commons, call)) if one.open else ()
+    changes = all_changes(commons, calls) if one.open else ()
+    told = tuple(map(commons.call_shown, calls))
     if isinstance(one, Ballot):
         until = one.ready_at if one.state == "waiting" and one.ready_at else one.expires_at
         return MatterView(
-            one.id, "ballot", one.body.key, one.words, one.state,
+            one.id, "ballot", one.body.key, one.words, told, True, one.state,
             len(one.voters), one.threshold, one.voters, until, changes,
         )  # fmt: skip
     until = one.vote_start if one.state == "pending" else one.eta or one.vote_end
+    faithful = gives(commons, one.words, calls) if one.open else None
     return MatterView(
-        one.id, "proposal", CONSORTIA, one.words, one.state,
+        one.id, "proposal", CONSORTIA, one.words, told, faithful, one.state,
         one.votes_for, one.quorum, (), until, changes,
     )  # fmt: skip

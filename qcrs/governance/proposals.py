@@ -11,7 +11,6 @@ from eth_utils.crypto import keccak
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import ExchangeGovernor
 from qcrs.errors import InputError
-from qcrs.governance.actions import Change, changes_of
 from qcrs.governance.bodies import CONSORTIA, body_named
 from qcrs.governance.commons import Commons
 
@@ -139,8 +138,3 @@ def propose_call(commons: Commons, words: str, calls: tuple[Call, ...]) -> tuple
         if number not in known:
             return governor.propose(*_operations(calls), text), number
         count += 1
-
-
-def proposal_changes(commons: Commons, proposal: Proposal) -> tuple[Change, ...]:
-    """What the proposal's calls would change now."""
-    return tuple(change for call in proposal.calls for change in changes_of(commons, call))

@@ -25,14 +25,17 @@ from qcrs.chain.bindings import (
     ProcessorRegistry,
     ResourceCredit,
 )
-from qcrs.errors import InputError
+from qcrs.errors import InputError, QCRSError
 from qcrs.governance.actions import NOBODY, Change, changes_of
 from qcrs.governance.bodies import CONSORTIA, Body, body_named, body_of
 from qcrs.governance.commons import Commons
 from qcrs.governance.parameters import find
 from qcrs.governance.quantities import parse
 
-__all__ = ["EXAMPLES", "Draft", "draft"]
+__all__ = ["EXAMPLES", "Draft", "draft", "gives"]
+
+LONGEST = 400
+"""Characters of a sentence; what is longer is none of ours, and is not tried against their forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,21 @@ def draft(commons: Commons, words: str) -> Draft:
         value=words,
         solution="write one like:\n    " + "\n    ".join(EXAMPLES),
     )
+
+
+def gives(commons: Commons, words: str, calls: Sequence[Call]) -> bool:
+    """Whether the words are the sentence that gives these very calls now.
+
+    Anybody who proposes by contract calls writes what words he likes. A sentence whose meaning follows from
+    what is on chain (the first empty seat) may have given the calls once and give others now.
+    """
+    if len(words) > LONGEST:
+        return False
+    try:
+        meant = draft(commons, re.sub(r" \(\d+\)$", "", words)).calls
+    except QCRSError:
+        return False
+    return [(c.to, c.data, c.value) for c in meant] == [(c.to, c.data, c.value) for c in calls]
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _matter(draw: Drawing, one: MatterView, now: int, y: float) -> None:
     left = one.until - now
     when = f", {_time(left)} left" if left > 0 and one.state not in ("executed", "expired", "ended") else ""
     draw.text(156, y + 14, f"{one.votes} of {one.needed}: {one.state}{when}", size=11, fill=INK)
-    words = "; ".join(f"{c.what}: {c.before} → {c.after}" for c in one.changes) or one.words
+    words = "; ".join(f"{c.what}: {c.before} → {c.after}" for c in one.changes) or "; ".join(one.calls)
     draw.text(WIDTH - 16, y + 14, _short(words, 84), size=11, anchor="end")
     draw.text(26, y + 28, f"{one.kind} {one.id[:8]}", size=10, fill=GREY)
 

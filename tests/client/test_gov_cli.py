@@ -15,7 +15,9 @@ from eth_account import Account
 from eth_utils.crypto import keccak
 
 from qcrs.chain.abi import Call
+from qcrs.chain.bindings import ExchangeGovernor, ResourceCredit
 from qcrs.chain.handover import COUNCILS, Bodies, hand_over
+from qcrs.chain.sender import Sender
 from qcrs.cli import main
 from qcrs.client.wallet import Wallet
 from qcrs.hub.rpc import RpcServer
@@ -222,6 +224,39 @@ def test_the_consortia_seat_and_unseat(qcrs: Command, city: City) -> None:
         assert qcrs("gov", "execute", act["id"], by=("visitor",)).value["state"] == "executed"
         seats = [one["holder"] for one in qcrs("gov", "seats").value if one["body"] == "dispute"]
         assert ("lab" in seats) is holds
+
+
+def test_a_proposal_that_lies_is_told(qcrs: Command, city: City) -> None:
+    """Its words move no cursor and make no row of their own, and no vote is given to them by mistake."""
+    wallet, at = Wallet(city.network.home), city.deployment.addresses
+    chain = city.network.chain
+    mint = ResourceCredit(chain, at["ResourceCredit"]).mint(wallet.address("lab"), 777 * CREDIT)
+    words = "set certificate life to 20 days\x1b[8m\n1a2b3c4d  proposal"
+    governor = ExchangeGovernor(chain, at["ExchangeGovernor"])
+    proposal = governor.propose((mint.to,), (0,), (mint.data,), words)
+    Sender(chain, wallet.load("consortia-0")).transact(proposal)
+    (listed,) = qcrs("gov", "list").value
+    assert (listed["words"], listed["faithful"]) == (words, False)
+    human = qcrs("gov", "list", as_json=False).out
+    assert "\x1b" not in human
+    assert [line[:8] for line in human.splitlines()].count(listed["id"][:8]) == 1
+    assert len(human.splitlines()) == 4
+    assert "≠ ResourceCredit.mint(lab, 777000000) “set certificate life" in human
+    assert "judge by what they change" in human
+    city.later(TERMS["voting_delay_s"] + 1)
+    refused(qcrs("gov", "vote", listed["id"][:8], by=("consortia-1",)), 2, "not the sentence", "gov show")
+    told = qcrs("gov", "vote", listed["id"][:8], "--anyway", by=("consortia-1",))
+    assert told.value["state"] == "active"
+    assert "credit of lab" in told.err
+    assert "777 credits" in told.err
+    assert told.err.index("777 credits") < told.err.index("✓ consortia-1")
+    against = qcrs("gov", "vote", listed["id"], "--against", by=("consortia-0", "consortia-2"))
+    assert against.code == 0, against.err
+    city.later(TERMS["voting_period_s"] + TERMS["late_extension_s"])
+    human = qcrs("gov", "list", "--all", as_json=False).out
+    assert "≠" not in human
+    assert max(map(len, human.splitlines())) < 250
+    assert qcrs("gov", "list").value == []
 
 
 def test_the_security_group_stops_and_goes_on(qcrs: Command, city: City) -> None:

@@ -8,7 +8,7 @@ from republic import TERMS, Republic, passed, person, sender
 
 from qcrs.chain.abi import Call
 from qcrs.errors import ContractError, InputError
-from qcrs.governance import Commons, draft, matter, propose, vote
+from qcrs.governance import Commons, Proposal, draft, matter, propose, vote
 from qcrs.governance.overview import overview, view_of
 from qcrs.governance.sentences import gives
 
@@ -27,6 +27,12 @@ def proposed(republic: Republic, words: str, *calls: Call) -> str:
     return f"{number:064x}"
 
 
+def of(commons: Commons, number: str) -> Proposal:
+    found = matter(commons, number)
+    assert isinstance(found, Proposal)
+    return found
+
+
 def test_a_lie_is_told_and_gets_no_vote_by_mistake(
     embedded_republic: Republic, embedded_commons: Commons
 ) -> None:
@@ -37,19 +43,18 @@ def test_a_lie_is_told_and_gets_no_vote_by_mistake(
     (view,) = overview(commons).matters
     assert (view.id, view.words, view.faithful) == (lie, words, False)
     assert view.calls == ("ResourceCredit.mint(lab, 777000000)",)
-    assert ("credit of lab", "0 credits", "777 credits") in [
-        (c.what, c.before, c.after) for c in view.changes
-    ]
+    changes = [(c.what, c.before, c.after) for c in view.changes]
+    assert ("credit of lab", "0 credits", "777 credits") in changes
     republic.later(TERMS["voting_delay_s"] + 1)
     consortia = [sender(republic, member) for member in republic.members["consortia"]]
     with pytest.raises(InputError, match="not the sentence") as caught:
         vote(commons, lie, consortia[1])
     assert "--anyway" in str(caught.value.solution)
-    assert matter(commons, lie).votes_for == 0  # type: ignore[union-attr]
+    assert of(commons, lie).votes_for == 0
     vote(commons, lie, consortia[0], "against")
     vote(commons, lie, consortia[1], anyway=True)
-    found = matter(commons, lie)
-    assert (found.votes_for, found.votes_against) == (1, 1)  # type: ignore[union-attr]
+    found = of(commons, lie)
+    assert (found.votes_for, found.votes_against) == (1, 1)
 
 
 def test_a_sentence_and_its_numbered_copy_are_true(
@@ -64,7 +69,7 @@ def test_a_sentence_and_its_numbered_copy_are_true(
         (ids[1], "mint 2 credits to lab (2)", True),
     ]
     passed(republic, commons, "mint 3 credits to lab")
-    assert not gives(commons, "mint 2 credits to lab" + " " * 400, matter(commons, ids[0]).calls)  # type: ignore[union-attr]
+    assert not gives(commons, "mint 2 credits to lab" + " " * 400, of(commons, ids[0]).calls)
     over = [v for v in overview(commons, everything=True).matters if v.state == "executed"]
     assert [(v.calls, v.faithful) for v in over] == [(("ResourceCredit.mint(lab, 3000000)",), None)]
 
@@ -78,9 +83,7 @@ def test_calls_that_cannot_be_read_hide_nothing(
     odd = [
         Call(person("stranger").address, b"\x01\x02\x03\x04" + b"\xff" * 100),
         Call(mint.to, mint.data[:9]),
-        Call(
-            republic.council("security").address, republic.council("security").reseat((255,), (lab,), 2).data
-        ),
+        republic.council("security").reseat((255,), (lab,), 2),
         Call(republic.deployment.addresses["ProcessorRegistry"], b""),
         Call(lab, b"", 5),
     ]
