@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qcrs.circuits.document import CircuitDocument, Instruction
-from qcrs.client.documents import FramesDocument, ResultDocument, SampleUnit, SecretDocument
+from qcrs.client.documents import ResultDocument, SecretDocument
 from qcrs.client.fields import Reader
+from qcrs.client.layouts import excused, layout_problem, measured_qubits
 from qcrs.client.prediction import Prediction, Rates, predicted
 from qcrs.client.program import least_seconds
-from qcrs.client.routing import routed_gates
+from qcrs.client.routing import gates_on, routed_gates
+from qcrs.client.voids import voided
 from qcrs.errors import InputError, VerificationError
 from qcrs.types import Json, canonical_json, parse_canonical
 
@@ -244,59 +246,6 @@ def run(payload: bytes) -> bytes:
     return canonical_json(_judged(parse_canonical(payload)).as_json())
 
 
-def _fits(circuit: CircuitDocument, device: DeviceRecord) -> bool:
-    """Whether a physical circuit keeps to the processor's published qubits and coupling."""
-    pairs = {frozenset(pair) for pair in device.coupling}
-    return all(
-        frozenset(item.qubits) in pairs if item.name == "cz" else max(item.qubits, default=0) < device.qubits
-        for item in circuit.walk()
-    )
-
-
-def _voided(asked: Json, secret: SecretDocument) -> str | None:
-    """Why the client has voided its own check, None where it has not."""
-    from qcrs.circuits.frames import shots_per_frame
-    from qcrs.verification.judge import JudgeUnit, frames_match
-
-    try:
-        frames = FramesDocument.from_json(asked["frames"])
-        if (frames.job_nonce, frames.physical, frames.mode) != (
-            secret.job_nonce,
-            secret.physical,
-            secret.mode,
-        ):
-            return "the client's two documents are of different jobs"
-        if len(frames.units) != len(secret.units):
-            return "the client's two documents have different numbers of units"
-        circuits = [CircuitDocument.from_json(unit.circuit) for unit in secret.units]
-        for circuit in circuits:
-            if len({qubit for item in circuit.walk() for qubit in item.qubits}) > asked["qubits"]:
-                return "a circuit uses more qubits than the job pays for"
-            if frames.physical and not _fits(circuit, DeviceRecord.from_json(asked["tested"]["device"])):
-                return "a physical circuit couples qubits that the processor does not"
-        if frames.mode == "exact":
-            same = [unit.as_json() for unit in frames.units] == [
-                {"circuit": unit.circuit, "observables": [list(term) for term in unit.observables]}
-                for unit in secret.units
-            ]
-            return None if same else "the client's two documents ask for different values"
-        sent = []
-        for unit, meant in zip(frames.units, secret.units, strict=True):
-            if not isinstance(unit, SampleUnit):
-                return "the client's documents mix modes"
-            if unit.shots != tuple(shots_per_frame(meant.shots, len(secret.units))):
-                return "the client's frames have other shots than the rule gives"
-            sent.append([CircuitDocument.from_json(item) for item in unit.frames])
-        units = [
-            JudgeUnit(circuit, meant.shots) for circuit, meant in zip(circuits, secret.units, strict=True)
-        ]
-        if not frames_match(units, secret.seed, sent):
-            return "the client's frames are not those of its own seed"
-    except InputError as error:
-        return f"the client's documents cannot be read: {error.reason}"
-    return None
-
-
 def _judged(asked: Json) -> Found:
     from qcrs.verification.judge import JudgeInput, JudgeUnit, judge
     from qcrs.verification.verdict import Outcome
@@ -306,7 +255,8 @@ def _judged(asked: Json) -> Found:
     except InputError as error:
         reason = f"the client's documents cannot be read: {error.reason}"
         return Found.plain(Outcome.ACCEPT, "client void", reason, passed=True, weak=True)
-    void = _voided(asked, secret)
+    device = DeviceRecord.from_json(asked["tested"]["device"])
+    void = voided(asked["frames"], secret, asked["qubits"], device.qubits, device.coupling)
     if void is not None:
         return Found.plain(Outcome.ACCEPT, "client void", void, passed=True, weak=True)
     units = tuple(
@@ -327,7 +277,16 @@ def _judged(asked: Json) -> Found:
         return Found.plain(Outcome.REJECT, "V0 form", reason[:500], passed=False)
     if asked["capability"]:
         return _form_only(secret, circuits, result)
+    problem = _layout_problem(tested, result, circuits)
+    if problem is not None:
+        return Found.plain(Outcome.REJECT, "V0 form", problem, passed=False)
     parties = [Party.from_json(raw) for raw in asked["peers"]]
+    # Who names qubits that cannot be is no reference either.
+    parties = [
+        peer
+        for peer in parties
+        if _layout_problem(peer, ResultDocument.from_json(peer.result), circuits) is None
+    ]
     names = ["tested", *(f"execution {peer.result['execution']}" for peer in parties)]
     executions: list[Execution] = []
     unpredicted: set[str] = set()
@@ -457,6 +416,15 @@ def _form_only(secret: SecretDocument, circuits: Sequence[CircuitDocument], resu
     return Found.plain(Outcome.ACCEPT, "V0 form", reason, passed=True)
 
 
+def _layout_problem(party: Party, result: ResultDocument, circuits: Sequence[CircuitDocument]) -> str | None:
+    """What is wrong with a layout of a result, None where nothing is."""
+    for unit, circuit in zip(result.units, circuits, strict=False):
+        problem = layout_problem(circuit, unit.layout, party.device.qubits)
+        if problem is not None:
+            return problem
+    return None
+
+
 def _execution(
     party: Party, circuits: Sequence[CircuitDocument], secret: SecretDocument, name: str, seeded: bool
 ) -> tuple[Execution, tuple[str, ...]]:
@@ -464,20 +432,22 @@ def _execution(
     from qcrs.verification.peer import DeviceErrors, Execution
 
     result, device = ResultDocument.from_json(party.result), party.device
-    bits = [circuit.measured_clbits() for circuit in circuits]
-    layouts = [unit.layout for unit in result.units]
-    layout = tuple(
-        tuple(places[bit] if bit < len(places) else -1 for bit in wanted)
-        for places, wanted in zip(layouts, bits, strict=True)
-    )
+    layout, readout = [], device.readout_nano
+    for unit, circuit in zip(result.units, circuits, strict=True):
+        places = measured_qubits(circuit) if secret.physical else dict(enumerate(unit.layout))
+        layout.append(tuple(places.get(bit, -1) for bit in circuit.measured_clbits()))
+    if not secret.physical:
+        width = max(circuit.qubits for circuit in circuits)
+        readout = excused(readout, device.mean_readout_nano, device.coupling, width)
+    device = replace(device, readout_nano=readout)
     expected = _predictions(circuits, secret, device)
     beyond = tuple(sorted({words for one in expected for words in one.unpredicted}))
     error = device.rates.gate_nano if beyond else device.eplg_nano
     execution = Execution(
         counts=tuple(tuple(frame for frame in unit.frames) for unit in result.units),
         values_pico=tuple(unit.values_pico for unit in result.units),
-        errors=DeviceErrors(error, device.readout_nano, device.mean_readout_nano),
-        layout=layout,
+        errors=DeviceErrors(error, readout, device.mean_readout_nano),
+        layout=tuple(layout),
         cz_counts=tuple(one.gates for one in expected) if expected else None,
         name=name,
         deterministic=seeded and device.simulator,
@@ -495,7 +465,7 @@ def _predictions(
     gates = (
         tuple(circuit.count("cz") for circuit in circuits)
         if secret.physical
-        else routed_gates(circuits, device.qubits, device.coupling)
+        else gates_on(circuits, device.qubits, device.coupling, device.readout_nano)
     )
     rates = device.rates
     return [predicted(circuit, count, rates) for circuit, count in zip(circuits, gates, strict=True)]

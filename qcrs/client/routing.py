@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qcrs.circuits.document import CircuitDocument, Instruction
+from qcrs.client.layouts import readable
 
-__all__ = ["TRANSPILER_LEVEL", "TRANSPILER_SEED", "routed_gates"]
+__all__ = ["TRANSPILER_LEVEL", "TRANSPILER_SEED", "gates_on", "routed_gates"]
 
 TRANSPILER_SEED = 20_240_229
 TRANSPILER_LEVEL = 1
@@ -41,4 +42,29 @@ def routed_gates(
         if shape not in known:
             known[shape] = routed_cz_count(circuit, coupling, qubits)
         counts.append(known[shape])
+    return tuple(counts)
+
+
+def gates_on(
+    circuits: Sequence[CircuitDocument],
+    qubits: int,
+    coupling: Sequence[tuple[int, int]],
+    readout_nano: Sequence[int],
+) -> tuple[int, ...]:
+    """Two-qubit gates of each circuit on a device whose nodes avoid what is read badly.
+
+    They may not avoid the same qubits as certified errors tell, so the larger of both counts is taken.
+    """
+    counts = list(routed_gates(circuits, qubits, coupling))
+    parts: dict[tuple[int, ...], list[int]] = {}
+    for number, circuit in enumerate(circuits):
+        part = readable(readout_nano, coupling, circuit.qubits)
+        if part is not None:
+            parts.setdefault(part, []).append(number)
+    for part, numbers in parts.items():
+        place = {qubit: index for index, qubit in enumerate(part)}
+        pairs = [(place[a], place[b]) for a, b in coupling if a in place and b in place]
+        found = routed_gates([circuits[number] for number in numbers], len(part), pairs)
+        for number, count in zip(numbers, found, strict=True):
+            counts[number] = max(counts[number], count)
     return tuple(counts)

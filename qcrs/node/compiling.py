@@ -26,6 +26,7 @@ from qcrs.client.program import compact
 from qcrs.client.routing import TRANSPILER_LEVEL, TRANSPILER_SEED
 from qcrs.errors import BackendError, CircuitError
 from qcrs.node.devices import CONTROL_FLOW
+from qcrs.node.readable import part_of, readable_on, spread
 
 __all__ = ["compile_frames", "is_native", "measured_on"]
 
@@ -38,7 +39,7 @@ _NOTHING = (0, 0, 0)
 def compile_frames(
     documents: Sequence[CircuitDocument], target: Target, *, physical: bool
 ) -> list[QuantumCircuit]:
-    """The frames in the device's gates. With `physical` every qubit stays where it is.
+    """The frames in the device's gates, on qubits that can be read; with `physical` each stays where it is.
 
     `BackendError` where a circuit uses more qubits than the device has, `CircuitError` where a physical one
     names or couples qubits that the device does not, or where the frames are no frames of one circuit.
@@ -54,6 +55,14 @@ def compile_frames(
     documents, target = _on_the_clock(documents, target)
     if physical:
         return [_in_place(to_qiskit(document), target) for document in documents]
+    part = readable_on(target, documents[0].qubits)
+    if part is None:
+        return _laid_out(documents, target)
+    return [spread(circuit, part, width) for circuit in _laid_out(documents, part_of(target, part))]
+
+
+def _laid_out(documents: Sequence[CircuitDocument], target: Target) -> list[QuantumCircuit]:
+    """The frames where the transpiler puts the first of them."""
     template = _template(documents) if len(documents) > 1 else None
     if template is not None:
         return _bound(documents, *template, target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from judging import Judged, noise_a, noise_b
@@ -106,3 +108,51 @@ def test_noise_on_ordinary_circuits_is_rejected_and_condemned() -> None:
     assert job.judge(job.noise(), noise_b(4)).outcome == Outcome.REJECT
     assert job.judge(job.noise(), noise_b(4), ((peer, noise_a(4)),)).outcome == Outcome.FRAUD
     assert job.judge(job.honest("aer:noisy-b?qubits=4", 7), noise_b(4)).outcome == Outcome.ACCEPT
+
+
+def volume(qubits: int) -> CircuitDocument:
+    """A circuit of quantum volume."""
+    circuit = quantum_volume(qubits, qubits, seed=3)
+    circuit.measure_all()
+    return lower(circuit).document
+
+
+def one_bad_qubit(error_nano: int) -> DeviceRecord:
+    """127 qubits of noise A, the last of which is read badly."""
+    return DeviceRecord(127, (), 1_200_000, (*(10_000_000,) * 126, error_nano), 13_000_000)
+
+
+@pytest.mark.parametrize("qubits", [4, 8])
+def test_noise_is_not_excused_by_one_bad_qubit(qubits: int) -> None:
+    job, device = Judged(volume(qubits)), one_bad_qubit(400_000_000)
+    honest = job.honest(f"aer:noisy-a?qubits={qubits}", 7)
+    lie = replace(job.noise(), layout=(126,) * qubits)
+    found = job.judge(lie, device)
+    assert (found.outcome, found.decided_by) == (Outcome.REJECT, "V0 form")
+    assert found.reason == "several bits were measured on the one qubit 126"
+    beyond = job.judge(replace(honest, layout=tuple(range(120, 120 + qubits))), noise_a(120 + qubits - 1))
+    assert (beyond.outcome, beyond.decided_by) == (Outcome.REJECT, "V0 form")
+    # Such a result is no reference either, neither against an honest provider nor for a liar.
+    assert job.judge(honest, noise_a(qubits), ((lie, device),)).outcome == Outcome.ACCEPT
+    assert not any("peer" in name for name, *_ in job.judge(honest, noise_a(qubits), ((lie, device),)).tests)
+
+
+@pytest.mark.parametrize("name", ["FakeBrisbane", "FakeTorino"])
+def test_noise_is_not_excused_by_the_worst_qubits_of_a_device(name: str) -> None:
+    device = calibrated(name)
+    worst = sorted(range(device.qubits), key=lambda qubit: -device.readout_nano[qubit])[:6]
+    job = Judged(volume(6))
+    assert job.judge(replace(job.noise(), layout=tuple(worst)), device).outcome == Outcome.REJECT
+
+
+@pytest.mark.parametrize(("spec", "qubits"), [("FakeNairobiV2", 6), ("FakeMontrealV2", 7)])
+def test_honest_results_on_the_qubits_that_nodes_choose_are_accepted(spec: str, qubits: int) -> None:
+    job = Judged(repeated(1, loop=False, qubits=qubits))
+    assert job.judge(job.honest(f"fake:{spec}", 7), calibrated(spec)).outcome == Outcome.ACCEPT
+
+
+def test_the_layout_of_a_physical_job_is_the_client_s() -> None:
+    job = Judged(volume(4), physical=True)
+    device = replace(noise_a(127), readout_nano=one_bad_qubit(400_000_000).readout_nano)
+    lie = replace(job.noise(), layout=(126, 125, 124, 123))
+    assert job.judge(lie, device).tests == job.judge(replace(lie, layout=(0, 1, 2, 3)), device).tests

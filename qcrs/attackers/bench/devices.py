@@ -28,7 +28,7 @@ from qiskit_aer.noise import NoiseModel
 
 from qcrs.attackers.untwirl import undo
 from qcrs.circuits import CircuitDocument
-from qcrs.client.routing import routed_gates
+from qcrs.client.routing import gates_on
 from qcrs.errors import BackendError
 from qcrs.node.devices import NOISE, Noise, open_device
 from qcrs.node.simulator import FinishedJob, merged, noise_model, row
@@ -67,7 +67,7 @@ class Registered:
 
     def gates(self, circuit: CircuitDocument) -> int:
         """Two-qubit gates that judges expect after routing."""
-        return routed_gates([circuit], self.qubits, self.coupling)[0]
+        return gates_on([circuit], self.qubits, self.coupling, self.errors.readout_nano)[0]
 
 
 @dataclass(frozen=True, slots=True)
