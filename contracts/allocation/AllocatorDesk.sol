@@ -38,12 +38,7 @@ contract AllocatorDesk is JobBook {
             ExecutionState state = _executionIn(k.p, k.more, i).executionStateOf();
             if (_isPending(state)) revert ComputationAllocatorBadExecutionState(id, uint8(i), state);
         }
-        if (count == 0) {
-            uint256 flow_ = k.terms.flowOf();
-            Queue q = _queues[flow_];
-            uint256 by = _increment(k.p.qubitsOf() * k.p.declaredOf() * k.p.redundancyOf(), q);
-            _queues[flow_] = q.withFinish(q.finishOf() > by ? q.finishOf() - by : 0);
-        }
+        if (count == 0) _uncharge(k);
         _close(k, JobState.Cancelled);
         _store(k);
         _tidy(id);
@@ -73,6 +68,7 @@ contract AllocatorDesk is JobBook {
             Execution e = _executionIn(k.p, k.more, i);
             if (_isPending(e.executionStateOf())) _end(k, uint8(i), e);
         }
+        if (count == 0) _uncharge(k);
         _close(k, JobState.Expired);
         _store(k);
         _tidy(id);
@@ -122,6 +118,7 @@ contract AllocatorDesk is JobBook {
         uint24 rest = uint24(parent.weightOf() - weight);
         _queues[id] = parent.withWeight(rest, parent.isOpenFlow());
         created = _open(owner, weight, false);
+        _queues[created] = _queues[created].withFinish(parent.finishOf());
         emit FlowWeightSet(id, rest);
         emit FlowOpened(created, id, owner, weight, false);
     }
@@ -298,6 +295,16 @@ contract AllocatorDesk is JobBook {
         _move(k, index, e, ExecutionState.Ended);
         _step(k, STEP_ENDED, index, bytes32(penalty));
         emit ExecutionEnded(k.id, processor, index, from, penalty);
+    }
+
+    /// @dev Gives a flow back what a job took that nobody ever ran: its increment, and the qubit-seconds of its class.
+    function _uncharge(Case memory k) private {
+        uint256 flow_ = k.terms.flowOf();
+        uint256 units = k.p.qubitsOf() * k.p.declaredOf() * k.p.redundancyOf();
+        Queue q = _queues[flow_];
+        uint256 by = _increment(units, q);
+        _queues[flow_] = q.withFinish(q.finishOf() > by ? q.finishOf() - by : 0);
+        if (k.p.classOf() != 0) _refillQuota(flow_, k.p.classOf(), units);
     }
 
     /// @dev Until when an open job may not be closed by anyone: its deadline, and while somebody may still be paid for what it

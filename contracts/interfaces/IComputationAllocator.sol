@@ -34,7 +34,9 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one
 ///   whose execution failed or stayed undecided. Its tag never changes.
 /// - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) at the first verdict
-///   of an execution; cancel before any execution: `F` falls by the job's whole increment (not below 0).
+///   of an execution; cancel or expiry before any execution: `F` falls by the job's whole increment (not below 0), and what it
+///   spent of a quota is given back (up to the capacity).
+/// - split: the new flow starts with the finish tag of the one that it is split from: a debt stays with both.
 /// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. It asks for quality 0 (its client
 ///   looks at the certificate) and for no more qubits than the processor has, which never change: so the processor can run it
 ///   whenever its turn comes, with a certificate or without, and no targeted job keeps those behind it, its capability tests

@@ -61,6 +61,12 @@ class FairQueue(Lines):
         self.flows.append(Flow(weight))
         return len(self.flows) - 1
 
+    def split_flow(self, flow: int, weight: int) -> int:
+        """A new flow that takes `weight` of another one's, and its debt; its number."""
+        self.flows[flow].weight -= weight
+        self.flows.append(Flow(weight, self.flows[flow].finish))
+        return len(self.flows) - 1
+
     def set_quota(self, flow: int, klass: int, capacity: int, per_day: int, now: int) -> None:
         """A full bucket for a flow's class."""
         self.quotas[flow, klass] = Quota(capacity, per_day, capacity, now)
@@ -140,9 +146,7 @@ class FairQueue(Lines):
             raise QueueRefusal("BadJobState")
         if any(e.state in PENDING for e in job.executions):
             raise QueueRefusal("BadExecutionState")
-        if not job.executions:
-            flow = self.flows[job.request.flow]
-            flow.finish = max(0, flow.finish + (-job.request.units * TAG_SCALE // flow.weight))
+        self._uncharge(job, now)
         job.state = JobState.CANCELLED
         self.skim(identity >> 40, _TIDY, now)
 
@@ -253,6 +257,7 @@ class FairQueue(Lines):
         for execution in job.executions:
             if execution.state in PENDING:
                 self._end(job, execution, now)
+        self._uncharge(job, now)
         job.state = JobState.EXPIRED
         self.skim(identity >> 40, _TIDY, now)
 
@@ -335,6 +340,17 @@ class FairQueue(Lines):
         if number >= len(job.executions):
             raise QueueRefusal("BadExecutionState")
         return job, job.executions[number]
+
+    def _uncharge(self, job: Job, now: int) -> None:
+        """Give the flow back what a job took that nobody ever ran."""
+        if job.executions:
+            return
+        flow = self.flows[job.request.flow]
+        flow.finish = max(0, flow.finish + (-job.request.units * TAG_SCALE // flow.weight))
+        if job.klass:
+            quota = self.quotas[job.request.flow, job.klass]
+            quota.tokens = min(quota.capacity, quota.available(now) + job.request.units)
+            quota.updated = now
 
     def _end(self, job: Job, execution: Execution, now: int) -> None:
         if execution.state == ExecutionState.ALLOCATED:

@@ -131,6 +131,8 @@ def test_closed_flows_take_members_only(stage: Stage) -> None:
 def test_a_flow_splits_its_weight(stage: Stage) -> None:
     a, body, owner = stage.allocator, stage.who.committee[ALLOCATION], stage.who.clients[0]
     a.send("openFlow", owner, 100, False, by=body)
+    stage.submit(flow=1)
+    debt = a.read("flow", 1)[3]
     done = a.send("splitFlow", 1, 30, stage.who.clients[1], by=owner)
     assert done.one("FlowOpened") == {
         "flow": 2,
@@ -140,6 +142,8 @@ def test_a_flow_splits_its_weight(stage: Stage) -> None:
         "open": False,
     }
     assert a.read("flow", 1)[1] == 70
+    assert a.read("flow", 2)[3] == a.read("flow", 1)[3] == debt > 0
+    assert stage.job(stage.submit(client=1, flow=2))["tag"] == debt
     for weight in (9, 61):
         with refuses("ComputationAllocatorOutOfBounds"):
             a.send("splitFlow", 1, weight, owner, by=owner)
@@ -225,6 +229,43 @@ def test_cancel_gives_back_escrow_and_the_place_in_time(stage: Stage) -> None:
         stage.allocator.send("cancel", job, by=client)
     with refuses("ComputationAllocatorBadJobState", state=5):
         stage.allocator.send("expire", job, by=client)
+
+
+@pytest.mark.parametrize("end", ["cancel", "expire"])
+def test_what_nobody_ran_is_charged_to_nobody(stage: Stage, end: str) -> None:
+    """A flow cannot be pushed back, nor its quota emptied, by jobs that come and go."""
+    a, body, client = stage.allocator, stage.who.committee[ALLOCATION], stage.who.clients[0]
+    a.send("setClass", 1, 5000, 900, by=body)
+    a.send("setQuota", 0, 1, 700, 0, by=body)
+    first = stage.submit()
+    before = a.read("flow", 0)[3]
+    jobs = [stage.submit(deadline=stage.now + 500, **{"class": klass}) for klass in (1, 0)]
+    assert [stage.job(job)["boosted"] for job in jobs] == [True, False]
+    assert (a.read("flow", 0)[3] > before, a.read("quota", 0, 1)[2]) == (True, 400)
+    stage.wait(600)
+    for job in jobs:
+        a.send(end, job, by=client)
+    assert (a.read("flow", 0)[3], a.read("quota", 0, 1)[2]) == (before, 700)
+    p = stage.register()
+    stage.certify(p.id)
+    stage.allocate(p)
+    stage.wait(100)
+    a.send("expireExecution", first, 0, by=client)
+    a.send("cancel", first, by=client)
+    assert a.read("flow", 0)[3] == before  # somebody was kept busy by it
+
+
+def test_a_quota_is_given_back_up_to_its_capacity(stage: Stage) -> None:
+    a, body, client = stage.allocator, stage.who.committee[ALLOCATION], stage.who.clients[0]
+    a.send("setClass", 1, 5000, 900, by=body)
+    a.send("setQuota", 0, 1, 700, 86_400, by=body)
+    job = stage.submit(**{"class": 1})
+    stage.wait(100)
+    a.send("cancel", job, by=client)
+    assert stage.job(job)["boosted"]
+    stage.wait(1)
+    assert a.read("quota", 0, 1)[2] == 700
+    assert not stage.job(stage.submit(qubits=20, **{"class": 1}))["boosted"]
 
 
 def test_cancel_of_a_running_job_is_refused(stage: Stage) -> None:

@@ -121,6 +121,28 @@ def test_a_boost_spends_its_bucket_and_then_counts_for_nothing() -> None:
     assert model.flows[0].lane == (max(0, 640 - 900), 10, 0)
 
 
+def test_what_nobody_ran_is_charged_to_nobody() -> None:
+    """Cancelled or expired, a job that was never handed out leaves no debt and no spent quota."""
+    model = queue()
+    model.set_quota(0, 1, capacity=3000, per_day=0, now=0)
+    early = model.submit(ask(klass=1), 0, 0)
+    late = model.submit(ask(klass=1, deadline=500), 0, 0)
+    assert (model.flows[0].finish, model.quotas[0, 1].tokens) == (2 * 640, 1000)
+    model.cancel(early, 0, 1)
+    assert (model.flows[0].finish, model.quotas[0, 1].tokens) == (640, 2000)
+    model.expire(late, 501)
+    assert (model.flows[0].finish, model.quotas[0, 1].tokens) == (0, 3000)
+
+
+def test_a_split_flow_keeps_its_debt() -> None:
+    model = queue()
+    model.submit(ask(1), 0, 0)
+    debt, weight = model.flows[1].finish, model.flows[1].weight
+    child = model.split_flow(1, 50)
+    assert (model.flows[child].weight, model.flows[1].weight) == (50, weight - 50)
+    assert model.jobs[model.submit(ask(child), 0, 0)].tag == debt
+
+
 def test_targeted_jobs_wait_apart_and_need_no_certificate() -> None:
     model = queue(sizes=(27, 27))
     model.certify(1, 0, 0)
