@@ -119,7 +119,7 @@ def gas(as_json: Json = False) -> None:
 
 
 def verify(
-    quick: Annotated[bool, typer.Option(help="A few minutes instead of most of an hour.")] = False,
+    quick: Annotated[bool, typer.Option(help="A few minutes instead of an hour or more.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for finished cells, report and pictures.")] = Path(
         "bench-verify"
     ),

@@ -105,7 +105,7 @@ def _head(cells: Sequence[Cell]) -> dict[str, Any]:
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Head and finished cells of a file; a last line that was cut off is left out."""
+    """Head and finished cells of a file, by their names; a last line that was cut off is left out."""
     lines = path.read_text().splitlines()
     found = []
     for number, line in enumerate(lines):
@@ -118,7 +118,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                 ) from error
     if not found or found[0].get("qcrs") != "bench-verify/1":
         raise IntegrityError("not a campaign of `qcrs bench verify`", field="file", value=str(path))
-    return found[0], found[1:]
+    return found[0], sorted(found[1:], key=lambda line: str(line["key"]))
 
 
 def _start(path: Path, cells: Sequence[Cell], *, resume: bool) -> set[str]:
