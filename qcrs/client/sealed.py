@@ -49,6 +49,7 @@ __all__ = [
     "open_release",
     "open_result",
     "open_secret",
+    "opened_topic",
     "opening_topic",
     "parse_job_document",
     "release_topic",
@@ -87,6 +88,11 @@ def release_topic(job: int, execution: int) -> str:
 def result_topic(job: int, execution: int) -> str:
     """Where the node hands over its result."""
     return f"result/{job}/{execution}"
+
+
+def opened_topic(job: int, execution: int) -> str:
+    """Where oracles say that the result has been opened to them."""
+    return f"opened/{job}/{execution}"
 
 
 def beacon_topic(job: int, execution: int) -> str:

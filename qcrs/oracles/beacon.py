@@ -3,8 +3,9 @@
 Nobody knows it when the provider commits; a producer of one block cannot choose it; an oracle can only
 withhold its proof, and is then left out by those who waited for it in vain.
 
-Each oracle gives its share only for a result that has been opened to it (`Dossier.opened`): a provider that
-knew the draw before it hands over would hand over what is not drawn.
+Each oracle gives its share only once 2f + 1 oracles, itself among them, have said that the result has been
+opened to them: a provider that knew shares before it hands over would hand over what is not drawn. So whoever
+asks for `ready` holds the result (`Dossier.opened`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from qcrs.client.fields import Reader
 from qcrs.client.history import Execution, Job
 from qcrs.client.participant import Participant
 from qcrs.client.quorum import threshold_of
-from qcrs.client.sealed import beacon_topic
+from qcrs.client.sealed import beacon_topic, opened_topic
 from qcrs.errors import InputError
 from qcrs.oracles.identity import OracleKeys
 from qcrs.oracles.ledger import Ledger
@@ -44,6 +45,8 @@ class BeaconView:
     block_hash: bytes = b""
     proofs: dict[int, bytes] = field(default_factory=dict)
     _since: float = 0.0
+    _holders: set[str] = field(default_factory=set)
+    _said: MailReader | None = None
     _reader: MailReader | None = None
     _place: int | None = None
 
@@ -71,11 +74,12 @@ class BeaconView:
         return bool(self.block_hash)
 
     def ready(self) -> bool:
-        """Mail our proof when the block is there; True once all proofs are, or their time is over.
+        """Say that we hold the result, and once enough do, mail our proof when the block is there.
 
-        It is over only when all mail has been looked at that lay there when it ended.
+        True once all proofs are there, or their time is over and all mail has been looked at that lay there
+        when it ended.
         """
-        if not self.begun():
+        if not self._held() or not self.begun():
             return False
         if self._reader is None:
             self._since = time.monotonic()
@@ -91,6 +95,17 @@ class BeaconView:
         if self._place is None:
             self._place = self._reader.listed
         return self._reader.past(self._place)
+
+    def _held(self) -> bool:
+        """Whether 2f + 1 oracles say that the result has been opened to them."""
+        senders = [oracle.address for oracle in self.party.oracles(self.party.era)]
+        if self._said is None:
+            topic = opened_topic(self.job.id, self.execution.index)
+            self.party.mailbox.post(topic, {"opened": True}, self.party.account)
+            self._said = self.party.mailbox.reader(topic, senders)
+        if len(self._holders) < threshold_of(len(senders)):
+            self._holders.update(mail.sender for mail in self._said.poll())
+        return len(self._holders) >= threshold_of(len(senders))
 
     def _mail(self) -> None:
         topic = beacon_topic(self.job.id, self.execution.index)

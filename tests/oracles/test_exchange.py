@@ -11,7 +11,7 @@ from qcrs.client.audit import audit_exchange
 from qcrs.client.documents import ResultUnit
 from qcrs.client.history import Execution, Job
 from qcrs.client.program import Unit
-from qcrs.client.sealed import beacon_topic, result_topic
+from qcrs.client.sealed import beacon_topic, opened_topic, result_topic
 from qcrs.client.verify import verify_job
 from qcrs.client.views import JobOptions
 from qcrs.node.daemon import Node
@@ -135,7 +135,9 @@ def test_a_result_that_is_not_handed_over_as_committed_is_rejected(
 
 
 class Peeking(Node):
-    """Opens its result to one oracle alone, and waits for what it can learn of the draw."""
+    """Opens its result to some oracles alone, and waits for what it can learn of the draw."""
+
+    shown = 1
 
     def prepare(self) -> Any:
         worker = super().prepare()
@@ -144,23 +146,34 @@ class Peeking(Node):
 
         def peek(job: Job, execution: Execution, record: RunRecord) -> None:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(worker.party, "oracles", lambda era: oracles(era)[:1])
+                patch.setattr(worker.party, "oracles", lambda era: oracles(era)[: self.shown])
                 honest(job, execution, record)
 
         worker._hand_over = peek  # type: ignore[method-assign]
         return worker
 
 
-def test_who_opens_to_one_oracle_learns_one_share_and_is_rejected(stage: Stage, program: Unit) -> None:
+def test_who_opens_to_a_few_oracles_learns_no_share(stage: Stage, program: Unit) -> None:
+    """Opened to one of four it is rejected by the others; opened to two it has no quorum, nor any share."""
     stage.node("peeking", GOOD, Peeking)
-    number = open_job(stage, program, target=stage.number_of("peeking"), max_executions=1)
+    target = stage.number_of("peeking")
+    number = open_job(stage, program, target=target, max_executions=1)
     job = settled(stage, number)
     assert job.executions[0].state == ExecutionState.REJECTED
     assert job.executions[0].verdicts[0].signers == 0b1110
     assert stage.exchange.job(number).executions[0].verdicts[0].decided_by == "V0 form"
-    (mail,) = stage.exchange.mailbox.read(beacon_topic(number, 0))
-    assert mail.sender == stage.keys["oracle-0"].address
+    assert stage.exchange.mailbox.read(beacon_topic(number, 0)) == []
     checked(stage, number)
+
+    stage.nodes["peeking"].shown = 2
+    number = open_job(stage, program, target=target, max_executions=1)
+    scope = f"report/{number}/0/0/1"
+    late = [stage.oracles[f"oracle-{i}"].ledger for i in (2, 3)]
+    stage.until(lambda: all(ledger.signed(scope) for ledger in late), "two find nothing that opens")
+    senders = {mail.sender for mail in stage.exchange.mailbox.read(opened_topic(number, 0))}
+    assert senders == {stage.keys[f"oracle-{i}"].address for i in (0, 1)}
+    assert stage.exchange.mailbox.read(beacon_topic(number, 0)) == []
+    assert stage.job(number).executions[0].state == ExecutionState.COMMITTED
 
 
 def test_a_flood_of_mail_makes_no_result_a_withheld_one(
