@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qcrs.client.archive import asked_in, circuits_named, counted_past, keys_of, open_past, shots_of
 from qcrs.client.auditing import rate_at, simulated
-from qcrs.client.history import Execution, Job, Verdict
+from qcrs.client.history import Execution, Job, Processor, Verdict
 from qcrs.client.identities import OracleIdentity
 from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
 from qcrs.client.quorum import read_report_call, signature_problems
 from qcrs.client.reader import Reader
+from qcrs.client.references import expected, names_a_result, stands_alone
 from qcrs.client.registered import registered_device
 from qcrs.client.standing import Standing, audited_rate_ppm, measure_from, standing_of
 from qcrs.client.unjudged import unjudged
@@ -103,6 +104,7 @@ class Recheck:
         self.report.add(subject, "evidence", True)
         self._words(subject, run, verdict, evidence)
         self._inputs(subject, run, evidence)
+        self._held_against(subject, run, verdict, evidence)
         self._beacon(subject, run, verdict, evidence)
         self._devices(subject, run, verdict, evidence)
         self._archive(subject, run, evidence)
@@ -195,6 +197,27 @@ class Recheck:
             purpose = self.case.secret.purpose if self.case.secret is not None else None
             pairs.append(("capability", purpose, "capability"))
         self._equal(subject, "inputs", pairs)
+
+    def _held_against(
+        self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
+    ) -> None:
+        """Which executions it was held against, and whether it stood alone."""
+        beacon = run.committed_block + self.reader.network.beacon_blocks
+        found = [_table(item).get("execution") for item in evidence.get("references") or []]
+        named = [index for index in found if type(index) is int]
+        wanted = expected(self.job, run, verdict, named, beacon, self._counts)
+        alone = stands_alone(self.job, run, verdict.round, beacon, self._processors)
+        pairs: list[tuple[str, object, object]] = [
+            ("references", found, list(wanted)),
+            ("draw.alone", _table(evidence.get("draw")).get("alone"), alone),
+        ]
+        self._equal(subject, f"{len(wanted)} references that count", pairs)
+
+    def _counts(self, digest: bytes) -> bool:
+        return names_a_result(self.reader.document(digest))
+
+    def _processors(self, block: int) -> Mapping[int, Processor]:
+        return self.reader.history_at(block).processors
 
     def _result_words(
         self, where: str, words: Mapping[str, Any], run: Execution

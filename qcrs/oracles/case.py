@@ -19,6 +19,7 @@ from qcrs.client.cosigned import committed_keys
 from qcrs.client.documents import Opening
 from qcrs.client.history import Execution, Job, Processor
 from qcrs.client.participant import Participant
+from qcrs.client.references import RegistryAt, counting, names_a_result, stands_alone
 from qcrs.client.sealed import opening_topic, release_topic, seal_release
 from qcrs.errors import InputError, QCRSError
 from qcrs.oracles.batches import Batches, BatchPolicy
@@ -26,11 +27,12 @@ from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.dossier import Dossier, Missing
 from qcrs.oracles.epochs import EpochPolicy
 from qcrs.oracles.identity import OracleKeys
-from qcrs.oracles.judging import Bench, CaseJudging, judged_states
+from qcrs.oracles.judging import Bench, CaseJudging
 from qcrs.oracles.ledger import Ledger
 from qcrs.oracles.reports import ReportRound, Waits
 from qcrs.oracles.watch import Watch
 from qcrs.sealing import public_from_text, public_text
+from qcrs.types import digest_to_cid, parse_canonical
 
 __all__ = ["Case", "OracleSettings"]
 
@@ -70,9 +72,11 @@ class Desk:
     """Whether certifying oracles announced a job as theirs."""
     watch: Watch = field(init=False)
     batches: Batches = field(init=False)
+    registry: RegistryAt = field(init=False)
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.party, self.ledger, self.note)
+        self.registry = RegistryAt(self.party.index)
         self.batches = Batches(self.party, self.settings.batch, self.settings.waits, self.note)
 
 
@@ -86,7 +90,8 @@ class Case:
         self._beacons: dict[int, BeaconView] = {}
         self._rounds: dict[tuple[int, int, tuple[int, ...], int], tuple[CaseJudging, ReportRound]] = {}
         self._undecided_since: dict[int, float] = {}
-        self._alone: dict[int, bool] = {}
+        self._alone: dict[tuple[int, int, int], bool] = {}
+        self._counts: dict[bytes, bool] = {}
 
     @property
     def job(self) -> Job:
@@ -174,48 +179,37 @@ class Case:
         running = (ExecutionState.ALLOCATED, ExecutionState.COMMITTED)
         return any(run.state in running for run in self.job.executions if run.index != execution.index)
 
-    def _references(self, execution: Execution) -> tuple[int, ...]:
-        """Other executions with a report on chain whose results are at hand."""
-        found = []
-        for other in self.job.executions:
-            if other.index == execution.index or other.state not in judged_states():
-                continue
-            handed = self._dossier.handed(other)
-            usable = handed is not None and not handed.fault and handed.document is not None
-            if usable and handed is not None and handed.document is not None and handed.document.units:
-                found.append(other.index)
-        return tuple(found)
+    def _beacon_block(self, execution: Execution) -> int:
+        return execution.committed_block + self._desk.party.network.beacon_blocks
+
+    def _references(self, execution: Execution) -> tuple[int, ...] | None:
+        """The executions that its next report is made with; None while an evidence of theirs is missing."""
+        until = None if execution.verdicts else self._beacon_block(execution)
+        try:
+            return counting(self.job, execution, self._counted, until)
+        except QCRSError:
+            return None
+
+    def _counted(self, digest: bytes) -> bool:
+        if digest not in self._counts:
+            evidence = parse_canonical(self._desk.party.store.get(digest_to_cid(digest)))
+            self._counts[digest] = isinstance(evidence, dict) and names_a_result(evidence)
+        return self._counts[digest]
 
     def _stands_alone(self, execution: Execution) -> bool:
-        """Whether no other execution can be had: targeted, the last one, or no other fitting provider."""
-        known = self._alone.get(execution.index)
-        if known is not None:
-            return known
-        request = self.job.request
-        alone = bool(request.target) or len(self.job.executions) >= request.max_executions
-        if not alone:
-            history = self._desk.party.history
-            had = {history.processors[run.processor].provider for run in self.job.executions}
-            now = execution.committed_at
-            alone = not any(
-                one.provider not in had
-                and not one.suspended
-                and not one.retired
-                and one.certified_until > now
-                and one.qubits >= request.qubits
-                and one.capability is not None
-                and one.capability.quality >= request.quality
-                for one in history.processors.values()
-            )
-        self._alone[execution.index] = alone
-        return alone
+        number, block = len(execution.verdicts), self._beacon_block(execution)
+        key = execution.index, number, block
+        if key not in self._alone:
+            self._alone[key] = stands_alone(self.job, execution, number, block, self._desk.registry)
+        return self._alone[key]
 
     def _judge(self, execution: Execution) -> None:
         desk = self._desk
         number, era = len(execution.verdicts), desk.party.era
         references = self._references(execution)
-        # Once undecided, a second look is by what there is: no further execution is waited for.
-        alone = number > 0 or self._stands_alone(execution)
+        if references is None or desk.party.index.cursor < self._beacon_block(execution):
+            return
+        alone = self._stands_alone(execution)
         key = (execution.index, number, references, era)
         if key not in self._rounds:
             beacon = self._beacons.get(execution.index)
@@ -297,7 +291,14 @@ class Case:
     def _fraud_possible(self, execution: Execution) -> bool:
         """Whether the fraud question about a rejected execution is still unanswered."""
         number, era = len(execution.verdicts), self._desk.party.era
-        known = self._rounds.get((execution.index, number, self._references(execution), era))
+        references = self._references(execution)
+        if references is None:
+            return True
+        dossier = self._dossier
+        for other in (self.job.executions[index] for index in references):
+            if dossier.answered(other) and not dossier.opened(other):
+                return False  # the others may tell; we never can
+        known = self._rounds.get((execution.index, number, references, era))
         if known is None:
             return True
         own = known[0].own()

@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from qcrs.chain.bindings import ExecutionState
 from qcrs.client.archive import keys_of, shots_of
 from qcrs.client.auditing import rate_at, simulated
 from qcrs.client.fields import Reader
@@ -33,7 +32,7 @@ from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.types import Json, canonical_json, digest_to_cid, parse_canonical
 from qcrs.verification.audit import drawn
 
-__all__ = ["Bench", "CaseJudging", "bench_sandbox", "judged_states"]
+__all__ = ["Bench", "CaseJudging", "bench_sandbox"]
 
 _LIMITS = Limits(4 * GIB, cpu_seconds=300, wall_seconds=600)
 
@@ -113,10 +112,13 @@ class CaseJudging:
         """Ours, on the inputs that we hold.
 
         What was not opened to us in time is judged without a draw, so that we tell nobody our share of it.
+        While a reference has not opened to us we say nothing.
         """
         if not self.dossier.answered(self.execution):
             return None
         if not (self.beacon.ready() if self.dossier.opened(self.execution) else self.beacon.begun()):
+            return None
+        if not all(self.dossier.opened(self.dossier.job.executions[index]) for index in self.references):
             return None
         try:
             past = self._past().look(self._keys())
@@ -132,10 +134,9 @@ class CaseJudging:
                 raise VerificationError("a beacon proof is not its oracle's", field="beacon", value=index)
         if set(self.beacon.proofs) - set(proofs):
             raise VerificationError("a proof that we have seen is left out", field="beacon")
-        for index in references:
-            if not self._usable(index):
-                raise VerificationError("a reference is not there", field="references", value=index)
-        if alone != self.alone and self.round == 0:
+        if references != self.references:
+            raise VerificationError("other references count", field="references", value=references)
+        if alone != self.alone:
             raise VerificationError("another execution can, or cannot, be had", field="draw")
         try:
             past = self._past().named(evidence.get("archive"), self._keys())
@@ -174,17 +175,6 @@ class CaseJudging:
                 self.dossier.patience,
             )
         return self._archive
-
-    def _usable(self, index: int) -> bool:
-        runs = self.dossier.job.executions
-        if index == self.execution.index or not 0 <= index < len(runs):
-            return False
-        handed = self.dossier.handed(runs[index])
-        return (
-            handed is not None
-            and not handed.fault
-            and "refused" not in (handed.document.backend if handed.document else {})
-        )
 
     # ----------------------------------------------------------------- judging
 
@@ -369,16 +359,6 @@ def _inputs_of(evidence: Json) -> tuple[dict[int, bytes], tuple[int, ...], bool]
         for item in read.tables("references", most=8)
     )
     return proofs, references, Reader(read.table("draw"), None, "draw").flag("alone")
-
-
-def judged_states() -> tuple[ExecutionState, ...]:
-    """States of executions that may serve as references: those with a report on chain."""
-    return (
-        ExecutionState.UNDECIDED,
-        ExecutionState.ACCEPTED,
-        ExecutionState.REJECTED,
-        ExecutionState.FRAUDULENT,
-    )
 
 
 def bench_sandbox() -> Sandbox:

@@ -33,6 +33,7 @@ from qcrs.client.documents import (
 from qcrs.client.history import Execution, Job
 from qcrs.client.judgement import Found, JudgeRequest, Party
 from qcrs.client.judgement import run as judge_run
+from qcrs.client.references import counting, names_a_result, stands_alone
 from qcrs.client.registered import registered_device
 from qcrs.client.sealed import (
     commitment_of,
@@ -203,15 +204,16 @@ class Desk:
         block, hash_, proofs = self._beacon(job, run)
         rate, took = self._draw(job, run)
         history = network.reader.history()
-        others = [
-            other
-            for other in job.executions
-            if other.index != run.index and (job.id, other.index) in self._results and other.verdicts
-        ]
-        alone = bool(job.request.target) or len(job.executions) == job.request.max_executions
+        until = None if run.verdicts else block
+        words = network.reader.document
+        named = counting(job, run, lambda one: names_a_result(words(one)), until)
+        others = [job.executions[index] for index in named]
+        alone = stands_alone(
+            job, run, len(run.verdicts), block, lambda at: network.reader.history_at(at).processors
+        )
         keys = keys_of(secret)
-        counting = counted_past(history, job, run, block, keys, self._circuits)
-        past = [(one, *open_past(network.reader, history, one, keys)) for one in counting]
+        held = counted_past(history, job, run, block, keys, self._circuits)
+        past = [(one, *open_past(network.reader, history, one, keys)) for one in held]
         handed = self._results.get((job.id, run.index))
         if handed is None:
             found = withheld(network.settings.handover_seconds)

@@ -212,7 +212,9 @@ def test_a_second_mail_does_not_hide_the_result(
     exchange.close()
 
 
-def reported(network: Any, desk: Any, change: Callable[[dict[str, Any]], None]) -> VerifyReport:
+def reported(
+    network: Any, desk: Any, change: Callable[[dict[str, Any]], None], options: JobOptions | None = None
+) -> VerifyReport:
     """Verify a job whose quorum signed an evidence that was changed before it was signed."""
     exchange = network.exchange("client")
     put = network.store.put
@@ -226,7 +228,7 @@ def reported(network: Any, desk: Any, change: Callable[[dict[str, Any]], None]) 
 
     network.store.put = lying
     try:
-        number = exchange.submit(units(200), JobOptions(target=2))
+        number = exchange.submit(units(200), options or JobOptions(target=2))
         while desk.step():
             pass
     finally:
@@ -262,6 +264,7 @@ def in_test(name: str, **numbers: int) -> Callable[[dict[str, Any]], None]:
         (set_in("beacon", "block", value=3), "beacon block", "beacon.block is 3"),
         (set_in("beacon", "proofs", "1", value="00" * 256), "4 beacon proofs", "oracle 1 is not its own"),
         (set_in("draw", "rate_ppm", value=1), "audit draw", "draw.rate_ppm is 1"),
+        (set_in("draw", "alone", value=False), "references that count", "draw.alone is False, expected True"),
         (set_in("inputs", "device", "eplg_nano", value=7), "registered errors", "eplg_nano"),
         (set_in("decided_by", value="nobody"), "outcome recomputed", "decided_by is 'nobody'"),
         (set_in("tests", value=[]), "statistics recomputed", "other tests were made"),
@@ -286,6 +289,19 @@ def test_a_false_word_in_signed_evidence_is_named(
     found = [check for check in report.differences if name in check.name]
     assert found, report.text()
     assert words in found[0].detail
+
+
+def test_a_reference_that_was_left_out_is_named(network: Any, desk: Any, closed: int) -> None:
+    dropped = []
+
+    def drop(evidence: dict[str, Any]) -> None:
+        dropped.extend(evidence["references"])
+        evidence["references"] = []
+
+    report = reported(network, desk, drop, JobOptions(redundancy=2, max_executions=2))
+    (found,) = [check for check in report.differences if check.name == "1 references that count"]
+    assert "references is [], expected [0]" in found.detail
+    assert (found.subject, len(dropped)) == ("verdict 0 on execution 1", 1)
 
 
 def test_a_verdict_against_the_statistics_is_named(

@@ -191,6 +191,42 @@ def test_what_an_oracle_makes_up_in_its_evidence_is_signed_by_nobody_else(
     assert "0xdead" in (stage.home.root / "logs" / "oracle-0.jsonl").read_text()
 
 
+@pytest.mark.usefixtures("all_drawn")
+def test_nobody_signs_for_an_oracle_that_leaves_references_out(
+    stage: Stage, program: Unit, proposes: Callable[[str, Lie], None]
+) -> None:
+    """Without references a drawn execution would stay undecided twice, and end unpaid."""
+    stage.certify(good=GOOD, other=GOOD)
+    lies: list[tuple[int, bool]] = []
+
+    def lie(one: Any, own: reports.Judgement) -> reports.Judgement:
+        if one.round == 0:
+            return own
+        judge, alone = one.judging, bool(len(lies) % 2)  # now with this word, now with that
+        found = judge._on(judge.beacon.proofs, (), alone, judge._past().look(judge._keys()))
+        if found is None:
+            return own
+        lies.append((found.outcome, alone))
+        return found
+
+    proposes("oracle-1", lie)
+    number = open_job(stage, program, max_executions=3)
+    job = settled(stage, number)
+    assert lies
+    first, second = job.executions
+    assert [v.outcome for v in first.verdicts] == [Outcome.UNDECIDED, Outcome.ACCEPT]
+    assert job.paid == 2 * job.fee
+    draws = [stage.exchange.document(v.evidence)["draw"]["alone"] for v in first.verdicts]
+    assert draws == [False, True]
+    evidence = stage.exchange.document(first.verdicts[1].evidence)
+    assert [item["execution"] for item in evidence["references"]] == [second.index]
+    stage.until(lambda: all(o.ledger.is_done(f"opening/{number}") for o in stage.oracles.values()))
+    report = verify_job(stage.exchange, number)
+    assert {check.name for check in report.differences} == {"audit draw"}, (
+        report.text()
+    )  # the rate is made up
+
+
 def test_an_oracle_that_withholds_its_beacon_proof_is_left_out(
     stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,11 +400,6 @@ def test_the_first_outcome_signed_is_the_only_one_even_after_a_crash(tmp_path: P
     third = Ledger(tmp_path / "oracle.db")
     assert third.is_done("opening/1")
     third.close()
-
-
-def test_states_that_serve_as_references_have_a_report() -> None:
-    assert ExecutionState.COMMITTED not in judging.judged_states()
-    assert ExecutionState.ENDED not in judging.judged_states()
 
 
 def test_an_oracle_that_no_era_names_says_so_once(stage: Stage) -> None:
