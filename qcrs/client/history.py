@@ -158,6 +158,8 @@ class Processor:
     """Whether it has a post-quantum key; then that key alone can change its identity."""
     descriptions: list[bytes] = field(default_factory=list)
     """Every `metadata` so far, in order."""
+    offered: list[bytes] = field(default_factory=list)
+    """Those since the certificate, or since the registration: what clients could build on."""
     operators: list[str] = field(default_factory=list)
     """Every `operator` so far, in order."""
     capability: Capability | None = None
@@ -370,6 +372,7 @@ class History:
                     event.bond,
                     event.identity,
                     descriptions=[event.metadata],
+                    offered=[event.metadata],
                     operators=[operator],
                 )
                 self.balances[event.provider] -= event.bond
@@ -378,6 +381,7 @@ class History:
                 processor = self.processors[event.processor]
                 processor.capability, processor.epoch = event.capability, event.epoch
                 processor.certified_until, processor.report = event.valid_until, event.report
+                processor.offered = [processor.metadata]
             case ProcessorRegistry.OperatorSet():
                 processor = self.processors[event.processor]
                 processor.operator = event.operator
@@ -386,6 +390,7 @@ class History:
                 processor = self.processors[event.processor]
                 processor.metadata = event.metadata
                 processor.descriptions.append(event.metadata)
+                processor.offered.append(event.metadata)
             case ProcessorRegistry.IdentitySet():
                 self.processors[event.processor].identity = event.identity
             case ProcessorRegistry.KeySet():

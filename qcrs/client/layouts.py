@@ -22,6 +22,7 @@ __all__ = [
     "layout_problem",
     "measured_qubits",
     "readable",
+    "widest",
 ]
 
 LEAST_EXCUSED_NANO = 10**7
@@ -121,7 +122,7 @@ def readable(
     if len(good) == count:
         return None
     if coupling:
-        good = _widest(good, coupling)
+        good = widest(good, coupling)
     return tuple(sorted(good)) if len(good) >= width else None
 
 
@@ -134,14 +135,16 @@ def _neighbours(qubits: Iterable[int], pairs: Sequence[tuple[int, int]]) -> dict
     return near
 
 
-def _widest(qubits: set[int], pairs: Sequence[tuple[int, int]]) -> set[int]:
+def widest(qubits: Iterable[int], pairs: Sequence[tuple[int, int]]) -> set[int]:
     """The largest set of these qubits that hang together; of equals the one with the lowest number."""
     near = _neighbours(qubits, pairs)
     best: set[int] = set()
-    left = set(qubits)
-    while left:
+    left = set(near)
+    for first in sorted(near):
+        if first not in left:
+            continue
         found: set[int] = set()
-        waiting = {min(left)}
+        waiting = {first}
         while waiting:
             qubit = waiting.pop()
             found.add(qubit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qcrs.circuits.document import CircuitDocument, Instruction
-from qcrs.client.layouts import readable
+from qcrs.client.layouts import readable, widest
 
 __all__ = ["TRANSPILER_LEVEL", "TRANSPILER_SEED", "gates_on", "routed_gates"]
 
@@ -29,15 +29,21 @@ def routed_gates(
 ) -> tuple[int, ...]:
     """Two-qubit gates of each circuit after routing onto `coupling` (undirected pairs, 0 to `qubits` − 1).
 
-    Circuits that differ in angles only (the bindings of one program) are routed once.
+    Circuits that differ in angles only (the bindings of one program) are routed once. What cannot be routed
+    there nobody can have run: it is not excused by gates that routing would add.
     """
     if len(coupling) >= qubits * (qubits - 1) // 2:
         return tuple(circuit.count("cz") for circuit in circuits)
     from qcrs.verification.routing import routed_cz_count
 
     known: dict[tuple[object, ...], int] = {}
+    held = widest(range(qubits), coupling)
     counts = []
     for circuit in circuits:
+        gates = [(item.qubits[0], item.qubits[1]) for item in circuit.walk() if item.name == "cz"]
+        if coupling and (circuit.qubits > qubits or len(widest(range(circuit.qubits), gates)) > len(held)):
+            counts.append(len(gates))
+            continue
         shape = _shape(circuit.instructions)
         if shape not in known:
             known[shape] = routed_cz_count(circuit, coupling, qubits)
