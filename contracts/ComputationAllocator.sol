@@ -111,10 +111,10 @@ contract ComputationAllocator is AllocatorViews {
         Job storage job_ = _jobs[id = jobAt(pick.queue, pick.index)];
         Case memory k = _load(id, job_);
         index = uint8(k.p.countOf());
-        (Queue q, bool relink) = _unlink(pick);
+        (Queue q, bool relink, uint256 next) = _unlink(pick);
         if (relink) {
             Job storage previous = _jobs[jobAt(pick.queue, pick.previous)];
-            previous.progress = previous.progress.withNext(k.p.nextOf());
+            previous.progress = previous.progress.withNext(next);
         }
         uint256 number = ProcessorId.unwrap(processor);
         k.p = k.p.withNext(0).withCount(index + 1).withState(JobState.Active);

@@ -76,10 +76,7 @@ contract AllocatorDesk is JobBook {
 
     function skim(uint256 id, uint256 most) external returns (uint256 dropped) {
         Queue q = _queues[id];
-        uint256 before = q.addedOf() - q.removedOf();
-        uint256 listed;
-        (q, listed) = _trim(id, q, most);
-        dropped = before - (q.addedOf() - q.removedOf()) + listed;
+        (q, dropped) = _trim(id, q, most);
         _queues[id] = q;
         _show(id, q);
     }

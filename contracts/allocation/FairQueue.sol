@@ -19,17 +19,20 @@ abstract contract FairQueue is Flows {
         uint256 more;
     }
 
-    /// @notice What the rule names for a processor. `previous` is the returned entry before it, 0 if it is the first.
+    /// @notice What the rule names for a processor. `previous` is the entry of its list that stands before it and stays, 0 if there
+    /// is none; `unfit` the lane of a live entry that was passed over since the processor can never run it, 0 if there is none.
     struct Pick {
         uint256 queue;
         uint256 index;
         uint256 previous;
+        uint256 unfit;
         bool returned;
         Progress progress;
         Queue word;
     }
 
-    /// @dev Live returned entries that a processor's provider may be excluded from before the flow offers its next job.
+    /// @dev Live returned entries that a processor may be passed by, since its provider had them or it cannot run them, before the
+    /// flow offers its next job.
     uint256 private constant LOOK_LIVE = 8;
     /// @dev Entries read from one list at most, dead ones included.
     uint256 private constant LOOK = 24;
@@ -56,7 +59,7 @@ abstract contract FairQueue is Flows {
         if (!d.hasDirect()) {
             // Nearly always the least lane is the answer.
             uint256 best = _scan(flows, d, quality, _late(c));
-            if (best != NONE && _offer(best, processor, c, pick) && pick.progress.qubitsOf() <= d.freeOf()) {
+            if (best != NONE && _offer(best, processor, _reach(d, quality), c, pick) && pick.progress.qubitsOf() <= d.freeOf()) {
                 return (Reason.None, pick);
             }
         }
@@ -74,19 +77,21 @@ abstract contract FairQueue is Flows {
             lanes[i] = uint64(_lanes[i >> 2] >> ((i & 3) << 6));
         }
         uint256 resolved; // bit i: lane i holds what the queue really offers to this processor
+        uint256 reach = _reach(d, quality);
         if (d.hasDirect()) {
-            _offer(directQueueOf(processor), processor, c, pick);
+            _offer(directQueueOf(processor), processor, reach, c, pick);
             lanes[flows] = _laneOf(pick);
             resolved = 1 << flows;
         }
         while (true) {
-            uint256 best = _least(lanes, d, quality, _late(c));
+            uint256 best = _least(lanes, resolved, d, quality, _late(c));
             if (best == NONE) {
                 return reason == Reason.None ? _why(lanes, d, quality) : reason;
             }
-            bool same = _offer(best == flows ? directQueueOf(processor) : best, processor, c, pick);
+            bool same = _offer(best == flows ? directQueueOf(processor) : best, processor, reach, c, pick);
             if (!same && resolved >> best & 1 == 0) {
-                lanes[best] = _laneOf(pick);
+                // With nothing else to offer, a front that is unfit stays in the lane as the reason why.
+                lanes[best] = pick.index == 0 ? pick.unfit : _laneOf(pick);
                 if (lanes[best] == 0 && pick.word.removedOf() != pick.word.addedOf()) reason = Reason.Backlog;
                 resolved |= 1 << best;
             } else if (pick.progress.qubitsOf() <= d.freeOf()) {
@@ -105,44 +110,63 @@ abstract contract FairQueue is Flows {
         return c.timeOf() > c.drainOf() ? c.timeOf() - c.drainOf() : 0;
     }
 
-    /// @dev `_least` over the lanes in storage.
+    /// @dev What a processor can run, as a lane has it: qubits 12 | quality 12.
+    function _reach(Dispatch d, uint256 quality) private pure returns (uint256) {
+        return d.totalOf() << 12 | quality;
+    }
+
+    /// @dev Whether a processor of that reach can ever run the job.
+    function _fits(Progress p, uint256 reach) private pure returns (bool) {
+        return p.qubitsOf() <= reach >> 12 && p.qualityOf() <= reach & 0xFFF;
+    }
+
+    /// @dev `_least` over the lanes in storage; NONE too if a front that the processor cannot run stands before the one it can.
     function _scan(uint256 flows, Dispatch d, uint256 quality, uint256 late) private view returns (uint256 best) {
         uint256 total = d.totalOf();
         uint256 free = d.freeOf();
         best = NONE;
         assembly ("memory-safe") {
             let least := best
+            let unfit := best
             for { let i := 0 } lt(i, flows) { i := add(i, 4) } {
                 let word := sload(add(_lanes.slot, shr(2, i)))
                 for { let f := i } word { f := add(f, 1) } {
                     let entry := and(word, 0xFFFFFFFFFFFFFFFF)
                     word := shr(64, word)
                     let key := shr(24, entry)
-                    if and(lt(key, least), iszero(gt(and(entry, 0xFFF), quality))) {
-                        let qubits := and(shr(12, entry), 0xFFF)
-                        // An empty lane has no qubits.
-                        if and(
-                            iszero(iszero(qubits)),
-                            or(iszero(gt(qubits, free)), and(iszero(gt(qubits, total)), lt(key, late)))
-                        ) {
-                            least := key
-                            best := f
+                    let qubits := and(shr(12, entry), 0xFFF)
+                    // An empty lane has no qubits.
+                    if and(lt(key, least), iszero(iszero(qubits))) {
+                        switch or(gt(qubits, total), gt(and(entry, 0xFFF), quality))
+                        case 0 {
+                            if or(iszero(gt(qubits, free)), lt(key, late)) {
+                                least := key
+                                best := f
+                            }
                         }
+                        default { if lt(key, unfit) { unfit := key } }
                     }
                 }
             }
+            if iszero(gt(unfit, least)) { best := not(0) }
         }
     }
 
-    /// @dev The suitable lane of least key that fits or may make the processor drain; NONE if there is no such lane.
-    function _least(uint256[] memory lanes, Dispatch d, uint256 quality, uint256 late) private pure returns (uint256 best) {
+    /// @dev The lane of least key that fits, or may make the processor drain, or may hide something that does, since its front is
+    /// unfit and nobody looked behind it yet; NONE if there is no such lane.
+    function _least(uint256[] memory lanes, uint256 resolved, Dispatch d, uint256 quality, uint256 late)
+        private
+        pure
+        returns (uint256 best)
+    {
         uint256 least = NONE;
         best = NONE;
         for (uint256 i; i < lanes.length; ++i) {
             Lane entry = Lane.wrap(lanes[i]);
             uint256 qubits = entry.laneQubits();
-            if (qubits == 0 || entry.laneKey() >= least || entry.laneQuality() > quality) continue;
-            if (qubits <= d.freeOf() || (qubits <= d.totalOf() && entry.laneKey() < late)) {
+            if (qubits == 0 || entry.laneKey() >= least) continue;
+            bool unfit = qubits > d.totalOf() || entry.laneQuality() > quality;
+            if (unfit ? resolved >> i & 1 == 0 : qubits <= d.freeOf() || entry.laneKey() < late) {
                 least = entry.laneKey();
                 best = i;
             }
@@ -160,13 +184,18 @@ abstract contract FairQueue is Flows {
         }
     }
 
-    /// @dev Puts into `pick` the first entry of a queue that is live and that the processor's provider never had; index 0 if
-    /// there is none. `same`: it is the very first entry of the queue, as its lane shows it.
-    function _offer(uint256 id, ProcessorId processor, Clock c, Pick memory pick) private view returns (bool same) {
+    /// @dev Puts into `pick` the first entry of a queue that is live, that the processor can run and that its provider never had;
+    /// index 0 if there is none. `same`: it is the very first entry of the queue, as its lane shows it.
+    function _offer(uint256 id, ProcessorId processor, uint256 reach, Clock c, Pick memory pick)
+        private
+        view
+        returns (bool same)
+    {
         Queue q = _queues[id];
         pick.queue = id;
         pick.word = q;
         pick.previous = 0;
+        pick.unfit = 0;
         pick.returned = true;
         same = true;
         uint256 index = q.returnedHeadOf();
@@ -177,7 +206,9 @@ abstract contract FairQueue is Flows {
             while (index != 0 && live < LOOK_LIVE && looked < LOOK) {
                 Progress p = _jobs[jobAt(id, index)].progress;
                 if (_isLive(p, c)) {
-                    if (!_had(processor, id, index, p)) {
+                    if (!_fits(p, reach)) {
+                        pick.unfit = Lane.unwrap(_laneFor(p));
+                    } else if (!_had(processor, id, index, p)) {
                         (pick.index, pick.progress) = (index, p);
                         return same;
                     }
@@ -189,16 +220,20 @@ abstract contract FairQueue is Flows {
                 index = p.nextOf();
             }
             pick.returned = false;
+            pick.previous = 0;
             looked = 0;
             uint256 last = q.addedOf();
-            for (index = q.removedOf() + 1; index <= last && looked < LOOK; ++index) {
+            for (index = q.removedOf() + 1; index <= last && looked < LOOK; ++looked) {
                 Progress p = _jobs[jobAt(id, index)].progress;
                 if (_isLive(p, c)) {
-                    (pick.index, pick.progress) = (index, p);
-                    return same;
+                    if (_fits(p, reach)) {
+                        (pick.index, pick.progress) = (index, p);
+                        return same;
+                    }
+                    (pick.previous, pick.unfit) = (index, Lane.unwrap(_laneFor(p)));
                 }
                 same = false;
-                ++looked;
+                index = _behind(index, p);
             }
         }
         (pick.index, pick.progress) = (0, Progress.wrap(0));
@@ -230,14 +265,27 @@ abstract contract FairQueue is Flows {
 
     /* ------------------------------ the lists ------------------------------ */
 
-    /// @dev Takes the picked entry out of its queue's word (and list); entries before a first-time one are dead.
-    function _unlink(Pick memory pick) internal pure returns (Queue q, bool relink) {
+    /// @dev The index behind a job never dispatched: its link says so where others between them are gone.
+    function _behind(uint256 index, Progress p) private pure returns (uint256) {
+        uint256 next = p.nextOf();
+        // Of 40 bits.
+        unchecked {
+            return next == 0 ? index + 1 : next;
+        }
+    }
+
+    /// @dev Takes the picked entry out of its queue's word, or list: then the entry before it gets the link `next`. Between that
+    /// one and a job never dispatched all are dead.
+    function _unlink(Pick memory pick) internal pure returns (Queue q, bool relink, uint256 next) {
         q = pick.word;
-        if (!pick.returned) return (q.withRemoved(pick.index), false);
-        uint256 next = pick.progress.nextOf();
+        relink = pick.previous != 0;
+        if (!pick.returned) {
+            next = _behind(pick.index, pick.progress);
+            return (relink ? q : q.withRemoved(next - 1), relink, next);
+        }
+        next = pick.progress.nextOf();
         uint256 tail = q.returnedTailOf() == pick.index ? pick.previous : q.returnedTailOf();
-        if (pick.previous == 0) return (q.withReturned(next, next == 0 ? 0 : tail), false);
-        return (q.withReturned(q.returnedHeadOf(), tail), true);
+        return (relink ? q.withReturned(q.returnedHeadOf(), tail) : q.withReturned(next, next == 0 ? 0 : tail), relink, next);
     }
 
     /// @dev Appends a job, whose own link is 0, to the returned list.
@@ -249,27 +297,28 @@ abstract contract FairQueue is Flows {
         return q.withReturned(q.returnedHeadOf(), index);
     }
 
-    /// @dev Drops up to `most` dead entries from the front; how many of them were returned ones.
-    function _trim(uint256 id, Queue q, uint256 most) internal view returns (Queue, uint256 listed) {
+    /// @dev Drops up to `most` dead entries from the front; how many.
+    function _trim(uint256 id, Queue q, uint256 most) internal view returns (Queue, uint256 dropped) {
         Clock c = _clock;
         uint256 index = q.returnedHeadOf();
         // Counters are bounded by `most` and by the lists' lengths.
         unchecked {
             while (index != 0) {
                 Progress p = _jobs[jobAt(id, index)].progress;
-                if (most == 0 || _isLive(p, c)) return (q, listed);
-                --most;
-                ++listed;
+                if (dropped == most || _isLive(p, c)) return (q, dropped);
+                ++dropped;
                 index = p.nextOf();
                 q = q.withReturned(index, index == 0 ? 0 : q.returnedTailOf());
             }
-            while (q.removedOf() < q.addedOf()) {
-                if (most == 0 || _isLive(_jobs[jobAt(id, q.removedOf() + 1)].progress, c)) break;
-                --most;
-                q = q.withRemoved(q.removedOf() + 1);
+            while (q.removedOf() < q.addedOf() && dropped < most) {
+                index = q.removedOf() + 1;
+                Progress p = _jobs[jobAt(id, index)].progress;
+                if (_isLive(p, c)) break;
+                ++dropped;
+                q = q.withRemoved(_behind(index, p) - 1);
             }
         }
-        return (q, listed);
+        return (q, dropped);
     }
 
     /// @dev Makes the lane of a flow, or the flag of a processor's direct queue, show the queue's front.

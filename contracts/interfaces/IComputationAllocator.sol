@@ -26,8 +26,9 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// - `allocate(p)`: over the fronts of all flows (only if p's certificate is live) and of p's direct queue, keep those with
 ///   `qubits <= p.qubits` and `quality <= p.quality` (0 without a live certificate). In order of K (ties: flows by number, the
 ///   direct queue last):
-///     - if p's provider already had an execution of the front, the flow offers in its place, for this call, its next entry:
-///       up to 8 live returned ones in all, then the first never dispatched; tested and ranked anew by its own K;
+///     - if p's provider already had an execution of the front, or p can never run it, the flow offers in its place, for this call,
+///       its next entry: up to 8 live returned ones in all, then those never dispatched, 24 read in all; tested and ranked anew by
+///       its own K. Nobody loses a place by it;
 ///     - if it fits p's free qubits, it is handed out: `v = max(v, S)`;
 ///     - else if `v > S + drain`, p is *draining*: nothing is handed out until it fits;
 ///     - else it is passed over.
@@ -43,9 +44,9 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///   among them, from their turn.
 ///
 /// A flow is looked at through its *lane*, which shows its first entry, live or dead: time kills entries without a transaction.
-/// Only when a lane is suitable and its turn comes are dead entries passed over and the front behind them ranked by its own K. So
-/// a dead entry that a processor cannot run hides its flow's front from that processor (reason Unsuitable) until
-/// `skim`, `expire` or `cancel` drops it, or another processor is handed something of the flow. Anyone may call `skim`.
+/// Only when a lane's turn comes are dead entries, and those that p cannot run, passed over and the one behind them ranked by its
+/// own K. Behind 24 of them in a row nothing is seen (reason Backlog, or Unsuitable where some are live) until `skim`, `expire`,
+/// `cancel` or another processor takes some away. Anyone may call `skim`.
 ///
 /// ## How many executions
 /// With a accepted, l running (Allocated or Committed) and u undecided executions of `redundancy` r: the job wants another one

@@ -1,7 +1,8 @@
 """The lines of the fair queue: who stands where, and what a line offers to a processor.
 
 A queue's entries are its returned jobs, a linked list in the order of their return, then its jobs never
-dispatched, by index. An entry is dead when its job is not Queued any more or can no longer be run in time.
+dispatched, by index; a link leads past those that went before their turn. An entry is dead when its job is
+not Queued any more or can no longer be run in time.
 The contract's side is `contracts/allocation/FairQueue.sol`; it looks as far as this does.
 """
 
@@ -22,13 +23,18 @@ _LOOK_LIVE, _LOOK = 8, 24
 
 @dataclass(slots=True)
 class Pick:
-    """An entry that a queue offers: index 0 if none. `previous` is the returned entry before it."""
+    """An entry that a queue offers: index 0 if none.
+
+    `previous` is the entry of its list that stands before it and stays; `unfit` shows a live entry that was
+    passed over since the processor can never run it.
+    """
 
     queue: int
     index: int
     previous: int
     returned: bool
     first: bool
+    unfit: Lane | None = None
 
 
 class Lines:
@@ -42,23 +48,38 @@ class Lines:
         self.processors: dict[int, Processor] = {}
 
     def _offer(self, place: int, processor: int, now: int) -> Pick:
-        """The queue's first live entry that the processor's provider never had."""
+        """The queue's first live entry that the processor can run and its provider never had."""
         queue = self._queue(place)
         index, previous, first, live, looked = queue.returned_head, 0, True, 0, 0
+        unfit: Lane | None = None
         while index and live < _LOOK_LIVE and looked < _LOOK:
             job = self.jobs[place << 40 | index]
             if self._is_live(job, now):
-                if not self._had(processor, job):
+                if not self._fits(job, processor, now):
+                    unfit = self._lane(job)
+                elif not self._had(processor, job):
                     return Pick(place, index, previous, returned=True, first=first)
                 live += 1
             first = False
             looked += 1
             previous, index = index, job.following
-        for index in range(queue.removed + 1, min(queue.added, queue.removed + _LOOK) + 1):
-            if self._is_live(self.jobs[place << 40 | index], now):
-                return Pick(place, index, previous, returned=False, first=first)
+        index, previous, looked = queue.removed + 1, 0, 0
+        while index <= queue.added and looked < _LOOK:
+            job = self.jobs[place << 40 | index]
+            if self._is_live(job, now):
+                if self._fits(job, processor, now):
+                    return Pick(place, index, previous, returned=False, first=first)
+                previous, unfit = index, self._lane(job)
             first = False
-        return Pick(place, 0, previous, returned=False, first=False)
+            looked += 1
+            index = job.following or index + 1
+        return Pick(place, 0, previous, returned=False, first=False, unfit=unfit)
+
+    def _fits(self, job: Job, number: int, now: int) -> bool:
+        """Whether a processor can ever run a job: it is wide enough, and certified for its quality."""
+        processor = self.processors[number]
+        quality = processor.quality if processor.certified_until > now else 0
+        return job.request.qubits <= processor.qubits and job.request.quality <= quality
 
     def _had(self, processor: int, job: Job) -> bool:
         provider = self.processors[processor].provider
@@ -82,7 +103,11 @@ class Lines:
 
     def _unlink(self, pick: Pick, queue: Queue, job: Job) -> None:
         if not pick.returned:
-            queue.removed = pick.index
+            behind = job.following or pick.index + 1
+            if pick.previous:
+                self.jobs[pick.queue << 40 | pick.previous].following = behind
+            else:
+                queue.removed = behind - 1
             return
         if queue.returned_tail == pick.index:
             queue.returned_tail = pick.previous
@@ -112,10 +137,11 @@ class Lines:
             if job.following == 0:
                 queue.returned_tail = 0
         while queue.removed < queue.added and dropped < most:
-            if self._is_live(self.jobs[place << 40 | queue.removed + 1], now):
+            job = self.jobs[place << 40 | queue.removed + 1]
+            if self._is_live(job, now):
                 break
             dropped += 1
-            queue.removed += 1
+            queue.removed = (job.following or queue.removed + 2) - 1
         return dropped
 
     def _show(self, place: int) -> None:

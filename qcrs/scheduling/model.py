@@ -6,7 +6,8 @@ and the simulation (`simulate`) measures what is deployed. Money and reputation 
 log2-odds are passed in. Time is passed in; nothing here is random.
 
 A lane shows the first entry of its flow, dead or alive, as it was when the flow's line last changed; what the
-flow offers to a processor is found when that lane's turn comes. Dead entries go when the flow is skimmed.
+flow offers to a processor is found when that lane's turn comes: entries that are dead, or that the processor
+cannot run, are passed over. Dead entries go when the flow is skimmed.
 """
 
 from __future__ import annotations
@@ -278,7 +279,7 @@ class FairQueue(Lines):
         certified = processor.certified_until > now
         quality = processor.quality if certified else 0
         lanes: list[Lane | None] = [flow.lane for flow in self.flows] if certified else []
-        resolved = set()
+        resolved: set[int] = set()
         if processor.direct:
             resolved.add(len(lanes))
             offered = self._offer(DIRECT | number, number, now)
@@ -287,13 +288,13 @@ class FairQueue(Lines):
             lanes.append(None)
         reason = Reason.NONE
         while True:
-            best = self._least(lanes, processor, quality)
+            best = self._least(lanes, resolved, processor, quality)
             if best is None:
                 return None, reason or self._why(lanes, processor, quality, certified)
             queue = DIRECT | number if best == len(lanes) - 1 else best
             pick = self._offer(queue, number, now)
             if not pick.first and best not in resolved:
-                lanes[best] = self._lane_of(pick)
+                lanes[best] = self._lane_of(pick) or pick.unfit
                 line = self.queues[queue]
                 if lanes[best] is None and line.removed != line.added:
                     reason = Reason.BACKLOG
@@ -307,15 +308,19 @@ class FairQueue(Lines):
             lanes[best] = None
             reason = reason or Reason.BUSY
 
-    def _least(self, lanes: list[Lane | None], processor: Processor, quality: int) -> int | None:
-        """The suitable lane of least key that fits or may make the processor drain."""
+    def _least(
+        self, lanes: list[Lane | None], resolved: set[int], processor: Processor, quality: int
+    ) -> int | None:
+        """The lane of least key that fits, or may make the processor drain, or whose front the processor
+        cannot run, so that something may be hidden behind it."""
         late = max(0, self.time - self.parameters.drain)
         best, least = None, 1 << 64
         for number, lane in enumerate(lanes):
-            if lane is None or lane[0] >= least or lane[2] > quality:
+            if lane is None or lane[0] >= least:
                 continue
-            key, qubits, _ = lane
-            if qubits <= processor.free or (qubits <= processor.qubits and key < late):
+            key, qubits, needed = lane
+            unfit = qubits > processor.qubits or needed > quality
+            if number not in resolved if unfit else qubits <= processor.free or key < late:
                 best, least = number, key
         return best
 

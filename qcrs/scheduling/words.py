@@ -145,7 +145,8 @@ class Execution:
 
 @dataclass(slots=True)
 class Job:
-    """A job in the queue's books. `following` links returned entries; 0 ends the list."""
+    """A job in the queue's books. `following` links returned entries, 0 ends the list; one that was never
+    dispatched it leads to the next that is still there, 0 meaning the next index."""
 
     request: Request
     client: int

@@ -258,18 +258,61 @@ def test_dead_entries_are_skipped_and_skimmed(stage: Stage) -> None:
     stage.allocator.send("expire", short, by=stage.who.stranger)
 
 
-def test_a_dead_entry_too_wide_for_a_processor_hides_its_flow_until_skimmed(stage: Stage) -> None:
+def test_a_dead_entry_too_wide_for_a_processor_hides_nothing(stage: Stage) -> None:
     p = ready(stage)
     wide = stage.submit(qubits=28, deadline=stage.now + 200)
     alive = stage.submit()
     lane = stage.allocator.read("lane", 0)
     stage.wait(200)
     assert stage.allocator.read("lane", 0) == lane
-    nothing(stage, p, UNSUITABLE)
-    stage.allocator.send("skim", 0, 1, by=stage.who.stranger)
-    assert stage.allocator.read("lane", 0) >> 12 & 0xFFF == 5
     assert given(stage, p) == alive
     stage.allocator.send("expire", wide, by=stage.who.stranger)
+
+
+def test_what_no_processor_can_run_stops_nobody_behind_it(stage: Stage) -> None:
+    """Each processor is offered the first job that it can run; who waits keeps its place."""
+    p, strong = ready(stage), ready(stage, 1, qubits=100, quality=3000)
+    year = stage.now + 364 * 86_400
+    never = stage.submit(client=1, qubits=1, seconds=1, quality=4095, deadline=year)
+    wide, good = stage.submit(qubits=50), stage.submit(quality=2500)
+    jobs = [stage.submit() for _ in range(3)]
+    assert [given(stage, p) for _ in jobs] == jobs
+    nothing(stage, p, UNSUITABLE)
+    assert [given(stage, strong) for _ in range(2)] == [wide, good]
+    nothing(stage, strong, UNSUITABLE)
+    stage.commit(strong, good)
+    stage.judge(good, 0, REJECT)  # it returned, and nobody else is good enough
+    later = stage.submit()
+    assert given(stage, p) == later
+    assert stage.allocator.read("queue", 0)[:2] == (never, later + 1)
+    assert given(stage, ready(stage, 2, quality=4095)) == good
+    assert given(stage, ready(stage, 3, quality=4095)) == never
+    assert stage.allocator.read("queue", 0)[:2] == (later + 1, later + 1)
+    assert stage.allocator.read("lane", 0) == 0
+
+
+def test_who_stands_behind_an_unfit_job_is_ranked_by_its_own_tag(flows: Stage) -> None:
+    p = ready(flows)
+    flows.submit(flow=0, qubits=28, seconds=60)
+    behind = flows.submit(flow=0)
+    first, second, third = (flows.submit(flow=1, seconds=200) for _ in range(3))
+    tags = [flows.job(job)["tag"] for job in (first, second, behind, third)]
+    assert tags == sorted(tags)
+    assert [given(flows, p) for _ in range(4)] == [first, second, behind, third]
+
+
+def test_unfit_jobs_are_passed_over_as_far_as_is_looked(stage: Stage) -> None:
+    p, client = ready(stage), stage.who.clients[0]
+    many = stage.allocator.send("submitMany", [stage.request(quality=2001, qubits=1)] * 24, by=client)
+    job = stage.submit()
+    nothing(stage, p, UNSUITABLE)
+    stage.allocator.send("cancel", many.one("JobSetSubmitted")["jobs"][7], by=client)
+    nothing(stage, p, UNSUITABLE)
+    stage.allocator.send("cancel", many.one("JobSetSubmitted")["jobs"][0], by=client)
+    assert given(stage, p) == job
+    assert stage.allocator.read("queue", 0)[:2] == (2, 26)
+    later = stage.submit()
+    assert given(stage, p) == later  # what is gone is not looked at again
 
 
 def test_a_long_run_of_dead_entries_is_a_backlog(stage: Stage) -> None:

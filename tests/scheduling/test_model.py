@@ -143,6 +143,18 @@ def test_a_split_flow_keeps_its_debt() -> None:
     assert model.jobs[model.submit(ask(child), 0, 0)].tag == debt
 
 
+def test_a_job_that_a_processor_cannot_run_is_passed_over_and_keeps_its_place() -> None:
+    model = queue(sizes=(27, 27, 27))
+    model.certify(3, 4000, FAR)
+    never = model.submit(ask(quality=4000, qubits=1, declared=1), 0, 0)
+    jobs = [model.submit(ask(), 0, 0) for _ in range(3)]
+    assert [model.allocate(1, 1)[0] for _ in range(2)] == jobs[:2]
+    assert (model.jobs[never].following, model.queues[0].removed) == (4, 0)
+    assert model.allocate(3, 2)[0] == never
+    assert model.queues[0].removed == 3
+    assert model.allocate(2, 3)[0] == jobs[2]
+
+
 def test_targeted_jobs_wait_apart_and_need_no_certificate() -> None:
     model = queue(sizes=(27, 27))
     model.certify(1, 0, 0)
