@@ -12,6 +12,7 @@ import pytest
 
 from qcrs.chain.bindings import ExecutionState, JobState, Outcome
 from qcrs.client.program import Unit
+from qcrs.client.references import RegistryAt
 from qcrs.client.sealed import batch_topic, beacon_topic, certify_topic, report_topic
 from qcrs.client.standing import measure_from, standing_of
 from qcrs.client.verify import verify_job
@@ -21,6 +22,7 @@ from qcrs.oracles import judging, reports
 from qcrs.oracles.batches import Batches, BatchPolicy
 from qcrs.oracles.beacon import BeaconView
 from qcrs.oracles.daemon import Oracle
+from qcrs.oracles.dossier import Dossier
 from qcrs.oracles.ledger import Ledger
 from qcrs.store import ContentStore, Mailbox
 from qcrs.types import canonical_json, parse_canonical
@@ -225,6 +227,39 @@ def test_nobody_signs_for_an_oracle_that_leaves_references_out(
     assert {check.name for check in report.differences} == {"audit draw"}, (
         report.text()
     )  # the rate is made up
+
+
+@pytest.mark.usefixtures("all_drawn")
+def test_an_oracle_to_whom_a_reference_has_not_opened_says_nothing(
+    stage: Stage, program: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could name what it holds only, and three others settle without it."""
+    stage.certify(good=GOOD, other=GOOD)
+    blind, honest = stage.oracles["oracle-3"], Dossier.handed
+
+    def handed(self: Dossier, execution: Any) -> Any:
+        return None if self.party is blind.party and execution.index == 1 else honest(self, execution)
+
+    monkeypatch.setattr(Dossier, "handed", handed)
+    number = open_job(stage, program, max_executions=3)
+    job = settled(stage, number)
+    first = job.executions[0]
+    assert [v.outcome for v in first.verdicts] == [Outcome.UNDECIDED, Outcome.ACCEPT]
+    assert first.verdicts[1].signers == 0b0111
+    assert blind.ledger.signed(f"report/{number}/0/1/1") is None
+    stage.until(lambda: number not in blind._cases, "it closes its file")
+
+
+def test_the_registry_of_any_block_is_that_of_the_history_up_to_it(stage: Stage) -> None:
+    stage.certify(good=GOOD, other=GOOD)
+    registry = RegistryAt(stage.oracles["oracle-0"].party.index)
+    head = stage.chain.block().number
+    different = set()
+    for block in (head // 2, head // 3, head, head - 1, 1):
+        wanted = stage.exchange.history_at(block).processors
+        assert registry(block) == wanted
+        different.add(len(wanted))
+    assert len(different) > 1
 
 
 def test_an_oracle_that_withholds_its_beacon_proof_is_left_out(
