@@ -2,9 +2,10 @@
 
 Four of them name each other as immutables, so their addresses are computed before they exist (CREATE:
 deployer and nonce) and checked after each step. One transaction then assigns every governed function to
-the role of its body; the deployer holds all roles until it hands them over (`qcrs.chain.handover`). The
-manifest records what was put where, from which sources. `XmssVerifier` needs none of the others and is needed
-by none of them, since the registry has its library built in: it stands there for other contracts (ERC-7913).
+the role of its body, and two set the least bonds; the deployer holds all roles until it hands them over
+(`qcrs.chain.handover`). The manifest records what was put where, from which sources. `XmssVerifier` needs
+none of the others and is needed by none of them, since the registry has its library built in: it stands
+there for other contracts (ERC-7913).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from eth_utils.address import is_address
 from eth_utils.crypto import keccak
 
 from qcrs.chain.abi import Call, selector_of
-from qcrs.chain.bindings import AccessManager
+from qcrs.chain.bindings import AccessManager, OracleQuorum, ProcessorRegistry
 from qcrs.chain.compile import Artifact, artifacts
 from qcrs.chain.networks import Chain, Receipt
 from qcrs.chain.sender import Sender, deployment_call
@@ -77,11 +78,16 @@ GOVERNED: dict[str, dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class DeployParameters:
-    """What is fixed at deployment: credits minted to the deployer, their cap, and base units per fee unit."""
+    """Credits minted to the deployer, their cap, base units per fee unit; and where least bonds start.
+
+    Amounts in base units. docs/economics.md says why the bonds are what they are; bodies change them later.
+    """
 
     supply: int = 0
     cap: int = 1_000_000_000 * CREDIT
     unit: int = 1
+    least_processor_bond: int = 10 * CREDIT
+    least_oracle_bond: int = 1_000 * CREDIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +238,7 @@ class _Exchange(Deployer):
         for name in ORDER:
             self.create(name, deployment_call(self.artifacts[name], arguments[name]), at[name])
         self._govern(at)
+        self._bond(at)
         return Deployment(at, self._manifest(at))
 
     def _govern(self, at: Mapping[str, str]) -> None:
@@ -249,6 +256,13 @@ class _Exchange(Deployer):
                 calls.append(manager.label_role(number, role))
                 calls.append(manager.grant_role(number, self.sender.address, 0))
         self.transact(manager.multicall(tuple(call.data for call in calls)))
+
+    def _bond(self, at: Mapping[str, str]) -> None:
+        """From the first processor and the first era on there is something at stake."""
+        registry = ProcessorRegistry(self.chain, at["ProcessorRegistry"])
+        quorum = OracleQuorum(self.chain, at["OracleQuorum"])
+        self.transact(registry.set_least_bond(self.parameters.least_processor_bond))
+        self.transact(quorum.set_least_bond(self.parameters.least_oracle_bond))
 
     def _manifest(self, at: Mapping[str, str]) -> dict[str, Any]:
         return {

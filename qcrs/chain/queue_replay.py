@@ -48,7 +48,7 @@ QUOTAS = ((0, 1, 40_000, 500_000), (2, 1, 60_000, 900_000), (2, 2, 20_000, 100_0
 
 _GAS = 3_000_000
 _FUNDS = 10**15
-_BOND = 10**10
+_BOND = 10**12
 _NOTHING = bytes(32)
 
 
@@ -89,6 +89,11 @@ class ContractQueue:
             self._next(self.admin, self.credit.transfer(sender.address, _FUNDS))
             self._next(sender, self.credit.approve(self.allocator.address, _FUNDS))
             self._next(sender, self.allocator.deposit(sender.address, _FUNDS))
+        least = self.quorum.least_bond()
+        for oracle in (Sender(self.chain, account) for account in self.oracles):
+            self._next(self.admin, self.credit.transfer(oracle.address, least))
+            self._next(oracle, self.credit.approve(self.quorum.address, least))
+            self._next(oracle, self.quorum.bond(least))
         self._next(self.admin, self.quorum.rotate(tuple(o.address for o in self.oracles), _NOTHING))
 
     def _set_up(self) -> None:

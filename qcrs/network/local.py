@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["LocalNetwork"]
 
 CHAIN = "chain"
-ORACLE_BOND = 1_000 * CREDIT
 FAUCET = "faucet"
 FAUCET_UNITS = 100_000_000 * CREDIT
 """What the faucet gets at the start; there is no other way to credit, since nobody mints without a vote."""
@@ -256,7 +255,7 @@ class LocalNetwork:
                 faucet.transact(call)
 
     def _first_era(self, chain: Chain, deployer: Sender, network: NetworkFile, plan: Plan) -> None:
-        """Oracles bond; their keys are published; the era begins."""
+        """Oracles bond what is asked of them; their keys are published; the era begins."""
         from qcrs.chain import Sender
         from qcrs.chain.bindings import OracleQuorum, ResourceCredit
         from qcrs.client.identities import write_identities
@@ -269,10 +268,11 @@ class LocalNetwork:
         credit = ResourceCredit(chain, network.contracts["ResourceCredit"])
         quorum = OracleQuorum(chain, network.contracts["OracleQuorum"])
         keys = [OracleKeys.open(self.home, name, wallet.load(name)) for name in plan.oracle_names]
+        least = quorum.least_bond()
         for key in keys:
             sender = Sender(chain, key.account)
-            sender.transact(credit.approve(quorum.address, ORACLE_BOND))
-            sender.transact(quorum.bond(ORACLE_BOND))
+            sender.transact(credit.approve(quorum.address, least))
+            sender.transact(quorum.bond(least))
         document = write_identities([key.identity for key in keys])
         digest = cid_to_digest(ContentStore(network.store).put(document))
         deployer.transact(quorum.rotate(tuple(key.account.address for key in keys), digest))

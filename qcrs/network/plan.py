@@ -30,7 +30,8 @@ class NodePlan:
     name: str
     backend: str
     claimed_quality: int
-    bond: int = 5 * CREDIT
+    bond: int = 20 * CREDIT
+    """Twice the least one, so that one slash does not stop it."""
     parallel: int = 2
     """Jobs side by side."""
     later: bool = False

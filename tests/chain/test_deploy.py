@@ -26,12 +26,13 @@ from qcrs.errors import ChainError, ConfigError, ContractError
 from qcrs.types import CREDIT
 
 ROOT = Path(__file__).parents[2]
+ZERO = "0x" + "0" * 40
 
 
 def test_everything_is_wired_and_the_deployer_governs(chain: Chain, accounts: list[LocalAccount]) -> None:
     lines: list[str] = []
     deployment = deploy(chain, accounts[7], say=lines.append, parameters=DeployParameters(supply=5 * CREDIT))
-    assert len(lines) == 10
+    assert len(lines) == 12
     assert all(re.fullmatch(r"\w+\.\w+ +ok +block \d+ +gas +[\d,]+", line) for line in lines)
     deployment.check(chain)
     at = deployment.addresses
@@ -52,6 +53,43 @@ def test_everything_is_wired_and_the_deployer_governs(chain: Chain, accounts: li
         stranger.transact(allocator.withdraw(stranger.address, 3 * CREDIT))
     assert caught.value.name == "ComputationAllocatorInsufficientBalance"
     assert caught.value.arguments["available"] == 2 * CREDIT
+
+
+def test_from_the_start_processors_and_oracles_have_something_at_stake(
+    embedded_chain: Chain, accounts: list[LocalAccount]
+) -> None:
+    """Whoever is slashed once had at least this, and no era begins with a signer who has nothing."""
+    parameters = DeployParameters(supply=5_000 * CREDIT)
+    at = deploy(embedded_chain, accounts[0], parameters=parameters).addresses
+    deployer = Sender(embedded_chain, accounts[0])
+    registry = bindings.ProcessorRegistry(embedded_chain, at["ProcessorRegistry"])
+    quorum = bindings.OracleQuorum(embedded_chain, at["OracleQuorum"])
+    credit = bindings.ResourceCredit(embedded_chain, at["ResourceCredit"])
+    allocator = bindings.ComputationAllocator(embedded_chain, at["ComputationAllocator"])
+    assert (registry.least_bond(), quorum.least_bond()) == (10 * CREDIT, 1_000 * CREDIT)
+    request = (0, 0, 1, 0, 0, 1, 1, 2, 1_000, embedded_chain.now() + 86_400, bytes(32))
+    fee, _escrow = allocator.quote(bindings.JobRequest(*request))
+    assert registry.least_bond() == allocator.penalties()[1] * fee, "a fraud in 1,000 qubit-seconds"
+    deployer.transact(credit.approve(allocator.address, 100 * CREDIT))
+    deployer.transact(allocator.deposit(accounts[0].address, 100 * CREDIT))
+    for bond in (1, 10 * CREDIT - 1):
+        with pytest.raises(ContractError) as caught:
+            deployer.transact(
+                registry.register(bindings.ProcessorSpec(5, bytes(32), bytes(32), ZERO, bytes(32), 0, bond))
+            )
+        assert caught.value.name == "ProcessorRegistryBadBond"
+    signers = tuple(account.address for account in accounts[1:5])
+    for place, account in enumerate(accounts[1:5]):
+        with pytest.raises(ContractError) as caught:
+            deployer.transact(quorum.rotate(signers, bytes(32)))
+        assert caught.value.name == "OracleQuorumBondTooSmall"
+        assert caught.value.arguments["oracle"] == signers[place]
+        oracle = Sender(embedded_chain, account)
+        deployer.transact(credit.transfer(account.address, 1_000 * CREDIT))
+        oracle.transact(credit.approve(quorum.address, 1_000 * CREDIT))
+        oracle.transact(quorum.bond(1_000 * CREDIT))
+    deployer.transact(quorum.rotate(signers, bytes(32)))
+    assert quorum.is_signer(signers[0])
 
 
 def test_other_contracts_find_a_verifier_of_post_quantum_signers(

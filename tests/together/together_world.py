@@ -103,7 +103,7 @@ class World:
         self.deployer.transact(credit.approve(allocator.address, 10 * CREDIT))
         self.deployer.transact(allocator.deposit(sender.address, 10 * CREDIT))
         self.deployer.transact(credit.mint(sender.address, 10 * CREDIT))
-        spec = ProcessorSpec(20, bytes(32), bytes(32), "0x" + "0" * 40, bytes(32), 1000, CREDIT)
+        spec = ProcessorSpec(20, bytes(32), bytes(32), "0x" + "0" * 40, bytes(32), 1000, 10 * CREDIT)
         sender.transact(registry.register(spec))
         self._certify(self.processors[name])
 
@@ -185,6 +185,11 @@ def lay_out(root: Path, chain: Chain, accounts: list[Any]) -> dict[str, str]:
     world = people(root, chain, accounts, at, lambda _seconds: None)
     quorum = world.bind(OracleQuorum, "OracleQuorum")
     credit = world.bind(ResourceCredit, "ResourceCredit")
+    least = quorum.least_bond()
+    for oracle in world.oracles:
+        world.deployer.transact(credit.mint(oracle.address, least))
+        oracle.transact(credit.approve(quorum.address, least))
+        oracle.transact(quorum.bond(least))
     world.deployer.transact(quorum.rotate(tuple(s.address for s in world.oracles), keccak(b"identities")))
     world.deployer.transact(credit.mint(world.client.address, 100 * CREDIT))
     for name in NAMES:
