@@ -34,10 +34,12 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
     uint256 private constant PERMILLE_AT = 128;
     uint256 private constant LIFE_AT = 208;
 
-    /// @dev Bond on its way out, in units.
+    /// @dev Bond on its way out, in units, and why a processor is stopped: by a body, or with less than the least bond at stake.
     struct Release {
         uint40 amount;
         uint40 availableAt;
+        bool barred;
+        bool short;
     }
 
     /// @notice The exchange's allocator, which holds all tokens.
@@ -196,6 +198,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
         if (total > MOST_BOND_UNITS * UNIT) revert ProcessorRegistryBadBond(total, 0, MOST_BOND_UNITS * UNIT);
         emit BondAdded(id, amount);
         ALLOCATOR.addBond(id, amount);
+        _review(id);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -217,8 +220,11 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
         uint256 units = _units(amount);
         _checkRest(id, units);
         uint40 availableAt = uint40(block.timestamp) + unbondDelay();
-        _releases[id] = Release(uint40(units), availableAt);
+        Release storage r = _releases[id];
+        (r.amount, r.availableAt) = (uint40(units), availableAt);
         emit BondReleaseStarted(id, amount, availableAt);
+        // What stays reaches the least bond: this may readmit, and never stops.
+        if (r.short) _review(id);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -231,7 +237,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
         uint256 held = bondOf(id);
         if (amount > held) amount = held;
         _checkRest(id, amount / UNIT);
-        delete _releases[id];
+        (_releases[id].amount, _releases[id].availableAt) = (0, 0);
         emit BondReleased(id, amount);
         ALLOCATOR.releaseBond(id, amount);
     }
@@ -314,9 +320,8 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
     /// @inheritdoc IProcessorRegistry
     function setSuspended(ProcessorId id, bool suspended) external restricted {
         _providerOf(id);
-        (,,,,,, bool retired) = ALLOCATOR.dispatch(id);
-        emit SuspensionSet(id, suspended);
-        ALLOCATOR.setBlocked(id, suspended, retired);
+        _releases[id].barred = suspended;
+        _stop(id);
     }
 
     /// @inheritdoc IProcessorRegistry
@@ -540,7 +545,27 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
 
     function _slash(ProcessorId id, uint256 amount, address beneficiary, bytes32 cause) private returns (uint256 taken) {
         taken = ALLOCATOR.slashBond(id, amount, beneficiary);
-        if (taken != 0) emit Slashed(id, beneficiary, taken, cause);
+        if (taken == 0) return 0;
+        emit Slashed(id, beneficiary, taken, cause);
+        _review(id);
+    }
+
+    /// @dev Stops a processor with less than the least bond at stake, and readmits it with enough. What is on its way out is no
+    /// stake.
+    function _review(ProcessorId id) private {
+        Release storage r = _releases[id];
+        bool short = bondOf(id) / UNIT < uint256(r.amount) + uint40(_settings >> LEAST_BOND_AT);
+        if (short == r.short) return;
+        r.short = short;
+        _stop(id);
+    }
+
+    function _stop(ProcessorId id) private {
+        Release storage r = _releases[id];
+        bool stopped = r.barred || r.short;
+        (,,,,,, bool retired) = ALLOCATOR.dispatch(id);
+        emit SuspensionSet(id, stopped);
+        ALLOCATOR.setBlocked(id, stopped, retired);
     }
 
     /// @dev What stays after a release must reach the least bond, or the processor must be retired and idle.

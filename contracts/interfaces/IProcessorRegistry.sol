@@ -61,7 +61,8 @@ interface IProcessorRegistry is IProcessorKeys {
     event BondReleased(ProcessorId indexed processor, uint256 amount);
     /// @notice `amount` of the bond went to `beneficiary`'s balance.
     event Slashed(ProcessorId indexed processor, address indexed beneficiary, uint256 amount, bytes32 cause);
-    /// @notice The Certification Authority stopped or readmitted a processor.
+    /// @notice A processor was stopped or readmitted: by the Certification Authority, or since what it has at stake fell below
+    /// the least bond or reaches it again. It works while neither stops it.
     event SuspensionSet(ProcessorId indexed processor, bool suspended);
     /// @notice The provider took its processor off the exchange for good.
     event ProcessorRetired(ProcessorId indexed processor);
@@ -112,12 +113,13 @@ interface IProcessorRegistry is IProcessorKeys {
     /// @notice Changes the off-chain keys of a processor without a post-quantum key.
     function setIdentity(ProcessorId processor, bytes32 identity) external;
 
-    /// @notice Adds bond from the provider's balance.
+    /// @notice Adds bond from the provider's balance; what reaches the least bond again readmits. An amount of 0 asks whether
+    /// it does.
     function addBond(ProcessorId processor, uint256 amount) external;
 
     /// @notice Starts to free `amount` of the bond; a later call replaces the earlier one. Of a processor without a key. Until it is withdrawn it can be
     /// slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the
-    /// processor is retired.
+    /// processor is retired. What is on its way out is no stake any more: nothing but a slash counts it.
     function unbond(ProcessorId processor, uint256 amount) external;
 
     /// @notice Moves the freed bond to the provider's balance.
@@ -138,7 +140,8 @@ interface IProcessorRegistry is IProcessorKeys {
     /* ------------------------------ exchange contracts only ------------------------------ */
 
     /// @notice Moves up to `amount` of the bond, in whole units, to the balance of `beneficiary`, or of the treasury if that is
-    /// zero. Only by the allocator or the verifier.
+    /// zero. What is on its way out can be taken too. With less than the least bond left at stake the processor gets no new work.
+    /// Only by the allocator or the verifier.
     /// @return taken never more than the bond
     function slash(ProcessorId processor, uint256 amount, address beneficiary, bytes32 cause)
         external
@@ -146,13 +149,15 @@ interface IProcessorRegistry is IProcessorKeys {
 
     /* ------------------------------ bodies ------------------------------ */
 
-    /// @notice Stops or readmits a processor. Restricted to SUSPENSION. Acts at once.
+    /// @notice Stops or readmits a processor. Restricted to SUSPENSION. Acts at once. With less than the least bond at stake
+    /// it stays stopped.
     function setSuspended(ProcessorId processor, bool suspended) external;
 
     /// @notice Longest life of a certificate in seconds, 1 hour to 1 year. Restricted to CERTIFICATION.
     function setCertificateLife(uint40 lifeSeconds) external;
 
-    /// @notice Least bond of a new processor. Restricted to CERTIFICATION.
+    /// @notice Least bond of a new processor, and what each must keep at stake. Restricted to CERTIFICATION. Of processors that
+    /// are there it is asked when their bond is slashed, added to or freed the next time.
     function setLeastBond(uint256 amount) external;
 
     /// @notice Half-life of the reputation's evidence in seconds, 1 day to 2 years. Restricted to STANDARDS.
@@ -198,7 +203,7 @@ interface IProcessorRegistry is IProcessorKeys {
     /// @notice Longest life of a certificate in seconds.
     function certificateLife() external view returns (uint40);
 
-    /// @notice Least bond of a new processor.
+    /// @notice Least bond of a new processor, and what each must keep at stake.
     function leastBond() external view returns (uint256);
 
     /// @notice Half-life of the reputation's evidence in seconds.

@@ -4004,7 +4004,7 @@ class ProcessorRegistry(Binding):
 
     @dataclass(frozen=True, slots=True)
     class SuspensionSet(Event):
-        """The Certification Authority stopped or readmitted a processor."""
+        """A processor was stopped or readmitted: by the Certification Authority, or since what it has at stake fell below the least bond or reaches it again. It works while neither stops it."""
 
         processor: int
         suspended: bool
@@ -4039,7 +4039,7 @@ class ProcessorRegistry(Binding):
         return result
 
     def add_bond(self, id: int, amount: int) -> Call:
-        """Adds bond from the provider's balance."""
+        """Adds bond from the provider's balance; what reaches the least bond again readmits. An amount of 0 asks whether it does."""
         return self._prepare("addBond", "b39a4f7c", (Parameter("id", "uint32"), Parameter("amount", "uint256")), (), (id, amount))
 
     def adopt_key(self, id: int, key: QuantumKey, signature: bytes) -> Call:
@@ -4109,7 +4109,7 @@ class ProcessorRegistry(Binding):
         return result
 
     def least_bond(self, *, block: int | str = "latest", sender: str | None = None) -> int:
-        """Least bond of a new processor."""
+        """Least bond of a new processor, and what each must keep at stake."""
         call = self._prepare("leastBond", "8a995132", (), (Parameter("value0", "uint256"),), ())
         result: int = self.chain.call(call, sender=sender, block=block)
         return result
@@ -4187,7 +4187,7 @@ class ProcessorRegistry(Binding):
         return self._prepare("setIdentity", "248d9ab0", (Parameter("id", "uint32"), Parameter("identity", "bytes32")), (), (id, identity))
 
     def set_least_bond(self, amount: int) -> Call:
-        """Least bond of a new processor. Restricted to CERTIFICATION."""
+        """Least bond of a new processor, and what each must keep at stake. Restricted to CERTIFICATION. Of processors that are there it is asked when their bond is slashed, added to or freed the next time."""
         return self._prepare("setLeastBond", "4bace06c", (Parameter("amount", "uint256"),), (), (amount,))
 
     def set_metadata(self, id: int, metadata: bytes) -> Call:
@@ -4199,7 +4199,7 @@ class ProcessorRegistry(Binding):
         return self._prepare("setOperator", "91fbf554", (Parameter("id", "uint32"), Parameter("operator", "address")), (), (id, operator))
 
     def set_suspended(self, id: int, suspended: bool) -> Call:
-        """Stops or readmits a processor. Restricted to SUSPENSION. Acts at once."""
+        """Stops or readmits a processor. Restricted to SUSPENSION. Acts at once. With less than the least bond at stake it stays stopped."""
         return self._prepare("setSuspended", "af2ab14f", (Parameter("id", "uint32"), Parameter("suspended", "bool")), (), (id, suspended))
 
     def set_treasury(self, account: str) -> Call:
@@ -4211,7 +4211,7 @@ class ProcessorRegistry(Binding):
         return self._prepare("setUnbondDelay", "9c5d0a22", (Parameter("delay_seconds", "uint40"),), (), (delay_seconds,))
 
     def slash(self, id: int, amount: int, beneficiary: str, cause: bytes) -> Call:
-        """Moves up to `amount` of the bond, in whole units, to the balance of `beneficiary`, or of the treasury if that is zero. Only by the allocator or the verifier. Returns never more than the bond."""
+        """Moves up to `amount` of the bond, in whole units, to the balance of `beneficiary`, or of the treasury if that is zero. What is on its way out can be taken too. With less than the least bond left at stake the processor gets no new work. Only by the allocator or the verifier. Returns never more than the bond."""
         return self._prepare("slash", "0f78fc8a", (Parameter("id", "uint32"), Parameter("amount", "uint256"), Parameter("beneficiary", "address"), Parameter("cause", "bytes32")), (Parameter("value0", "uint256"),), (id, amount, beneficiary, cause))
 
     def treasury(self, *, block: int | str = "latest", sender: str | None = None) -> str:
@@ -4221,7 +4221,7 @@ class ProcessorRegistry(Binding):
         return result
 
     def unbond(self, id: int, amount: int) -> Call:
-        """Starts to free `amount` of the bond; a later call replaces the earlier one. Of a processor without a key. Until it is withdrawn it can be slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the processor is retired."""
+        """Starts to free `amount` of the bond; a later call replaces the earlier one. Of a processor without a key. Until it is withdrawn it can be slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the processor is retired. What is on its way out is no stake any more: nothing but a slash counts it."""
         return self._prepare("unbond", "cf7afd88", (Parameter("id", "uint32"), Parameter("amount", "uint256")), (), (id, amount))
 
     def unbond_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`qcrs account identity|adopt|rotate|unbond|withdraw-bond`: post-quantum keys, and what only they may do."""
+"""`qcrs account identity|adopt|rotate|bond|unbond|withdraw-bond`: post-quantum keys and what they release."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def add(account: typer.Typer) -> None:
     account.command()(identity)
     account.command()(adopt)
     account.command()(rotate)
+    account.command()(bond)
     account.command()(unbond)
     account.command("withdraw-bond")(withdraw_bond)
 
@@ -181,6 +182,35 @@ def _can_leave(party: Participant, processor: int, units: int) -> None:
     )
 
 
+def bond(
+    processor: ProcessorArgument,
+    amount: Annotated[str, typer.Argument(help="Credits to add, from the account's balance.")],
+    account: KeyOption = None,
+    home: HomeOption = None,
+    as_json: Json = False,
+) -> None:
+    """Add to a processor's bond; with the least bond at stake again it gets work again."""
+    from qcrs.cli.account import amount_of
+    from qcrs.client.history import stake_of
+    from qcrs.types import credits_text
+
+    units = amount_of(amount)
+    with _acting(home, account, processor) as (party, _name, _own):
+        registry = party.contracts.registry
+        transaction = _send(
+            party, f"bond/{processor}/{party.chain.height}", registry.add_bond(processor, units)
+        )
+        held, least = registry.bond_of(processor), registry.least_bond()
+        stake = stake_of(held, registry.unbonding_of(processor)[0])
+    missing = max(0, least - stake)
+    emit(
+        {"processor": processor, "bond": held, "stake": stake, "least": least, "transaction": transaction},
+        as_json=as_json,
+        human=f"{credits_text(stake)} credits at stake"
+        + (f"; {credits_text(missing)} are missing to the least bond: no new work yet" if missing else ""),
+    )
+
+
 def unbond(
     processor: ProcessorArgument,
     amount: Annotated[str, typer.Argument(help="Credits of the bond to set free.")],
@@ -188,7 +218,10 @@ def unbond(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Start to free bond, for withdrawal after the unbonding delay; signed by the key where there is one."""
+    """Start to free bond, for withdrawal after the unbonding delay; signed by the key where there is one.
+
+    From now on it counts for no new work: values are capped and audits drawn by what stays.
+    """
     from qcrs.cli.account import amount_of
 
     units = amount_of(amount)

@@ -184,6 +184,7 @@ def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from qcrs.client.exchange import Exchange
+    from qcrs.types import credits_text
 
     exchange = Exchange.connect(home)
     try:
@@ -199,11 +200,12 @@ def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
             one.quality,
             f"{one.capability.error_per_layered_gate * 1e-9:.1e}" if one.capability else "–",
             f"{one.reputation:.3f}",
+            credits_text(one.stake),
             one.direct_queue,
         )
         for one in found
     ]
-    headers = ("number", "name", "qubits", "certified", "quality", "error", "reputation", "queue")
+    headers = ("number", "name", "qubits", "certified", "quality", "error", "reputation", "stake", "queue")
     emit([asdict(one) for one in found], as_json=as_json, human=table(rows, headers))
 
 

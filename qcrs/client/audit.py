@@ -156,11 +156,13 @@ def _processor_check(reader: Reader, number: int) -> Check:
     def check(history: History) -> Iterable[Difference]:
         known = history.processors[number]
         view = reader.contracts.registry.processor(number)
+        releasing, _available_at = reader.contracts.registry.unbonding_of(number)
         yield from _differ(
             f"processor {number}",
             [
                 ("provider", known.provider, view.provider),
                 ("bond", known.bond, view.bond),
+                ("bond on its way out", known.releasing, releasing),
                 ("epoch", known.epoch, view.epoch),
                 ("certified until", known.certified_until, view.certified_until),
                 ("suspended", known.suspended, view.suspended),

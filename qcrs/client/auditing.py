@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from qcrs.circuits.document import CircuitDocument
 from qcrs.client.documents import SecretDocument
+from qcrs.client.history import stake_of
 from qcrs.errors import InputError
 from qcrs.verification.audit import (
     SIMULATED_PPM,
@@ -36,7 +37,7 @@ class Contracts(Protocol):
 
     @property
     def registry(self) -> ProcessorRegistry:
-        """Bond and reputation."""
+        """Bond, what of it is on its way out, and reputation."""
 
 
 def simulated(secret: SecretDocument) -> bool:
@@ -62,15 +63,16 @@ def simulated(secret: SecretDocument) -> bool:
 def rate_at(
     contracts: Contracts, processor: int, fee: int, block: int, *, exact: bool, value: int = 0
 ) -> int:
-    """q in parts per million, by bond, reputation and penalties at a block.
+    """q in parts per million, by stake, reputation and penalties at a block.
 
     `exact`: `simulated` holds; `value`: what the client says that a wrong answer is worth.
     """
     view = contracts.registry.processor(processor, block=block)
+    releasing, _available_at = contracts.registry.unbonding_of(processor, block=block)
     _deadline, multiple = contracts.allocator.penalties(block=block)
     return audit_rate_ppm(
         fee,
-        slashable(view.bond, fee, multiple),
+        slashable(stake_of(view.bond, releasing), fee, multiple),
         REPUTATION_FEES * fee,
         reputation_at_risk_ppm(view.alpha, view.beta),
         SIMULATED_PPM if exact else 0,

@@ -147,7 +147,7 @@ class Exchange(Ledger):
         one = replace(options, value=0, redundancy=1, max_executions=None)
         fee, _escrow = self.contracts.allocator.quote(self.request(units, one))
         _deadline, multiple = self.contracts.allocator.penalties()
-        cap = min(value_cap(fee, slashable(info.bond, fee, multiple)) for info in found)
+        cap = min(value_cap(fee, slashable(info.stake, fee, multiple)) for info in found)
         most = 1 if options.target else self.contracts.allocator.request_bounds()[1]
         for redundancy in range(options.redundancy, most + 1):
             if majority(redundancy) * cap >= options.value:

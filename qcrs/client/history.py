@@ -28,7 +28,7 @@ from qcrs.chain.bindings import (
 )
 from qcrs.client.trail import StepKind, chain_step, report_struct_hash, start, submitted_data, word
 
-__all__ = ["Execution", "History", "Job", "Logged", "Processor", "Step", "Verdict"]
+__all__ = ["Execution", "History", "Job", "Logged", "Processor", "Step", "Verdict", "stake_of"]
 
 _OWED = (ExecutionState.COMMITTED, ExecutionState.UNDECIDED)
 """States of an execution whose result was handed over and may still be paid."""
@@ -42,6 +42,14 @@ _STATE_OF = {
 }
 _ADDRESS, _TWELVE = (1 << 160) - 1, (1 << 12) - 1
 """Fields of a dispatch word, lowest bits first: operator 160, qubits 12, free qubits 12, quality 12."""
+
+
+def stake_of(bond: int, releasing: int) -> int:
+    """What of a bond answers for new work: what is on its way out may be gone before the verdict.
+
+    A slash still takes it while it is there, so for work committed before it was announced all of it answers.
+    """
+    return bond - min(bond, releasing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,8 @@ class Processor:
     claimed_quality: int
     metadata: bytes
     bond: int
+    releasing: int = 0
+    """What its owner asked back last and did not take yet; slashes may have left less of the bond."""
     identity: bytes = b""
     """Hash of its off-chain keys (`qcrs.client.cosigned`)."""
     keyed: bool = False
@@ -370,7 +380,7 @@ class History:
                     event.dispatch >> 184 & _TWELVE,
                     event.metadata,
                     event.bond,
-                    event.identity,
+                    identity=event.identity,
                     descriptions=[event.metadata],
                     offered=[event.metadata],
                     operators=[operator],
@@ -397,8 +407,11 @@ class History:
                 self.processors[event.processor].keyed = True
             case ProcessorRegistry.BondAdded():
                 self.processors[event.processor].bond += event.amount
+            case ProcessorRegistry.BondReleaseStarted():
+                self.processors[event.processor].releasing = event.amount
             case ProcessorRegistry.BondReleased():
                 self.processors[event.processor].bond -= event.amount
+                self.processors[event.processor].releasing = 0
             case ProcessorRegistry.Slashed():
                 self.processors[event.processor].bond -= event.amount
                 self.balances[event.beneficiary] += event.amount

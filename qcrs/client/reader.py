@@ -22,7 +22,7 @@ from qcrs.chain.bindings import (
     ResultVerifier,
 )
 from qcrs.client.failure import failure_of
-from qcrs.client.history import Execution, History, Job, Processor, Verdict
+from qcrs.client.history import Execution, History, Job, Processor, Verdict, stake_of
 from qcrs.client.identities import OracleIdentity, read_identities
 from qcrs.client.sealed import Place
 from qcrs.client.source import EventSource
@@ -245,6 +245,8 @@ class Reader:
             suspended=view.suspended,
             retired=view.retired,
             bond=view.bond,
+            releasing=entry.releasing,
+            stake=stake_of(view.bond, entry.releasing),
             reputation=view.alpha / (view.alpha + view.beta),
             direct_queue=waiting,
             metadata=metadata,

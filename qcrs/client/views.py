@@ -151,6 +151,10 @@ class ProcessorInfo:
     suspended: bool
     retired: bool
     bond: int
+    releasing: int
+    """Of the bond, what is on its way out."""
+    stake: int
+    """What answers for new work: the bond without that."""
     reputation: float
     direct_queue: int
     metadata: Mapping[str, Any]
@@ -182,6 +186,8 @@ class ProcessorInfo:
             "suspended": self.suspended,
             "retired": self.retired,
             "bond": self.bond,
+            "releasing": self.releasing,
+            "stake": self.stake,
             "reputation": round(self.reputation, 6),
             "direct_queue": self.direct_queue,
             "metadata": self.metadata_cid,

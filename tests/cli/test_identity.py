@@ -1,4 +1,4 @@
-"""`qcrs account identity|adopt|rotate|unbond|withdraw-bond` against a real chain."""
+"""`qcrs account identity|adopt|rotate|bond|unbond|withdraw-bond` against a real chain."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def test_a_processor_gets_a_key_and_changes_it(home: Path, qcrs: Any) -> None:
     freed = qcrs("account", "unbond", "1", "10", "--account", "ada", "--json", home=home)
     assert freed.code == 0, freed.err
     assert freed.value["amount"] == 10 * 10**6
+    shown = qcrs("processor", "show", "1", "--json", home=home).value
+    assert (shown["releasing"], shown["stake"]) == (10 * 10**6, shown["bond"] - 10 * 10**6)
+    added = qcrs("account", "bond", "1", "2.5", "--account", "ada", "--json", home=home)
+    assert added.code == 0, added.err
+    assert (added.value["bond"], added.value["least"]) == (shown["bond"] + 2_500_000, 10 * 10**6)
+    assert added.value["stake"] == shown["stake"] + 2_500_000
     changed = qcrs("account", "rotate", "1", "--account", "ada", "--json", home=home)
     assert changed.code == 0, changed.err
     assert changed.value["era"] == 2

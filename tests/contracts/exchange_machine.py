@@ -215,6 +215,13 @@ class Exchange:
             self.model.challenges[challenge].job,
         )
 
+    def add_bond(self, which: int, amount: int) -> None:
+        provider = self.machines[which].provider
+        self.both(
+            lambda: self.stage.registry.send("addBond", which, amount, by=provider),
+            lambda _: self.model.add_bond(which, amount),
+        )
+
     def unbond(self, which: int, amount: int) -> None:
         provider = self.machines[which].provider
         self.both(
@@ -294,7 +301,8 @@ class Exchange:
             if e.processor == number and e.state == ALLOCATED
         ]
         assert p.free == p.qubits - sum(running) >= 0
-        assert self.stage.allocator.read("dispatch", number)[2] == p.free
+        dispatch = self.stage.allocator.read("dispatch", number)
+        assert (dispatch[2], dispatch[5]) == (p.free, p.short)
         alpha, beta = p.at(self.stage.now)
         assert self.stage.allocator.read("standing", number) == (p.provider, p.bond, alpha, beta)
 

@@ -122,6 +122,8 @@ class Machine:
     evidence: tuple[int, int] = (0, 0)
     tick: int = 0
     releasing: tuple[int, int] = (0, 0)
+    short: bool = False
+    """Nothing is at stake but what is on its way out: no new work. The least bond is one unit."""
 
     def at(self, now: int) -> tuple[int, int]:
         return decayed(self.evidence, (now >> 8) - self.tick, HALF_LIFE)
@@ -176,7 +178,10 @@ class Model:
 
     def slash(self, processor: int, amount: int, beneficiary: str) -> int:
         taken = min(amount, self.processors[processor].bond)
-        self.processors[processor].bond -= taken
+        p = self.processors[processor]
+        p.bond -= taken
+        if taken:
+            p.short = p.bond <= p.releasing[0]
         self.balances[beneficiary] += taken
         return taken
 
@@ -194,6 +199,7 @@ class Model:
         """What the contract handed out must have been allowed."""
         job, p = self.jobs[number], self.processors[processor]
         assert job.live(now)
+        assert not p.short
         assert not self.had(job, processor)
         assert job.qubits <= p.free
         assert index == len(job.executions) < job.most
@@ -368,11 +374,18 @@ class Model:
             raise Refused("ResultVerifierNotOpen")
         return self.challenges[number]
 
+    def add_bond(self, number: int, amount: int) -> None:
+        p = self.processors[number]
+        self.debit(p.provider, amount)
+        p.bond += amount
+        p.short = p.bond <= p.releasing[0]
+
     def unbond(self, number: int, amount: int, now: int) -> None:
         p = self.processors[number]
         if not 0 < amount < p.bond:  # the least bond is one unit
             raise Refused("ProcessorRegistryBadBond")
         p.releasing = (amount, now + 14 * 86_400)
+        p.short = False
 
     def withdraw_bond(self, number: int, now: int) -> None:
         p = self.processors[number]

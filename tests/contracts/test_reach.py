@@ -25,7 +25,7 @@ ACCEPT, UNDECIDE, REJECT, FRAUD = 1, 2, 3, 4
 EVENTS = """
 ProcessorRegistered ProcessorCertified EraStarted EraAdopted JobSubmitted JobAllocated ResultCommitted
 VerdictReported ExecutionEnded JobRequeued JobClosed Slashed ChallengeOpened ChallengeRuled BondTaken
-BondGiven BondReleaseStarted BondReleased Withdrawn Transfer
+BondGiven BondAdded BondReleaseStarted BondReleased SuspensionSet Withdrawn Transfer
 """
 REFUSALS = """
 ComputationAllocatorBadExecutionState ComputationAllocatorBadJobState ComputationAllocatorBadOutcome
@@ -79,6 +79,8 @@ def judged_again_and_again(pair: Exchange, a: str, _: str) -> None:
     pair.judge(2, 0, FRAUD, 2)
     pair.judge(2, 0, FRAUD, 3)
     pair.submit(a)
+    assert pair.allocate(2) is None  # nothing is left at stake
+    pair.add_bond(2, CREDIT)
     pair.allocate(2)
     pair.commit(3, 0)
     pair.judge(3, 0, UNDECIDE)
@@ -90,6 +92,8 @@ def judged_again_and_again(pair: Exchange, a: str, _: str) -> None:
     pair.judge(4, 0, FRAUD)
     pair.judge(5, 0, UNDECIDE)
     pair.judge(5, 0, FRAUD, 1)
+    for processor in (2, 3, 4):
+        pair.add_bond(processor, 2 * CREDIT)
 
 
 def out_of_time(pair: Exchange, a: str, b: str) -> None:

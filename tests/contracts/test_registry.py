@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from contract_stage import ZERO, refuses
+from contract_stage import ZERO, Done, refuses
 from eth_utils.crypto import keccak
 from exchange_model import decayed, log2_odds
-from exchange_stage import ACCEPT, CERTIFICATION, CREDIT, REJECT, STANDARDS, Processor, Stage
+from exchange_stage import ACCEPT, CERTIFICATION, CREDIT, FRAUD, REJECT, STANDARDS, Processor, Stage
 
 from qcrs.chain.compile import Artifact
 
@@ -267,6 +267,105 @@ def test_a_bond_on_its_way_out_can_be_slashed(stage: Stage) -> None:
     assert taken > 1
     assert (r.read("bondOf", q.id), stage.balance(q.provider)) == (0, before + 100_000 - taken)
     stage.check_ledger([job, other])
+
+
+def late(stage: Stage, p: Processor) -> Done:
+    """An execution that misses its deadline, ended by a stranger."""
+    job = stage.submit(most=1)
+    stage.allocate(p)
+    stage.wait(100)
+    return stage.allocator.send("expireExecution", job, 0, by=stage.who.stranger)
+
+
+def test_with_less_than_the_least_bond_at_stake_there_is_no_new_work(stage: Stage) -> None:
+    """The slash that leaves less stops; a top-up to exactly the least bond readmits."""
+    r = stage.registry
+    r.send("setLeastBond", 10 * CREDIT, by=stage.who.committee[CERTIFICATION])
+    p = stage.register(bond=10 * CREDIT + 1)
+    stage.certify(p.id)
+    done = late(stage, p)
+    taken = done.one("Slashed")["amount"]
+    assert taken > 1
+    assert done.one("SuspensionSet") == {"processor": p.id, "suspended": True}
+    assert r.read("processor", p.id)["suspended"]
+    stage.submit(most=1)
+    with refuses("ComputationAllocatorNothingEligible", reason=6):
+        stage.allocate(p)
+    with refuses("ComputationAllocatorBadTarget"):
+        stage.submit(target=p.id, most=1)
+    assert not r.send("addBond", p.id, taken - 2, by=p.provider).of("SuspensionSet")
+    with refuses("ComputationAllocatorNothingEligible", reason=6):
+        stage.allocate(p)
+    assert r.send("addBond", p.id, 1, by=p.provider).one("SuspensionSet")["suspended"] is False
+    assert r.read("bondOf", p.id) == 10 * CREDIT
+    stage.allocate(p)
+
+
+def test_what_is_on_its_way_out_is_no_stake(stage: Stage) -> None:
+    """A slash reaches it, but it keeps nobody at work; who asks for less of it is at work again."""
+    r, fee = stage.registry, 300 * 1000
+    r.send("setLeastBond", 10 * fee, by=stage.who.committee[CERTIFICATION])
+    p = stage.register(bond=50 * CREDIT)
+    stage.certify(p.id)
+    r.send("unbond", p.id, 50 * CREDIT - 10 * fee, by=p.provider)
+    assert not r.read("processor", p.id)["suspended"], "the least bond is there"
+    done = late(stage, p)
+    taken = done.one("Slashed")["amount"]
+    assert done.one("SuspensionSet")["suspended"] is True, "40 credits more do not count"
+    assert r.read("bondOf", p.id) == 50 * CREDIT - taken
+    done = r.send("unbond", p.id, 50 * CREDIT - 10 * fee - taken, by=p.provider)
+    assert done.one("SuspensionSet")["suspended"] is False
+    stage.wait(14 * 86_400)
+    stage.certify(p.id, epoch=2)
+    job = stage.submit(most=1)
+    stage.allocate(p)
+    stage.commit(p, job)
+    r.send("withdrawBond", p.id, by=p.provider)  # kept ready, and taken between commitment and verdict
+    assert (
+        stage.judge(job, 0, FRAUD).one("Slashed")["amount"]
+        == 10 * fee
+        == stage.job(job)["feePerExecution"] * 10
+    )
+    assert r.read("processor", p.id)["suspended"]
+    stage.check_ledger([job])
+
+
+def test_a_top_up_lifts_no_suspension_and_the_authority_readmits_nobody_without_a_bond(stage: Stage) -> None:
+    r, body = stage.registry, stage.who.committee[CERTIFICATION]
+    r.send("setLeastBond", 10 * CREDIT, by=body)
+    p = stage.register(bond=10 * CREDIT)
+    stage.certify(p.id)
+    late(stage, p)
+    assert r.send("setSuspended", p.id, False, by=body).one("SuspensionSet")["suspended"] is True
+    r.send("setSuspended", p.id, True, by=body)
+    assert r.send("addBond", p.id, 10 * CREDIT, by=p.provider).one("SuspensionSet")["suspended"] is True
+    stage.submit(most=1)
+    with refuses("ComputationAllocatorNothingEligible", reason=6):
+        stage.allocate(p)
+    r.send("unbond", p.id, CREDIT, by=p.provider)
+    stage.wait(14 * 86_400)
+    stage.certify(p.id, epoch=2)
+    r.send("withdrawBond", p.id, by=p.provider)
+    assert r.read("processor", p.id)["suspended"], "a release does not forget it either"
+    assert r.send("setSuspended", p.id, False, by=body).one("SuspensionSet")["suspended"] is False
+    stage.submit(most=1)
+    stage.allocate(p)
+
+
+def test_a_processor_that_left_stays_away_when_it_is_slashed(stage: Stage) -> None:
+    r = stage.registry
+    p = stage.register(bond=10)
+    stage.certify(p.id)
+    job = stage.submit(most=1)
+    stage.allocate(p)
+    r.send("retire", p.id, by=p.provider)
+    stage.wait(100)
+    stage.allocator.send("expireExecution", job, 0, by=stage.who.stranger)
+    r.send("addBond", p.id, 10, by=p.provider)
+    view = r.read("processor", p.id)
+    assert (view["retired"], view["suspended"]) == (True, False)
+    with refuses("ComputationAllocatorNothingEligible", reason=6):
+        stage.allocate(p)
 
 
 def test_retired_and_idle_takes_everything(stage: Stage) -> None:

@@ -39,7 +39,7 @@ WEIGHTS = {
     "cancel": 1,
     "challenge": 5,
     "rule_on_challenge": 4,
-    "move_bond": 2,
+    "move_bond": 3,
     "wait": 2,
     "withdraw": 1,
     "rotate": 1,
@@ -163,10 +163,13 @@ class Drawn(RuleBasedStateMachine):
 
     def draw_move_bond(self, rng: random.Random) -> None:
         which, amount = rng.randint(1, 4), rng.choice((0, 1, CREDIT, 2 * CREDIT))
-        if rng.random() < 0.5:
-            self.pair.withdraw_bond(which)
-        else:
-            self.pair.unbond(which, amount)
+        match rng.randint(1, 3):
+            case 1:
+                self.pair.withdraw_bond(which)
+            case 2:
+                self.pair.unbond(which, amount)
+            case _:
+                self.pair.add_bond(which, amount)
 
     def draw_wait(self, rng: random.Random) -> None:
         self.pair.wait(rng.choice((10, 60, 150, 150, 1000, 4000, 90_000, 15 * 86_400)))

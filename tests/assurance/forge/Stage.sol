@@ -19,7 +19,7 @@ import {VM} from "./Vm.sol";
 
 /// @title The whole exchange, deployed and handed over as `qcrs.chain.deploy` and `qcrs.chain.handover` do
 /// @notice Which role governs which function is generated from those modules (`Governed.sol`). This contract is the deployer and
-/// ends with nothing.
+/// ends with nothing. The least bonds stay where the contracts start, so that slashes meet the end of a bond.
 abstract contract Stage {
     uint256 internal constant CREDIT = 1e6;
     uint256 internal constant SUPPLY = 1e9 * CREDIT;

@@ -201,6 +201,7 @@ abstract contract World is Stage {
             _flag(uint256(free) + taken[p] == qubits, "I3: free and allocated qubits are not all qubits");
             (, uint256 bond, uint256 a, uint256 b) = allocator.standing(id);
             bonds += bond;
+            _watchStake(id, bond);
             _flag(a <= type(uint16).max && b <= type(uint16).max, "I10: reputation out of range");
             if (!onTrial[p]) {
                 bool same = a == lastFor[p] && b == lastAgainst[p];
@@ -211,6 +212,13 @@ abstract contract World is Stage {
             if (b != lastAgainst[p]) lastAgainst[p] = b;
         }
         lastHalfLife = halfLife;
+    }
+
+    /// @dev What is on its way out is no stake; this holds whatever the least bond is just then, since that is never 0.
+    function _watchStake(ProcessorId id, uint256 bond) private {
+        (uint256 leaving,) = registry.unbondingOf(id);
+        (,,,,, bool suspended, bool retired) = allocator.dispatch(id);
+        _flag(bond > leaving || suspended || retired, "I11: new work for nothing at stake");
     }
 
     function _watchCounters() private {
