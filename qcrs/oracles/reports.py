@@ -2,7 +2,7 @@
 
 The oracle of rank 0 proposes at once; each next rank a while later, if nothing it could sign has come. An
 oracle signs a proposal only if, on the inputs that its evidence names, it comes to the same report and to the
-same evidence, byte for byte: judging gives integers, equal wherever the locked packages run. It never signs
+same evidence, byte for byte: judging gives integers, the same with the locked packages. It never signs
 two outcomes for one (job, execution, round, era). Whoever sees 2f + 1 signatures under one report may relay
 it; they do so by rank too, so that usually one transaction is sent. A report that waits for others to be
 relayed together with it (`qcrs.oracles.batches`) is held back that long.
