@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eth.exceptions import Revert, UnrecognizedTransactionType
+from eth_typing import Address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]  # rlp publishes no types
@@ -20,6 +21,9 @@ from qcrs import __version__
 from qcrs.chain import logsearch, render
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.errors import ChainError
+
+if TYPE_CHECKING:
+    from eth.abc import StateAPI
 
 __all__ = ["MAX_CALL_GAS", "RpcError", "RpcMethods", "failure_of", "handle"]
 
@@ -110,13 +114,26 @@ def _access_list(value: Any) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
         raise RpcError(INVALID_PARAMS, f"not an access list: {value!r}") from error
 
 
-def _codes(overrides: Any) -> list[tuple[bytes, bytes]]:
-    """Addresses with the code that they have for one call: the only state override here."""
+def _override(state: StateAPI, overrides: Any) -> None:
+    """Code and words of storage that accounts have for one call: the only state overrides here."""
     if not isinstance(overrides, dict) or any(
-        not isinstance(one, dict) or set(one) != {"code"} for one in overrides.values()
+        not isinstance(one, dict) or not set(one) <= {"code", "stateDiff"} for one in overrides.values()
     ):
-        raise RpcError(INVALID_PARAMS, "of state overrides the embedded chain has {ADDRESS: {code: 0x…}}")
-    return [(_account(address), _hex(one["code"], "code")) for address, one in overrides.items()]
+        raise RpcError(
+            INVALID_PARAMS,
+            "of state overrides the embedded chain has {ADDRESS: {code: 0x…, stateDiff: {SLOT: 0x…}}}",
+        )
+    for account, one in overrides.items():
+        address, words = Address(_account(account)), one.get("stateDiff", {})
+        if not isinstance(words, dict):
+            raise RpcError(INVALID_PARAMS, f"stateDiff is no object: {words!r}")
+        if "code" in one:
+            state.set_code(address, _hex(one["code"], "code"))
+        for slot, word in words.items():
+            key, value = (int.from_bytes(_hex(text, "a word of storage")) for text in (slot, word))
+            if max(key, value) >> 256:
+                raise RpcError(INVALID_PARAMS, "a word of storage has 32 bytes")
+            state.set_storage(address, key, value)
 
 
 def _account(value: Any) -> bytes:
@@ -340,8 +357,7 @@ class RpcMethods:
         gas = min(_number(transaction.get("gas", MAX_CALL_GAS), "gas"), MAX_CALL_GAS)
         with self.chain.lock:
             state = self._state(block)
-            for address, code in _codes(overrides or {}):
-                state.set_code(address, code)  # of this state alone: it is built anew for every call
+            _override(state, overrides or {})  # of this state alone: it is built anew for every call
             try:
                 computation = self.chain.evm.call(state, self.chain.evm.spoof(state, gas=gas, **fields))
             except ValidationError as error:

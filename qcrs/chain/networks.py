@@ -219,10 +219,19 @@ class Chain:
         sender: str | None = None,
         block: int | str = "latest",
         codes: Mapping[str, str] | None = None,
+        words: Mapping[str, Mapping[int, int]] | None = None,
     ) -> bytes:
-        """The bytes that a call returns; `codes` are addresses that have other code for this call alone."""
+        """The bytes that a call returns.
+
+        `codes` are addresses that have other code for this call alone, `words` those that have other words of
+        storage, by slot.
+        """
         place = hex(block) if isinstance(block, int) else block
-        overrides = [{address: {"code": code} for address, code in codes.items()}] if codes else []
+        changed: dict[str, dict[str, Any]] = {at: {"code": code} for at, code in (codes or {}).items()}
+        for at, storage in (words or {}).items():
+            diff = {f"0x{slot:064x}": f"0x{word:064x}" for slot, word in storage.items()}
+            changed.setdefault(at, {})["stateDiff"] = diff
+        overrides = [changed] if changed else []
         return _bytes(self.request("eth_call", _transaction(call, sender), place, *overrides))
 
     def estimate(self, call: Call, sender: str) -> int:

@@ -187,6 +187,13 @@ def _council(commons: Commons, name: str) -> Council:
 def _elect(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
     """On the place that is named, else on the first that is empty."""
     council, who = _council(commons, m["body"]), commons.address(m["who"])
+    if who == NOBODY:
+        raise InputError(
+            "nobody has the zero address",
+            field="account",
+            value=m["who"],
+            solution="write `remove NAME from …` to empty a seat, `let N decide in …` for the votes alone",
+        )
     held, threshold, _ = council.seats()
     place = _number(m["place"], "seat") if m["place"] else next(i for i in range(33) if not held >> i & 1)
     count = (held | 1 << place).bit_count()

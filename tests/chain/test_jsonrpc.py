@@ -116,7 +116,15 @@ def test_a_call_may_be_rehearsed_with_other_code_at_an_address(methods: RpcMetho
     assert int(call({place: {"code": answers_seven}})["result"], 16) == 7
     assert call()["result"] == "0x", "the code was there for one call alone"
     assert handle(methods, {"id": 2, "method": "eth_getCode", "params": [place]})["result"] == "0x"
+    reads_slot_five = "0x60055460005260206000f3"
+    word = {"code": reads_slot_five, "stateDiff": {"0x" + "5".rjust(64, "0"): "0x" + "9".rjust(64, "0")}}
+    assert int(call({place: word})["result"], 16) == 9
+    assert int(call({place: {"code": reads_slot_five}})["result"], 16) == 0
     for other in (
+        {place: {"stateDiff": []}},
+        {place: {"stateDiff": {"0x" + "00" * 33: "0x01"}, "state": {}}},
+        {place: {"stateDiff": {"0x01" + "00" * 32: "0x01"}}},
+        {place: {"stateDiff": {"5": "0x01"}}},
         {place: {"balance": "0x1"}},
         {place: {"code": "7"}},
         {place: []},

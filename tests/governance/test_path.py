@@ -22,6 +22,8 @@ from qcrs.governance import (
 from qcrs.governance.overview import overview
 from qcrs.report.republic import republic as drawn
 
+ZERO = "0x" + "00" * 20
+
 
 def test_a_council_s_words_become_a_value(republic: Republic, commons: Commons) -> None:
     found = draft(commons, "set Δ to 900 qubit-seconds")
@@ -131,6 +133,7 @@ def test_only_members_and_known_words(republic: Republic, commons: Commons) -> N
         ("hello", "none that is understood"),
         ("elect nobody-known to the security council", "nobody has this name"),
         ("elect lab to the consortia council", "have no council"),
+        (f"elect {ZERO} to the security council", "nobody has the zero address"),
         ("elect lab to the lunar council", "no such body"),
         ("cancel ballot ff", "no such ballot"),
     ):
@@ -159,6 +162,24 @@ def test_what_the_contract_would_refuse_is_not_proposed(republic: Republic, comm
     assert "--anyway" in str(caught.value.solution)
     assert ballots(commons) == []
     assert propose(commons, found, member, anyway=True).state == "open"
+
+
+def test_what_the_governor_would_refuse_is_not_proposed(republic: Republic, commons: Commons) -> None:
+    """Its own terms, which only an executing proposal changes; and each call of a sentence with several."""
+    first = sender(republic, republic.members["consortia"][0])
+    for words in ("set quorum to 50 %", "set super quorum to 75 %", "set late extension to 10 min"):
+        assert refusal_of(commons, draft(commons, words)) is None
+    for words, reason in (
+        ("set quorum to 19 %", "OutOfBounds"),
+        ("set super quorum to 59 %", "OutOfBounds"),
+        ("set super quorum to 101 %", "OutOfBounds"),
+        ("set quorum to 70 %", "GovernorInvalidQuorumTooLarge"),
+        (f"set treasury to {ZERO}", "OutOfBounds"),
+    ):
+        with pytest.raises(InputError, match=f"would refuse it.*{reason}"):
+            propose(commons, draft(commons, words), first)
+    assert passed(republic, commons, "set quorum to 50 %").state == "executed"
+    assert republic.governor.quorum_numerator_2() == 50
 
 
 def test_nobody_votes_on_what_is_over(embedded_republic: Republic, embedded_commons: Commons) -> None:
