@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Protocol
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
+from eth_abi.codec import ABIDecoder
+from eth_abi.decoding import StringDecoder
+from eth_abi.registry import registry
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -155,11 +158,26 @@ def encode_values(parameters: Sequence[Parameter], values: Sequence[Any], what: 
         raise InputError(f"{what}: {error}", solution="give the values that the contract declares") from error
 
 
+def _decoder() -> ABIDecoder:
+    """As eth_abi's, but of a text that is not UTF-8 the wrong bytes are kept (`surrogateescape`).
+
+    Contracts take any bytes for a text, and one such text must not end whoever reads a log.
+    """
+    kinds = registry.copy()  # type: ignore[no-untyped-call]  # eth_abi leaves these two open
+    kinds.unregister_decoder("string")
+    texts = StringDecoder(handle_string_errors="surrogateescape")  # type: ignore[no-untyped-call]
+    kinds.register_decoder("string", texts, label="string")
+    return ABIDecoder(kinds)
+
+
+_DECODER = _decoder()
+
+
 def decode_values(parameters: Sequence[Parameter], data: bytes) -> list[Any]:
     """Python values of ABI-encoded bytes."""
     if not parameters:
         return []
-    found = decode([item.kind for item in parameters], bytes(data), strict=False)
+    found = _DECODER.decode([item.kind for item in parameters], bytes(data), strict=False)
     return [item.from_abi(value) for item, value in zip(parameters, found, strict=True)]
 
 

@@ -66,7 +66,7 @@ class Proposal:
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What queue, execute and cancel take."""
-        return (*_operations(self.calls), keccak(text=self.words))
+        return (*_operations(self.calls), keccak(self.words.encode(errors="surrogateescape")))
 
 
 def _operations(calls: tuple[Call, ...]) -> tuple[tuple[str, ...], tuple[int, ...], tuple[bytes, ...]]:

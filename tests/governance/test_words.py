@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from eth_utils.crypto import keccak
 from republic import TERMS, Republic, passed, person, sender
@@ -108,3 +110,17 @@ def test_long_bytes_are_shortened(embedded_republic: Republic, embedded_commons:
     with pytest.raises(ContractError):
         sender(republic, republic.members["consortia"][1]).transact(found.calls[0])
     assert view_of(commons, matter(commons, act.id)).faithful
+
+
+def test_words_that_are_no_text_end_nobody_s_reading(
+    embedded_republic: Republic, embedded_commons: Commons
+) -> None:
+    """A description is any bytes to the contract; the proposal is listed, voted on and found again."""
+    republic, commons = embedded_republic, embedded_commons
+    call = republic.governor.propose((person("lab").address,), (0,), (b"",), "admit l?b")
+    first = sender(republic, republic.members["consortia"][0])
+    first.transact(replace(call, data=bytes(call.data).replace(b"admit l?b", b"admit l\xffb")))
+    (view,) = overview(commons).matters
+    assert (view.words, view.faithful) == ("admit l\udcffb", False)
+    first.transact(republic.governor.cancel(*of(commons, view.id).arguments))
+    assert of(commons, view.id).state == "canceled"
