@@ -117,8 +117,15 @@ class ErrorDecoder:
     def _named(self, name: str, inputs: tuple[Parameter, ...], rest: bytes) -> ContractError:
         values = decode_values(inputs, rest)
         arguments = {item.name: value for item, value in zip(inputs, values, strict=True)}
-        shown = ", ".join(f"{key}={_shown(value)}" for key, value in arguments.items())
+        shown = ", ".join(
+            f"{key}={'for ever' if (key, value) == ('until', FOR_EVER) else _shown(value)}"
+            for key, value in arguments.items()
+        )
         return ContractError(f"{name}({shown})", name=name, arguments=arguments, solution=_solution(name))
+
+
+FOR_EVER = 2**40 - 1
+"""The last second that contracts can name, for what has no end."""
 
 
 def _shown(value: Any) -> str:

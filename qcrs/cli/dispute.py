@@ -150,6 +150,7 @@ def list_disputes(
     from dataclasses import asdict
 
     from qcrs.governance.disputes import disputes
+    from qcrs.governance.quantities import span
     from qcrs.types import credits_text
 
     commons = _commons(home)
@@ -161,13 +162,13 @@ def list_disputes(
             d.execution,
             d.state,
             d.stage,
-            max(0, d.until - now),
+            span(d.until - now),
             d.ruling,
             credits_text(d.bond),
         )
         for d in found
     ]
-    headers = ("challenge", "job", "execution", "state", "stage", "seconds left", "council", "bond")
+    headers = ("challenge", "job", "execution", "state", "stage", "left", "council", "bond")
     human = table(rows, headers) if rows else "no challenge is open: `qcrs dispute open JOB` makes one"
     emit([asdict(one) for one in found], as_json=as_json, human=human)
 

@@ -106,11 +106,11 @@ def list_matters(
 
 def show(words: Words, home: HomeOption = None, as_json: Json = False) -> None:
     """What a sentence, ballot or proposal would change: before and after. Nothing is sent."""
-    from qcrs.governance import draft, matter, refusal_of
+    from qcrs.governance import draft, is_id, matter, refusal_of
     from qcrs.governance.overview import view_of
 
     commons = _commons(home)
-    if len(words) == 1 and " " not in words[0]:
+    if len(words) == 1 and is_id(words[0]):
         view = view_of(commons, matter(commons, words[0]))
         emit(_plain(view), as_json=as_json, human=_view(view))
         return
@@ -369,5 +369,6 @@ def _waits(seconds: int) -> str:
 
 
 def _left(one: MatterView, now: int) -> str:
-    left = one.until - now
-    return f"{left:,} s" if left > 0 else "–"
+    from qcrs.governance.quantities import span
+
+    return span(one.until - now)

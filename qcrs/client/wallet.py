@@ -13,7 +13,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qcrs.config.home import Home
 from qcrs.errors import AccountError
@@ -22,7 +22,7 @@ from qcrs.types import parse_json
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-__all__ = ["ACCOUNT_VARIABLE", "Wallet"]
+__all__ = ["ACCOUNT_VARIABLE", "Wallet", "open_key"]
 
 ACCOUNT_VARIABLE = "QCRS_ACCOUNT"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -91,32 +91,7 @@ class Wallet:
 
     def load(self, name: str, *, password: str | Callable[[], str] | None = None) -> LocalAccount:
         """The account's key; asks for a password only where the file is encrypted."""
-        from eth_account import Account
-
-        from qcrs.chain.accounts import load_keystore
-        from qcrs.chain.accounts import password as ask
-
-        raw = self._read(name)
-        path = self.path(name)
-        if raw.get("qcrs") != _PLAIN:
-            return load_keystore(path, password if password is not None else ask)
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise AccountError(
-                "a plain key file is open to others",
-                field="file",
-                value=str(path),
-                solution=f"run: chmod 600 {path}; if others could have read it, make a new account",
-            )
-        try:
-            account: LocalAccount = Account.from_key(raw["key"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise AccountError(
-                "a key file holds no key",
-                field="file",
-                value=str(path),
-                solution="restore the file from a copy, or make a new account with `qcrs account new NAME`",
-            ) from error
-        return account
+        return _opened(self.path(name), self._read(name), password)
 
     def create(
         self, name: str, *, password: str | None = None, account: LocalAccount | None = None
@@ -173,3 +148,39 @@ class Wallet:
                 solution="restore the file from a copy, or make a new account with `qcrs account new NAME`",
             )
         return raw
+
+
+def open_key(path: Path, *, password: str | Callable[[], str] | None = None) -> LocalAccount:
+    """The key in a file of either form, wherever it lies; `AccountError` where it is none."""
+    try:
+        raw = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raw = None  # what is wrong with it is told for the keystore that it is not
+    return _opened(path, raw if isinstance(raw, dict) else {}, password)
+
+
+def _opened(path: Path, raw: dict[str, Any], password: str | Callable[[], str] | None) -> LocalAccount:
+    from eth_account import Account
+
+    from qcrs.chain.accounts import load_keystore
+    from qcrs.chain.accounts import password as ask
+
+    if raw.get("qcrs") != _PLAIN:
+        return load_keystore(path, password if password is not None else ask)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise AccountError(
+            "a plain key file is open to others",
+            field="file",
+            value=str(path),
+            solution=f"run: chmod 600 {path}; if others could have read it, make a new account",
+        )
+    try:
+        account: LocalAccount = Account.from_key(raw["key"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise AccountError(
+            "a key file holds no key",
+            field="file",
+            value=str(path),
+            solution="restore the file from a copy, or make a new account with `qcrs account new NAME`",
+        ) from error
+    return account

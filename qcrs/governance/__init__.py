@@ -7,7 +7,7 @@ commons = Commons(chain, addresses)
 act = propose(commons, draft(commons, "set Δ to 900 qubit-seconds"), Sender(chain, member))
 """
 
-from qcrs.governance.acts import Act, execute, matter, members, propose, queue, vote
+from qcrs.governance.acts import Act, execute, is_id, matter, members, propose, queue, vote
 from qcrs.governance.ballots import Ballot, ballots
 from qcrs.governance.bodies import BODIES, Body, body_named
 from qcrs.governance.commons import Commons
@@ -28,6 +28,7 @@ __all__ = [
     "body_named",
     "draft",
     "execute",
+    "is_id",
     "matter",
     "members",
     "proposals",

@@ -6,6 +6,7 @@ contracts refuse is raised as their own error, with what to do about it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from qcrs.chain.abi import Call
     from qcrs.chain.sender import Sender
 
-__all__ = ["Act", "execute", "matter", "members", "propose", "queue", "vote"]
+__all__ = ["Act", "execute", "is_id", "matter", "members", "propose", "queue", "vote"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ def members(commons: Commons, body: Body) -> dict[int, str]:
     admitted = [ConsortiumSeats.ConsortiumAdmitted.from_log(log.topics, log.data).consortium for log in logs]
     seated = [one for one in dict.fromkeys(admitted) if seats.is_seated(one)]
     return dict(enumerate(seated))
+
+
+def is_id(words: str) -> bool:
+    """Whether this is written as an id of a ballot or proposal, and not as a sentence."""
+    return re.fullmatch("(0x)?[0-9a-fA-F]{1,64}", words.strip()) is not None
 
 
 def matter(commons: Commons, prefix: str) -> Ballot | Proposal:

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from qcrs.errors import InputError
 
-__all__ = ["UNITS", "parse", "shown"]
+__all__ = ["UNITS", "parse", "shown", "span"]
 
 _SECONDS = {"s": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400}
 UNITS: dict[str, dict[str, Decimal]] = {
@@ -73,3 +73,13 @@ def shown(value: int, unit: str) -> str:
             return f"{value:,}"
         case _:
             return f"{value:,} {unit}"
+
+
+def span(seconds: int) -> str:
+    """How long still, in the two largest units: `6 d 23 h`, `4 min 10 s`, `–` where it is over."""
+    parts: list[str] = []
+    for size, name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size or parts:
+            parts.append(f"{seconds // size} {name}" if seconds >= size else "")
+            seconds %= size
+    return " ".join(part for part in parts[:2] if part) or "–"

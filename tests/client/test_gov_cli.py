@@ -292,6 +292,7 @@ def test_bodies_are_told_and_drawn(qcrs: Command, tmp_path: Path) -> None:
         (("elect", "nobody-known", "dispute"), "nobody has this name"),
         (("vote", "ffff"), "no such"),
         (("show", "ffff"), "no such"),
+        (("show", "anything"), "none that is understood"),
         (("execute", "ffff"), "no such"),
         (("queue", "ffff"), "no such"),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from qcrs.errors import InputError
 from qcrs.governance.parameters import SETTERS, find
-from qcrs.governance.quantities import UNITS, parse, shown
+from qcrs.governance.quantities import UNITS, parse, shown, span
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,14 @@ def test_every_parameter_has_a_unit_and_names_of_its_own() -> None:
         for place, field in enumerate(setter.fields):
             assert field.unit in UNITS
             assert find(f"the {field.name.upper()}") == (setter, place)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-1, "–"), (0, "–"), (9, "9 s"), (250, "4 min 10 s"), (7200, "2 h"),
+        (604_797, "6 d 23 h"), (86_401, "1 d"),
+    ],
+)  # fmt: skip
+def test_time_left_in_two_units(seconds: int, words: str) -> None:
+    assert span(seconds) == words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,25 @@ def test_a_decision_from_its_proposal_to_its_effect(
     done = run(ballot, "--execute", *keys[:2])
     assert done.returncode == 0, done.stderr
     assert on_anvil.allocator.times()[0] == 45
+    told = json.loads(run(ballot, "--json").stdout)
+    assert (told["state"], told["changes"], told["acts"]) == ("executed", [], [])
+    again = run(ballot, *keys[:2], "--json")
+    assert again.returncode == 2
+    assert "qcrs gov propose" in json.loads(again.stdout)["solution"]
+    # A plain key of a home folder, as `qcrs up` makes them; one that others may read is none.
+    plain = tmp_path / "plain.json"
+    member = on_anvil.members["standards"][2]
+    plain.write_text(json.dumps({"qcrs": "key/1", "address": member.address, "key": member.key.hex()}))
+    plain.chmod(0o644)
+    opened = run("set grace to 50 s", "--account", str(plain))
+    assert "chmod 600" in opened.stderr
+    plain.chmod(0o600)
+    one = json.loads(run("set grace to 50 s", "--account", str(plain), "--json").stdout)
+    assert [act["state"] for act in one["acts"]] == ["open"]
+    assert one["changes"] == [{"what": "grace", "before": "45 s", "after": "50 s"}]
+    nothing = run("anything")
+    assert nothing.returncode == 2
+    assert "set rate of class 1 to 2500" in nothing.stderr
     wrong = run("set the moon to 45 s")
     assert wrong.returncode == 2
     assert "no such parameter" in wrong.stderr
