@@ -48,7 +48,10 @@ FlowOption = Annotated[int, typer.Option("--flow", help="The consortium's share 
 QualityOption = Annotated[
     int,
     typer.Option(
-        "--quality", min=0, max=65535, help="Least certified quality; 256 a halving of errors, 2551 is 1e-3."
+        "--quality",
+        min=0,
+        max=65535,
+        help="Least certified quality, of --processor too; 256 a halving of errors, 2551 is 1e-3.",
     ),
 ]
 QubitsOption = Annotated[

@@ -135,10 +135,15 @@ class Job:
         """Whether nothing more can happen to its money."""
         return self.state not in (JobState.QUEUED, JobState.ACTIVE)
 
+    @property
+    def waits_for_verdict(self) -> bool:
+        """Whether a committed or undecided execution may still be paid."""
+        return any(run.state in _OWED for run in self.executions)
+
     def open_until(self, verdict_window: int) -> int:
-        """The last second at which nobody may close it: its deadline, and while a committed or undecided
-        execution may still be paid, `verdict_window` seconds after the last change of any execution."""
-        if not any(run.state in _OWED for run in self.executions):
+        """The last second at which nobody may close it: its deadline, and while it waits for a verdict,
+        `verdict_window` seconds after the last change of any execution."""
+        if not self.waits_for_verdict:
             return self.request.deadline
         last = max(step.time for step in self.steps if step.kind in _MOVES)
         return max(self.request.deadline, last + verdict_window)

@@ -338,7 +338,9 @@ class Reader:
     def _status(self, job: Job, now: int) -> Status:
         if job.final:
             return _STATUS[job.state]
-        if now > job.request.deadline and now > job.open_until(self.contracts.allocator.times()[2]):
+        if now > job.request.deadline and (
+            not job.waits_for_verdict or now > job.open_until(self.contracts.allocator.times()[2])
+        ):
             return Status.ERROR
         states = {run.state for run in job.executions}
         if ExecutionState.ALLOCATED in states:
