@@ -16,5 +16,5 @@ def test_rates_are_measured_on_each_engine() -> None:
 def test_the_log_search_finds_every_job() -> None:
     found = log_search_seconds(40)
     assert found["height"] == 40
-    assert found["logs"] == 40 - 12  # ten transactions of deployment, an approval, a deposit
+    assert found["logs"] == 40 - 14  # twelve transactions of deployment, an approval, a deposit
     assert found["get_logs_s"] > 0

@@ -107,7 +107,13 @@ def test_only_a_ruling_moves_money_and_inside_its_bounds(stage: Stage) -> None:
     stage.verifier.send("rule", 1, OVERTURNED, by=stage.who.committee[DISPUTE])
     after = money(stage, jobs)
     moved = {name: after[name] - before[name] for name in after if after[name] != before[name]}
-    assert moved == {stage.who.clients[1]: 2 * bond, "bond of 1": -bond}
+    fee = bond // 2  # the challenge's bond is two fees, as is what an overturned acceptance costs
+    assert moved == {
+        stage.who.clients[1]: bond + (bond - fee) // 2,
+        stage.who.clients[0]: fee,
+        stage.who.treasury: (bond - fee) // 2,
+        "bond of 1": -bond,
+    }
     assert bond <= 25 * CREDIT, "at most half of the processor's"
     for body, account in stage.who.committee.items():
         with pytest.raises(ContractError):

@@ -193,7 +193,7 @@ def test_a_council_does_what_its_model_does(stage: Stage) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Played,
         settings=settings(
-            max_examples=10,
+            max_examples=14,
             stateful_step_count=24,
             deadline=None,
             derandomize=True,
