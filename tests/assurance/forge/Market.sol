@@ -236,12 +236,13 @@ abstract contract Market is World {
         address provider = registry.ownerOf(p);
         uint256 bond = registry.bondOf(p);
         (uint256 amount, uint40 place) = registry.unbondingOf(p);
-        VM.prank(provider);
-        if (place != 0 && block.timestamp >= place) {
+        bool due = place != 0 && block.timestamp >= place;
+        if (!due && bond <= 1) revert Idle();
+        VM.prank(provider); // nothing reverts between this and the call that it is for
+        if (due) {
             registry.withdrawBond(p);
             _flag(bond - registry.bondOf(p) == (amount < bond ? amount : bond), "I11: a release of another amount");
         } else {
-            if (bond <= 1) revert Idle();
             registry.unbond(p, _in(_mix(seed, 1), 1, bond - 1));
         }
     }
