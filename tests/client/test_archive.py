@@ -20,6 +20,8 @@ from qcrs.client.trail import StepKind
 from qcrs.client.verify import verify_job
 from qcrs.client.views import JobOptions
 
+SHOTS = 120_000
+"""So many that no honest result stays undecided by chance."""
 OWN, OTHER = "0x" + "11" * 20, "0x" + "22" * 20
 
 
@@ -102,7 +104,7 @@ def test_evidence_of_any_form_says_what_was_asked(evidence: Any, asked: dict[str
 
 
 def test_a_result_behind_jobs_of_one_shot_is_not_sold_again(network: Any, desk: Any) -> None:
-    """A provider's own jobs of one shot bury its result of 4,000; sold again, it is found all the same."""
+    """A provider's own jobs of one shot bury its large result; sold again, it is found all the same."""
     circuit = QuantumCircuit(5)
     for q in range(5):
         circuit.ry(0.3 + q / 5, q)
@@ -126,7 +128,8 @@ def test_a_result_behind_jobs_of_one_shot_is_not_sold_again(network: Any, desk: 
         whole = CircuitDocument.from_json(secret.units[0].circuit)
         return [frame_mask(whole, secret.seed, 0, b) for b in range(secret.units[0].frames)]
 
-    first = submit(4000)
+    first = submit(SHOTS)
+    assert network.reader.entry(first).executions[0].state == ExecutionState.ACCEPTED
     for _ in range(4):
         submit(1)
     kept = desk._results[first, 0][1].units[0]
@@ -138,7 +141,7 @@ def test_a_result_behind_jobs_of_one_shot_is_not_sold_again(network: Any, desk: 
         return (ResultUnit(frames=rows, layout=kept.layout),)
 
     honest, network.processors[0].runner = network.processors[0].runner, replay
-    again = submit(4000)
+    again = submit(SHOTS)
     network.processors[0].runner = honest
     (run,) = network.reader.entry(again).executions
     assert run.state == ExecutionState.REJECTED
