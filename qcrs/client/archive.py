@@ -209,8 +209,12 @@ def _opened(place: Place, mails: Sequence[HandOver], key: bytes) -> tuple[str, R
             return mail.result, open_result(place.store.get(mail.result), key, root=mail.root)
         except QCRSError as error:
             refusal = refusal or error
-    assert refusal is not None  # noqa: S101  (there is at least one mail)
-    raise refusal
+    raise refusal or StoreError(
+        "no mail hands this result over",
+        field="mail",
+        value=len(mails),
+        solution="check that the store is the one of this network",
+    )
 
 
 def _units(secret: SecretDocument, result: ResultDocument, keys: Sequence[str]) -> list[Json]:

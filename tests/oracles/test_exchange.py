@@ -149,7 +149,7 @@ class Peeking(Node):
                 patch.setattr(worker.party, "oracles", lambda era: oracles(era)[: self.shown])
                 honest(job, execution, record)
 
-        worker._hand_over = peek  # type: ignore[method-assign]
+        pytest.MonkeyPatch().setattr(worker, "_hand_over", peek)  # for as long as this node lives
         return worker
 
 

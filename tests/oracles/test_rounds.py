@@ -152,13 +152,14 @@ def proposes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Li
     """From then on this oracle is the first to propose, and proposes what a function makes of its own."""
 
     def of(name: str, lie: Lie) -> None:
-        liar, honest, rank = stage.oracles[name], reports.ReportRound._propose, reports.ReportRound.rank
+        liar, honest = stage.oracles[name], reports.ReportRound._propose
+        rank = vars(reports.ReportRound)["rank"]
 
         def propose(self: reports.ReportRound, own: reports.Judgement) -> None:
             honest(self, lie(self, own) if self.party is liar.party else own)
 
         def place(self: reports.ReportRound) -> int:
-            return 0 if self.party is liar.party else rank.fget(self) + 2  # type: ignore[attr-defined]
+            return 0 if self.party is liar.party else int(rank.fget(self)) + 2
 
         monkeypatch.setattr(reports.ReportRound, "_propose", propose)
         monkeypatch.setattr(reports.ReportRound, "rank", property(place))
