@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
-from qiskit.providers import BackendV2, JobV1, Options
+from qiskit.providers import BackendV2, JobV1
 from qiskit.transpiler import Target
 
 from qcrs.attackers.untwirl import Undone, measured_clbits, undo
-from qcrs.node.simulator import FinishedJob, merged, row
+from qcrs.circuits.immediate import FinishedJob, ImmediateBackend
+from qcrs.node.simulator import merged, row
 
 __all__ = ["Attacker", "Call", "Shots", "counted", "shots_of", "uniform"]
 
@@ -72,7 +73,7 @@ class Call:
         return tuple(self.leaked[index] for index in target.indices)
 
 
-class Attacker(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
+class Attacker(ImmediateBackend):
     """Looks like the honest device that it wraps; subclasses say how they answer.
 
     `run` takes `shots`, `seed_simulator` and `masks` (true masks of the frames, if somebody told them).
@@ -94,10 +95,6 @@ class Attacker(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
         """The honest device's."""
         limit: int | None = self._honest.max_circuits
         return limit
-
-    @classmethod
-    def _default_options(cls) -> Options:
-        return Options(shots=1024, seed_simulator=None)
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> JobV1:
         """Answer every circuit with `shots` outcomes."""

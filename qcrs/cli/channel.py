@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,16 +96,13 @@ def open_(
     """Offer a channel, wait until both ends accept, and let them measure it: it is paid and usable then."""
     from qcrs.client.exchange import Exchange
 
-    exchange = Exchange.connect(home, account=account)
-    try:
+    with Exchange.connect(home, account=account) as exchange:
         conductor = conducted(
             exchange, topology, driver, pair_price=price, deposit=deposit, end_bond=bond,
             channel_seconds=round(hours * 3600), plan_seconds=patience,
         )  # fmt: skip
         number = conductor.open(circuit)
         found = described(conductor.coordinator.book().channel(number))
-    finally:
-        exchange.close()
     emit(found, as_json=as_json, human=_text(found))
 
 
@@ -182,11 +180,8 @@ def list_(home: HomeOption = None, as_json: Json = False) -> None:
     """Every channel: ends, state, fidelity, epochs."""
     from qcrs.client.exchange import Exchange
 
-    exchange = Exchange.connect(home)
-    try:
+    with Exchange.connect(home) as exchange:
         found = [described(one) for one in coordinator_of(exchange).book().channels.values()]
-    finally:
-        exchange.close()
     rows = [
         (
             one["channel"], f"{one['ends'][0]} – {one['ends'][1]}", one["state"],
@@ -206,13 +201,10 @@ def show(number: Number, home: HomeOption = None, as_json: Json = False) -> None
     from qcrs.client.exchange import Exchange
     from qcrs.together.check import check_channel
 
-    exchange = Exchange.connect(home)
-    try:
+    with Exchange.connect(home) as exchange:
         book = coordinator_of(exchange).book()
         found = described(book.channel(number))
         checked = check_channel(book, number, exchange.store)
-    finally:
-        exchange.close()
     found |= {"ok": checked.ok, "holds": checked.holds, "problems": checked.problems}
     notes = [f"✓ {words}" for words in checked.holds] + [f"✗ {words}" for words in checked.problems]
     text = _text({k: v for k, v in found.items() if k not in ("ok", "holds", "problems")})
@@ -233,8 +225,7 @@ def measure(
     from qcrs.client.exchange import Exchange
     from qcrs.errors import InputError
 
-    exchange = Exchange.connect(home, account=account)
-    try:
+    with Exchange.connect(home, account=account) as exchange:
         conductor = conducted(exchange, topology, driver)
         if conductor.open(circuit) != number:
             raise InputError(
@@ -243,8 +234,6 @@ def measure(
             )  # fmt: skip
         conductor.measure([number])
         found = described(conductor.coordinator.book().channel(number))
-    finally:
-        exchange.close()
     emit(found, as_json=as_json, human=_text(found))
 
 
@@ -263,12 +252,13 @@ def attest(
     from qcrs.client.quantum import identity_of, sign_with_identity
     from qcrs.together.agent import Agent
 
-    exchange = Exchange.connect(home, account=account)
     told: list[dict[str, Any]] = []
-    own = None
-    try:
+    with ExitStack() as opened:
+        exchange = opened.enter_context(Exchange.connect(home, account=account))
         coordinator = coordinator_of(exchange, signing=True)
         own = identity_of(exchange)
+        if own is not None:
+            opened.callback(own.close)
         sign_with_identity(coordinator, own, exchange.store)
         channel = coordinator.book().channel(number)
         agent = Agent(
@@ -277,10 +267,6 @@ def attest(
         )  # fmt: skip
         agent.attend(channel)
         found = described(coordinator.book().channel(number))
-    finally:
-        if own is not None:
-            own.close()
-        exchange.close()
     human = "\n".join(
         ", ".join(f"{v}" if k == "what" else f"{k} {v}" for k, v in one.items()) for one in told
     )
@@ -299,8 +285,7 @@ def dispute(
     from qcrs.client.exchange import Exchange
     from qcrs.errors import InputError
 
-    exchange = Exchange.connect(home, account=account)
-    try:
+    with Exchange.connect(home, account=account) as exchange:
         coordinator = coordinator_of(exchange, signing=True)
         channel = coordinator.book().channel(number)
         if epoch not in channel.settled:
@@ -309,8 +294,6 @@ def dispute(
                 solution=f"settled: {', '.join(map(str, channel.settled)) or 'none'}",
             )  # fmt: skip
         coordinator.dispute(number, channel.settled[epoch].record, index)
-    finally:
-        exchange.close()
     emit(
         {"channel": number, "epoch": epoch, "round": index, "disputed": True},
         as_json=as_json,
@@ -331,15 +314,12 @@ def close(number: Number, account: KeyOption = None, home: HomeOption = None, as
 def _act(what: str, number: int, account: str | None, home: Path | None, *, as_json: bool) -> None:
     from qcrs.client.exchange import Exchange
 
-    exchange = Exchange.connect(home, account=account)
-    try:
+    with Exchange.connect(home, account=account) as exchange:
         coordinator = coordinator_of(exchange, signing=True)
         coordinator.book().channel(number)
         getattr(coordinator, what)(number)
         found = described(coordinator.book().channel(number))
         back = coordinator.book().channel(number).returned
-    finally:
-        exchange.close()
     human = f"channel {number} is {found['state']}" + (f"; {back} base units are back" if back else "")
     emit(found | {"returned": back}, as_json=as_json, human=human)
 
@@ -348,9 +328,6 @@ def withdraw(account: KeyOption = None, home: HomeOption = None, as_json: Json =
     """Take your free balance out of the coordinator."""
     from qcrs.client.exchange import Exchange
 
-    exchange = Exchange.connect(home, account=account)
-    try:
+    with Exchange.connect(home, account=account) as exchange:
         taken = coordinator_of(exchange, signing=True).withdraw()
-    finally:
-        exchange.close()
     emit({"withdrawn": taken}, as_json=as_json, human=f"{taken} base units withdrawn")

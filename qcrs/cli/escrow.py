@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,13 +43,8 @@ def _payer(home: Path | None, account: str | None) -> Iterator[tuple[Exchange, P
     from qcrs.client.exchange import Exchange
     from qcrs.client.settlement import Payer
 
-    exchange = Exchange.connect(home, account=account)
-    payer = Payer(exchange)
-    try:
+    with Exchange.connect(home, account=account) as exchange, closing(Payer(exchange)) as payer:
         yield exchange, payer
-    finally:
-        payer.close()
-        exchange.close()
 
 
 def _escrow(exchange: Exchange, payer: Payer) -> tuple[dict[str, object], str]:

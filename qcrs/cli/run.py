@@ -186,11 +186,8 @@ def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
     from qcrs.client.exchange import Exchange
     from qcrs.types import credits_text
 
-    exchange = Exchange.connect(home)
-    try:
+    with Exchange.connect(home) as exchange:
         found = exchange.processors()
-    finally:
-        exchange.close()
     rows = [
         (
             one.id,
@@ -220,11 +217,8 @@ def processor_show(
     from qcrs.cli.names import processor_named
     from qcrs.client.exchange import Exchange
 
-    exchange = Exchange.connect(home)
-    try:
+    with Exchange.connect(home) as exchange:
         one = exchange.processor(processor_named(exchange, name))
-    finally:
-        exchange.close()
     value = asdict(one)
     lines = [f"{key:20} {value[key]}" for key in value if key not in ("metadata", "capability")]
     if one.capability is not None:

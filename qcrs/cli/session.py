@@ -132,8 +132,7 @@ def run(
     from qcrs.together.stage import SessionStage, union
 
     parties, circuit = _members(members), _program(program)
-    exchange = Exchange.connect(home, account=account)
-    try:
+    with Exchange.connect(home, account=account) as exchange:
         conductor = conducted(exchange, topology, driver)
         known = [s.request.job for s in conductor.coordinator.book().sessions.values()]
         number = job or max(known, default=0) + 1
@@ -150,8 +149,6 @@ def run(
             )
         counts = backend.run(circuit, shots=shots).result().get_counts()
         done = backend.stage.finished if isinstance(backend.stage, SessionStage) else []
-    finally:
-        exchange.close()
     sessions = [one.session for one in done]
     value = {"counts": counts, "sessions": sessions, "quote": _quoted(found)}
     rows = sorted(counts.items(), key=lambda pair: -pair[1])[:16]
@@ -216,11 +213,8 @@ def list_(home: HomeOption = None, as_json: Json = False) -> None:
     """Every session: job, attempt, parties, state, who was missing."""
     from qcrs.client.exchange import Exchange
 
-    exchange = Exchange.connect(home)
-    try:
+    with Exchange.connect(home) as exchange:
         found = [described(one) for one in coordinator_of(exchange).book().sessions.values()]
-    finally:
-        exchange.close()
     rows = [
         (
             one["session"], one["job"], one["attempt"], ", ".join(map(str, one["parties"])), one["state"],
@@ -237,11 +231,8 @@ def show(number: Number, home: HomeOption = None, as_json: Json = False) -> None
     """One session as the chain tells it."""
     from qcrs.client.exchange import Exchange
 
-    exchange = Exchange.connect(home)
-    try:
+    with Exchange.connect(home) as exchange:
         found = described(coordinator_of(exchange).book().session(number))
-    finally:
-        exchange.close()
     lines = [f"{key:18} {value}" for key, value in found.items() if key != "arrivals"]
     rows = [(one["barrier"], one["processor"], one["commitment"]) for one in found["arrivals"]]
     text = "\n".join(lines) + "\n\n" + table(rows, ("barrier", "processor", "commitment"))
@@ -256,8 +247,7 @@ def check(number: Number, home: HomeOption = None, as_json: Json = False) -> Non
     from qcrs.client.exchange import Exchange
     from qcrs.together.check import check_channel, check_session
 
-    exchange = Exchange.connect(home)
-    try:
+    with Exchange.connect(home) as exchange:
         book = coordinator_of(exchange).book()
         found = check_session(book, number, exchange.store)
         for channel in book.session(number).request.channels:
@@ -265,8 +255,6 @@ def check(number: Number, home: HomeOption = None, as_json: Json = False) -> Non
             found.holds += [f"channel {channel}, {words}" for words in one.holds]
             found.problems += [f"channel {channel}, {words}" for words in one.problems]
         state = book.session(number).state.name.lower()
-    finally:
-        exchange.close()
     value = {
         "session": number,
         "state": state,
@@ -289,14 +277,11 @@ def abort(number: Number, account: KeyOption = None, home: HomeOption = None, as
     """End a session whose barrier is late; open to anyone, names whoever is missing."""
     from qcrs.client.exchange import Exchange
 
-    exchange = Exchange.connect(home, account=account)
-    try:
+    with Exchange.connect(home, account=account) as exchange:
         coordinator = coordinator_of(exchange, signing=True)
         coordinator.book().session(number)
         coordinator.abort(number)
         found = described(coordinator.book().session(number))
-    finally:
-        exchange.close()
     names = ", ".join(map(str, found["blamed"]))
     emit(found, as_json=as_json, human=f"session {number} is aborted; missing: processor {names}")
 
@@ -322,15 +307,12 @@ def correct(
     from qcrs.distributed.seam import Seam
     from qcrs.together.corrected import attest_memory
 
-    exchange = Exchange.connect(home, account=account)
-    try:
+    with Exchange.connect(home, account=account) as exchange:
         coordinator = coordinator_of(exchange, signing=True)
         coordinator.book().session(number)
         record = attest_memory(
             coordinator, exchange.store, number, processor, Seam(distance, rounds, p, p_link), shots, seed
         )
-    finally:
-        exchange.close()
     value = {
         "session": number,
         "processor": processor,

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from qcrs.chain.bindings import (
     ComputationAllocator,
@@ -148,6 +148,12 @@ class Reader:
     def close(self) -> None:
         """Release the event index."""
         self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def history(self) -> History:
         """The fold of all events up to the chain's head."""

@@ -289,36 +289,41 @@ class LocalNetwork:
         self, names: set[str], seconds: float = 300.0, meanwhile: Callable[[], None] = lambda: None
     ) -> None:
         """Wait until these processors hold a certificate, but for those taken off; says each as it comes."""
-        exchange = self.exchange()
         end = time.monotonic() + seconds
         missing = set(names)
-        while missing:
-            for entry in list(exchange.history().processors.values()):
-                name = exchange.name_of(entry)
-                if name not in missing:
-                    continue
-                if entry.retired or entry.suspended:
-                    missing.discard(name)
-                    self._say(f"• {name} is {'retired' if entry.retired else 'suspended'}")
-                elif entry.capability and exchange.processor(entry.id).certified:
-                    missing.discard(name)
-                    found = entry.capability
-                    layered, readout = found.error_per_layered_gate * 1e-9, found.readout_error * 1e-9
-                    self._say(
-                        f"• {name} certified: {entry.qubits} qubits, "
-                        f"error per layered gate {layered:.2e}, readout {readout:.2e}, "
-                        f"QV 2^{found.log2_quantum_volume}, GHZ {found.ghz_width}"
+        with self.exchange() as exchange:
+            while missing:
+                missing -= self._told(exchange, missing)
+                meanwhile()
+                self.check_alive()
+                if time.monotonic() > end:
+                    raise NetworkError(
+                        f"not certified after {seconds:.0f} s: {', '.join(sorted(missing))}",
+                        solution="look again with `qcrs processor list`, the oracles go on; or read the logs "
+                        f"in {self.processes.log('x').parent}",
                     )
-            meanwhile()
-            self.check_alive()
-            if time.monotonic() > end:
-                raise NetworkError(
-                    f"not certified after {seconds:.0f} s: {', '.join(sorted(missing))}",
-                    solution="look again with `qcrs processor list`, the oracles go on; or read the logs in "
-                    f"{self.processes.log('x').parent}",
+                time.sleep(0.2)
+
+    def _told(self, exchange: Exchange, missing: set[str]) -> set[str]:
+        """Those of `missing` that hold a certificate now or were taken off, each said."""
+        told = set()
+        for entry in list(exchange.history().processors.values()):
+            name = exchange.name_of(entry)
+            if name not in missing:
+                continue
+            if entry.retired or entry.suspended:
+                told.add(name)
+                self._say(f"• {name} is {'retired' if entry.retired else 'suspended'}")
+            elif entry.capability and exchange.processor(entry.id).certified:
+                told.add(name)
+                found = entry.capability
+                layered, readout = found.error_per_layered_gate * 1e-9, found.readout_error * 1e-9
+                self._say(
+                    f"• {name} certified: {entry.qubits} qubits, "
+                    f"error per layered gate {layered:.2e}, readout {readout:.2e}, "
+                    f"QV 2^{found.log2_quantum_volume}, GHZ {found.ghz_width}"
                 )
-            time.sleep(0.2)
-        exchange.close()
+        return told
 
     def check_alive(self, but: frozenset[str] = frozenset()) -> None:
         """`NetworkError` where a process of the network has ended by itself."""

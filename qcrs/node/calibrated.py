@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp
-from qiskit.providers import BackendV2, JobV1, Options
+from qiskit.providers import BackendV2, JobV1
 from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 
+from qcrs.circuits.immediate import FinishedJob, ImmediateBackend
 from qcrs.errors import BackendError
 from qcrs.node.clifford import is_clifford, sample_clifford
-from qcrs.node.simulator import FinishedJob, merged, row
+from qcrs.node.simulator import merged, row
 
 __all__ = ["CalibratedRates", "CalibratedSimulator"]
 
@@ -88,7 +89,7 @@ class CalibratedRates:
         return self._flips[qubit]
 
 
-class CalibratedSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
+class CalibratedSimulator(ImmediateBackend):
     """Aer's simulator of a real or fake device."""
 
     simulator = True
@@ -106,15 +107,6 @@ class CalibratedSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes 
     def target(self) -> Target:
         """The device's, as Aer simulates it."""
         return self._engine.target
-
-    @property
-    def max_circuits(self) -> int | None:
-        """Any number."""
-        return None
-
-    @classmethod
-    def _default_options(cls) -> Options:
-        return Options(shots=1024, seed_simulator=None)
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> JobV1:
         """Run circuits that are in the device's basis, each by the method that suits it."""

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.providers import BackendV2, JobV1, Options
+from qiskit.providers import BackendV2, JobV1
 from qiskit.result import Result
 from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
-from qcrs.circuits.finished import FinishedJob
+from qcrs.circuits.immediate import FinishedJob, ImmediateBackend
 from qcrs.errors import BackendError
 from qcrs.node.clifford import is_clifford, sample_clifford
 from qcrs.node.devices import Noise
@@ -91,7 +91,7 @@ def merged(backend: BackendV2, rows: Mapping[int, dict[str, Any]]) -> Result:
     )
 
 
-class PauliNoiseSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
+class PauliNoiseSimulator(ImmediateBackend):
     """Depolarising noise after every gate and symmetric readout flips, uniform over the device."""
 
     simulator = True
@@ -106,15 +106,6 @@ class PauliNoiseSimulator(BackendV2):  # type: ignore[misc]  # Qiskit's classes 
     def target(self) -> Target:
         """Qubits, basis and coupling."""
         return self._target
-
-    @property
-    def max_circuits(self) -> int | None:
-        """Any number."""
-        return None
-
-    @classmethod
-    def _default_options(cls) -> Options:
-        return Options(shots=1024, seed_simulator=None)
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> JobV1:
         """Run circuits that are in the device's basis, each by the method that suits it."""

@@ -27,12 +27,12 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Delay, Measure, Parameter, Reset
 from qiskit.circuit.library import CPhaseGate, CZGate, UGate
 from qiskit.primitives import BackendSamplerV2
-from qiskit.providers import BackendV2, JobV1, Options
+from qiskit.providers import JobV1
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.result import Result
 from qiskit.transpiler import InstructionProperties, Target
 
-from qcrs.circuits.finished import FinishedJob
+from qcrs.circuits.immediate import FinishedJob, ImmediateBackend
 from qcrs.distributed.cutting import MOST_OVERHEAD, CutOffer, expectations, offer
 from qcrs.distributed.network import Network
 from qcrs.distributed.noise import MOST_EXACT, BellDiagonal, predicted, sampled
@@ -167,7 +167,7 @@ class Quote:
     cut: CutOffer | None = None
 
 
-class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
+class VirtualProcessor(ImmediateBackend):
     """Members and their links as one backend; see the module."""
 
     simulator = True
@@ -205,15 +205,6 @@ class VirtualProcessor(BackendV2):  # type: ignore[misc]  # Qiskit's classes are
     def target(self) -> Target:
         """All members' qubits and their gates."""
         return self._target
-
-    @property
-    def max_circuits(self) -> int | None:
-        """Any number."""
-        return None
-
-    @classmethod
-    def _default_options(cls) -> Options:
-        return Options(shots=1024, seed_simulator=None)
 
     # ----------------------------------------------------------------- planning
 

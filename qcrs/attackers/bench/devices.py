@@ -21,17 +21,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
-from qiskit.providers import BackendV2, JobV1, Options
+from qiskit.providers import JobV1
 from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 
 from qcrs.attackers.untwirl import undo
 from qcrs.circuits import CircuitDocument
+from qcrs.circuits.immediate import FinishedJob, ImmediateBackend
 from qcrs.client.routing import gates_on
 from qcrs.errors import BackendError
 from qcrs.node.devices import NOISE, Noise, open_device
-from qcrs.node.simulator import FinishedJob, merged, noise_model, row
+from qcrs.node.simulator import merged, noise_model, row
 from qcrs.node.trajectories import mixture
 from qcrs.verification import DeviceErrors
 
@@ -117,7 +118,7 @@ def _opened(spec: str) -> _Parts:
     return _Parts(str(device.name), device.target, None, engine, _confusion(model))
 
 
-class ExactDevice(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
+class ExactDevice(ImmediateBackend):
     """Noise A, noise B, or a fake device, by its name in `SPECS`, for circuits of `n` qubits."""
 
     simulator = True
@@ -136,15 +137,6 @@ class ExactDevice(BackendV2):  # type: ignore[misc]  # Qiskit's classes are unty
     def target(self) -> Target:
         """Qubits, basis and coupling of the real device."""
         return self._target
-
-    @property
-    def max_circuits(self) -> int | None:
-        """Any number."""
-        return None
-
-    @classmethod
-    def _default_options(cls) -> Options:
-        return Options(shots=1024, seed_simulator=None)
 
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> JobV1:
         """Fresh shots of the distributions of these circuits."""

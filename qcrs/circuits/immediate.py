@@ -1,11 +1,24 @@
-"""A Qiskit job for backends that compute at once."""
+"""Qiskit backends that compute at once, and their jobs."""
 
 from __future__ import annotations
 
-from qiskit.providers import BackendV2, JobStatus, JobV1
+from qiskit.providers import BackendV2, JobStatus, JobV1, Options
 from qiskit.result import Result
 
-__all__ = ["FinishedJob"]
+__all__ = ["FinishedJob", "ImmediateBackend"]
+
+
+class ImmediateBackend(BackendV2):  # type: ignore[misc]  # Qiskit's classes are untyped
+    """A backend whose `run` takes circuits, `shots` and `seed_simulator` and returns a finished job."""
+
+    @property
+    def max_circuits(self) -> int | None:
+        """Any number."""
+        return None
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options(shots=1024, seed_simulator=None)
 
 
 class FinishedJob(JobV1):  # type: ignore[misc]  # Qiskit's classes are untyped
