@@ -49,10 +49,8 @@ def deployed(artifacts: Mapping[str, Artifact]) -> Stage:
 
 @pytest.fixture
 def stage(deployed: Stage) -> Iterator[Stage]:
-    snapshot, known = deployed.tester.take_snapshot(), len(deployed.history)
-    yield deployed
-    deployed.tester.revert_to_snapshot(snapshot)
-    del deployed.history[known:]
+    with deployed.undone():
+        yield deployed
 
 
 @pytest.fixture(scope="session")

@@ -81,12 +81,12 @@ class Contract:
             if e["type"] == "event"
         }
         self.selectors = {name: selector_of(entry) for name, entry in self.functions.items()}
+        self.kinds = {name: [_kind(item) for item in e["inputs"]] for name, e in self.functions.items()}
         stage.decoder.learn(abi)
         stage.contracts[address] = self
 
     def data(self, name: str, args: Sequence[Any]) -> str:
-        kinds = [_kind(item) for item in self.functions[name]["inputs"]]
-        return "0x" + (self.selectors[name] + encode(kinds, list(args))).hex()
+        return "0x" + (self.selectors[name] + encode(self.kinds[name], list(args))).hex()
 
     def read(self, name: str, *args: Any, by: str | None = None) -> Any:
         call = {"from": by or self.stage.admin, "to": self.address, "data": self.data(name, args), "gas": GAS}
@@ -135,7 +135,12 @@ def refuses(name: str, **expected: Any) -> Iterator[None]:
 
 
 class ContractStage:
-    """A chain for contracts: `admin` deploys, `history` has all events with the times of their blocks."""
+    """A chain for contracts: `admin` deploys, `history` has all events with the times of their blocks.
+
+    What `deploy` returns is of class `kind`.
+    """
+
+    kind: type[Contract] = Contract
 
     def __init__(self, artifacts: Mapping[str, Artifact], accounts: int = 10) -> None:
         genesis = PyEVMBackend.generate_genesis_params(overrides={"timestamp": GENESIS_S})
@@ -148,14 +153,14 @@ class ContractStage:
         self.accounts = [str(to_checksum_address(a)) for a in self.tester.get_accounts()]
         self.admin = self.accounts[0]
 
-    def deploy(self, name: str, *args: Any) -> Contract:
+    def deploy(self, name: str, *args: Any) -> Any:
         artifact = self.artifacts[name]
         inputs: list[Any] = next((e["inputs"] for e in artifact.abi if e["type"] == "constructor"), [])
         data = artifact.bytecode + encode([_kind(item) for item in inputs], args).hex()
         digest = self.tester.send_transaction({"from": self.admin, "data": data, "gas": 25_000_000})
         receipt = self.tester.get_transaction_receipt(digest)
         assert receipt["status"] == 1, name
-        contract = Contract(self, to_checksum_address(receipt["contract_address"]), artifact.abi)
+        contract = self.kind(self, to_checksum_address(receipt["contract_address"]), artifact.abi)
         events = self.decode_logs(receipt["logs"])
         self.history.extend((event, values, self.time) for event, values in events)
         return contract
@@ -171,6 +176,16 @@ class ContractStage:
             self.tester.call(dict(call), block_number="pending")
         except TransactionFailed as failure:
             raise self.decode(failure) from None
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Whatever the block does to the chain is taken back at its end."""
+        snapshot, known = self.tester.take_snapshot(), len(self.history)
+        try:
+            yield
+        finally:
+            self.tester.revert_to_snapshot(snapshot)
+            del self.history[known:]
 
     # -- time and answers -------------------------------------------------------------------------
 

@@ -51,15 +51,12 @@ def test_a_batch_does_what_its_reports_do_alone(stage: Stage) -> None:
         clocked = ("since", "trail")
         return {k: v for k, v in value.items() if k not in clocked} if isinstance(value, dict) else value
 
-    known = len(stage.history)
-    snapshot = stage.tester.take_snapshot()
-    done = stage.settle(reports)
-    together, names = everything(), done.names
-    assert done.of("BatchEntrySkipped") == []
-    check(stage)
-    stage.check_ledger(jobs)
-    stage.tester.revert_to_snapshot(snapshot)
-    del stage.history[known:]
+    with stage.undone():
+        done = stage.settle(reports)
+        together, names = everything(), done.names
+        assert done.of("BatchEntrySkipped") == []
+        check(stage)
+        stage.check_ledger(jobs)
     alone = [stage.judge(job, 0, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
     assert [name for one in alone for name in one.names] == names
     assert [timeless(v) for v in everything()] == [timeless(v) for v in together]
@@ -229,12 +226,11 @@ def test_two_outcomes_are_an_equivocation_in_a_batch_too(stage: Stage) -> None:
     alone = oracle.sign(stage.report_digest(rejected[1]))
     for first, second in ((proof(accepted), proof(rejected)), (proof(accepted), alone)):
         for pair in ((accepted[0], first, rejected[1], second), (rejected[1], second, accepted[0], first)):
-            snapshot = stage.tester.take_snapshot()
-            done = stage.verifier.send("proveEquivocation", *pair, by=stage.who.stranger)
-            assert done.one("EquivocationProven")["oracle"] == oracle.address
-            with refuses("ResultVerifierProofUsed"):
-                stage.verifier.send("proveEquivocation", *pair, by=stage.who.stranger)
-            stage.tester.revert_to_snapshot(snapshot)
+            with stage.undone():
+                done = stage.verifier.send("proveEquivocation", *pair, by=stage.who.stranger)
+                assert done.one("EquivocationProven")["oracle"] == oracle.address
+                with refuses("ResultVerifierProofUsed"):
+                    stage.verifier.send("proveEquivocation", *pair, by=stage.who.stranger)
 
 
 def test_what_a_batch_does_not_prove(stage: Stage) -> None:

@@ -115,16 +115,14 @@ def measure(stage: Stage) -> dict[str, int]:
 
 def batch(stage: Stage, p: Processor, size: int) -> int:
     """One of many jobs of one processor that a batch settles, each with a refund; nothing of it stays."""
-    snapshot, known = stage.tester.take_snapshot(), len(stage.history)
-    stage.allocator.send("submitMany", [stage.request()] * size, by=stage.who.clients[0])
-    jobs = []
-    while len(jobs) < size:
-        jobs.append(stage.allocate(p).one("JobAllocated")["job"])
-        stage.commit(p, jobs[-1])
-    done = stage.settle([stage.report(job, 0, ACCEPT) for job in jobs])
+    with stage.undone():
+        stage.allocator.send("submitMany", [stage.request()] * size, by=stage.who.clients[0])
+        jobs = []
+        while len(jobs) < size:
+            jobs.append(stage.allocate(p).one("JobAllocated")["job"])
+            stage.commit(p, jobs[-1])
+        done = stage.settle([stage.report(job, 0, ACCEPT) for job in jobs])
     assert len(done.of("JobClosed")) == size
-    stage.tester.revert_to_snapshot(snapshot)
-    del stage.history[known:]
     return -(-done.gas // size)
 
 

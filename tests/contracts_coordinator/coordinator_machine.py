@@ -69,7 +69,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
                     provider,
                     stage.operator if number == 1 else provider,
                     t2,
-                    stage.registry.read("processor", number)[5],
+                    stage.registry.read("processor", number)["certifiedUntil"],
                 )
                 for number, (provider, t2) in enumerate(zip(stage.providers, stage.t2, strict=True), 1)
             }
@@ -118,8 +118,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         assert held == self.model.held() == self.model.deposited - self.model.withdrawn
 
     def check_channel(self, channel: int) -> None:
-        m, c = self.model.channels[channel], self.stage.coordinator.read("channelOf", channel)
-        seen = dict(zip(self.stage.fields("channelOf"), c, strict=True))
+        m, seen = self.model.channels[channel], self.stage.coordinator.read("channelOf", channel)
         assert seen["state"] == m.state
         assert seen["epoch"] == m.epoch
         assert seen["deposit"] == m.deposit
@@ -135,8 +134,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
             )
 
     def check_session(self, session: int) -> None:
-        m, s = self.model.sessions[session], self.stage.coordinator.read("sessionOf", session)
-        seen = dict(zip(self.stage.fields("sessionOf"), s, strict=True))
+        m, seen = self.model.sessions[session], self.stage.coordinator.read("sessionOf", session)
         assert (seen["state"], seen["code"]) == (m.state, m.code)
         assert (seen["barrier"], seen["lastBarrier"]) == (m.barrier, m.last_barrier)
         assert seen["deadline"] == m.deadline

@@ -35,8 +35,8 @@ class Play:
         return self._named("sessionOf", session)
 
     def _named(self, view: str, number: int) -> dict[str, Any]:
-        values = [tuple(v) if isinstance(v, list) else v for v in self.c.read(view, number)]
-        return dict(zip(self.stage.fields(view), values, strict=True))
+        values = self.c.read(view, number)
+        return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
     # -- channels -----------------------------------------------------------------------------
 

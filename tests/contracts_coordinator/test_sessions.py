@@ -59,7 +59,7 @@ def test_open_locks_the_fees_and_enters_the_channels(ring: Play) -> None:
     assert state["trail"] == event["digest"]
     for channel in (1, 2, 3):
         assert ring.channel_state(channel)["sessions"] == (1, 0, 0, 0)
-    assert ring.c.read("attemptsOf", ring.client, 7) == [1, 1]
+    assert ring.c.read("attemptsOf", ring.client, 7) == (1, 1)
 
 
 @pytest.mark.parametrize(("shots", "ebits"), [(1, 1), (1_000, 2), (100_000, 7)])
@@ -157,9 +157,9 @@ def test_an_expired_certificate_does_not_do(play: Play) -> None:
     stage = play.stage
     stage.certify(1, 80_000, 2, stage.now + DAY_S)
     play.measured()
-    stage.wait_until(stage.registry.read("processor", 1)[5])
+    stage.wait_until(stage.registry.read("processor", 1)["certifiedUntil"])
     assert play.c.refusal("openSession", Request().word, by=play.client) is None
-    stage.wait_until(stage.registry.read("processor", 1)[5] + 1)
+    stage.wait_until(stage.registry.read("processor", 1)["certifiedUntil"] + 1)
     play.c.refuses("CoordinatorUncertified", "openSession", Request().word, by=play.client)
 
 
@@ -398,7 +398,7 @@ def test_a_completed_job_takes_no_further_attempt(pair: Play) -> None:
 
 def test_jobs_of_two_clients_do_not_collide(pair: Play) -> None:
     pair.session()
-    assert pair.c.read("attemptsOf", pair.provider(3), 7) == [0, 0]
+    assert pair.c.read("attemptsOf", pair.provider(3), 7) == (0, 0)
 
 
 # -- error correction -----------------------------------------------------------------------------

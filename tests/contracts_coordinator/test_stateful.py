@@ -18,9 +18,8 @@ from hypothesis.stateful import run_state_machine_as_test
 @contextmanager
 def machine_on(stage: Any) -> Iterator[type[CoordinatorMachine]]:
     """A machine class for a stage, which is as before at the end."""
-    snapshot = stage.tester.take_snapshot()
-    yield type("Machine", (CoordinatorMachine,), {"stage": stage, "start": [], "outcomes": Counter()})
-    stage.tester.revert_to_snapshot(snapshot)
+    with stage.undone():
+        yield type("Machine", (CoordinatorMachine,), {"stage": stage, "start": [], "outcomes": Counter()})
 
 
 def run(stage: Any, examples: int, steps: int) -> None:
