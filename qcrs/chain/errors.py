@@ -46,7 +46,8 @@ _PANICS = {
 }
 
 SOLUTIONS: dict[str, str] = {
-    "AccessManagedUnauthorized": "only the body that holds the role may do this",
+    "AccessManagedUnauthorized": "only the body that holds the role may do this, and not while the "
+    "contract is closed to the bodies: `qcrs gov bodies` tells which are",
     "AccessManagerUnauthorizedAccount": "only a holder of the role may do this",
     "ERC20InsufficientBalance": "transfer credit to the account first",
     "ERC20InsufficientAllowance": "approve the amount for the contract first",

@@ -13,7 +13,11 @@ __all__ = ["commons_of", "members_here", "sender_of"]
 
 
 def commons_of(home: Path | None) -> Commons:
-    """The exchange of a home folder; people are known by the names of its keys."""
+    """The exchange of a home folder; people are known by the names of its keys.
+
+    It is read at the head, however many confirmations the network asks for: who votes has to see what was
+    proposed just now, and what blocks undo is undone in the index too.
+    """
     from qcrs.chain import connect
     from qcrs.client.wallet import Wallet
     from qcrs.config.home import Home
@@ -26,7 +30,6 @@ def commons_of(home: Path | None) -> Commons:
         network.contracts,
         people={name: wallet.address(name) for name in wallet.names()},
         folder=found.path("client", "governance").parent / "governance",
-        confirmations=network.confirmations,
     )
 
 

@@ -38,7 +38,6 @@ class Commons:
         *,
         people: Mapping[str, str] | None = None,
         folder: Path | None = None,
-        confirmations: int = 0,
     ) -> None:
         missing = sorted(set(BODY_CONTRACTS) - set(contracts))
         if missing:
@@ -65,7 +64,6 @@ class Commons:
             place / f"bodies-{chain.chain_id}-{manager}.sqlite",
             chain,
             {name: self.contracts[name] for name in watched},
-            confirmations=confirmations,
             interfaces=events,
         )
 

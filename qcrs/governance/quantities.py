@@ -27,7 +27,9 @@ UNITS: dict[str, dict[str, Decimal]] = {
 }
 """Units of values: the words that may stand behind a number, and how much of the contract's unit each is."""
 
-_NUMBER = re.compile(r"\s*([0-9][0-9_,]*(?:\.[0-9]+)?)\s*(.*?)\s*", re.DOTALL)
+_WHOLE = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9][0-9_]*"
+"""A comma stands before each three digits and nowhere else: `2,5` is no 25."""
+_NUMBER = re.compile(rf"\s*((?:{_WHOLE})(?:\.[0-9]+)?)\s*(.*?)\s*", re.DOTALL)
 
 
 def parse(text: str, unit: str, field: str = "value") -> int:
@@ -47,11 +49,12 @@ def parse(text: str, unit: str, field: str = "value") -> int:
             return int(value)
     named = sorted(name for name in known if name)
     raise InputError(
-        f"{field} is not a value of it",
+        f"this is not a value of the {field}",
         field=field,
         value=text.strip(),
         solution=f"write a number{' of ' + ' or '.join(named) if named else ''}"
-        + (", or without a unit" if "" in known and named else ""),
+        + (", or without a unit" if "" in known and named else "")
+        + ("; a decimal point is a dot, as in 2.5" if "," in text else ""),
     )
 
 

@@ -206,6 +206,23 @@ def test_a_council_decides_on_a_value(qcrs: Command, city: City) -> None:
     assert qcrs("gov", "list").value == []
 
 
+def test_a_vote_is_seen_at_once_where_a_chain_asks_for_confirmations(qcrs: Command, city: City) -> None:
+    """Six blocks are not waited for before one's own ballot is found, and nobody opens it twice."""
+    home = city.network.home
+    settings = home.load()
+    home.save(replace(settings, confirmations=6))
+    sentence = ("set", "banked", "credit", "to", "7")
+    try:
+        first = qcrs("gov", "propose", *sentence, by=("allocation-0",)).value
+        refused(qcrs("gov", "propose", *sentence, by=("allocation-0",)), 4, "CouncilAlreadyVoted")
+        assert [one["id"] for one in qcrs("gov", "list").value] == [first["id"]]
+        assert qcrs("gov", "vote", first["id"], by=("allocation-1",)).value["state"] == "waiting"
+        city.later(TERMS["council_delay_s"] + 1)
+        assert qcrs("gov", "execute", first["id"], by=("visitor",)).value["state"] == "executed"
+    finally:
+        home.save(settings)
+
+
 def test_the_consortia_seat_and_unseat(qcrs: Command, city: City) -> None:
     for words, holds in ((("elect", "lab", "dispute"), True), (("remove", "lab", "dispute"), False)):
         act = qcrs("gov", *words, by=("consortia-0",)).value

@@ -14,6 +14,8 @@ from qcrs.governance.quantities import UNITS, parse, shown, span
     [
         ("900 qubit-seconds", "qubit-seconds", 900),
         ("1,000", "qubit-seconds", 1000),
+        ("1,234,567.5 credits", "credits", 1_234_567_500_000),
+        ("1_000", "", 1000),
         ("2 h", "seconds", 7200),
         ("1.5 days", "seconds", 129_600),
         ("90 s", "seconds", 90),
@@ -40,6 +42,9 @@ def test_values_are_read(text: str, unit: str, value: int) -> None:
         ("3 m", "seconds"),
         ("1e9", ""),
         ("0.1 units", "credits"),
+        ("2,5 credits", "credits"),
+        ("1,0000", ""),
+        ("1234,567", ""),
     ],
 )
 def test_what_is_no_value_is_refused(text: str, unit: str) -> None:
@@ -47,6 +52,13 @@ def test_what_is_no_value_is_refused(text: str, unit: str) -> None:
         parse(text, unit, "grace")
     assert caught.value.field == "grace"
     assert caught.value.solution
+    assert "is not a value of the grace" in caught.value.reason
+
+
+def test_a_decimal_comma_is_told() -> None:
+    with pytest.raises(InputError) as caught:
+        parse("2,5 credits", "credits", "least challenge bond")
+    assert "a decimal point is a dot" in str(caught.value.solution)
 
 
 def test_values_are_shown() -> None:
