@@ -81,13 +81,14 @@ def register(root: typer.Typer) -> None:
     root.command()(quote)
     root.command()(submit)
     job = typer.Typer(
-        rich_markup_mode=None, no_args_is_help=True, help="List, show, watch, open or cancel jobs."
+        rich_markup_mode=None, no_args_is_help=True, help="List, show, watch, open, cancel or skim jobs."
     )
     job.command("list")(list_jobs)
     job.command()(show)
     job.command()(watch)
     job.command()(result)
     job.command()(cancel)
+    job.command()(skim)
     root.add_typer(job, name="job")
     root.command()(verify)
     root.command()(audit)
@@ -390,6 +391,34 @@ def cancel(
     info = exchange.expire(job) if late else exchange.cancel(job)
     human = f"job {info.id} is {info.state.lower()}; {credits_text(info.refunded)} credits are back"
     emit(info.as_json(), as_json=as_json, human=human)
+
+
+def skim(
+    processor: Annotated[
+        str | None,
+        typer.Option("--processor", help="Only the queue of jobs for this processor alone: name or number."),
+    ] = None,
+    home: HomeOption = None,
+    account: AccountOption = None,
+    as_json: Json = False,
+) -> None:
+    """Take dead jobs away from the fronts of queues, where they hide those behind them; anyone may."""
+    from qcrs.client.skimming import direct_queue, flow_queues, queue_name, skim_queues
+
+    exchange = _exchange(home, account)
+    if processor is None:
+        queues = flow_queues(exchange.contracts.allocator)
+        queues += [direct_queue(number) for number in exchange.history().processors]
+    else:
+        queues = [direct_queue(processor_named(exchange, processor))]
+    dropped: dict[int, int] = {}
+    for dead in skim_queues(exchange, queues):
+        say(f"• {queue_name(dead.queue)}: {dead.count} dead jobs are out of the way")
+        dropped[dead.queue] = dropped.get(dead.queue, 0) + dead.count
+    value = [{"queue": queue_name(queue), "dropped": count} for queue, count in dropped.items()]
+    rows = [(one["queue"], one["dropped"]) for one in value]
+    human = table(rows, ("queue", "dropped")) if rows else "no queue begins with dead jobs"
+    emit(value, as_json=as_json, human=human)
 
 
 # --------------------------------------------------------------------------- checking

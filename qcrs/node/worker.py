@@ -49,6 +49,7 @@ from qcrs.errors import (
 )
 from qcrs.node.ledger import Ledger, RunRecord
 from qcrs.node.shared import Runner, runner_of
+from qcrs.node.skimming import Skimmer
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.store.mail import MailReader
 from qcrs.together.agent import Agent
@@ -106,6 +107,7 @@ class Worker:
         self.settings = settings
         self.journal = journal
         self.stop = threading.Event()
+        self._skimmer = Skimmer(party, ledger, processor, journal)
         self._pool = ThreadPoolExecutor(settings.parallel, thread_name_prefix="run")
         self._running: dict[Key, Future[None]] = {}
         self._live: set[Key] = set()
@@ -195,7 +197,10 @@ class Worker:
         ]
 
     def _ask(self) -> None:
-        """Take the job that the queue names, if there is one; one allocation is on its way at a time."""
+        """Take the job that the queue names, if there is one; one allocation is on its way at a time.
+
+        What dead entries may hide is brought to light for the next look.
+        """
         self._asked = time.monotonic()
         allocator = self.party.contracts.allocator
         number = self.ledger.counter("allocations")
@@ -206,6 +211,7 @@ class Worker:
                 return
             key = f"allocate/{self.processor}/{self.ledger.advance('allocations')}"
         job, reason = allocator.next_for(self.processor)
+        self._skimmer.look(reason)
         if reason != Reason.NONE or job == 0:
             return
         try:
