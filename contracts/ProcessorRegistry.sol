@@ -349,7 +349,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
     function setUnbondDelay(uint40 delaySeconds) external restricted {
         (uint24 challengeWindow, uint24 rulingWindow) = IResultVerifier(VERIFIER).windows();
         (,, uint24 verdictWindow) = ALLOCATOR.times();
-        _bound("unbondDelay", delaySeconds, uint256(challengeWindow) + rulingWindow + verdictWindow + 1, 90 days);
+        _bound("unbondDelay", delaySeconds, uint256(challengeWindow) + rulingWindow + 2 * verdictWindow + 1, 90 days);
         _set(DELAY_AT, 40, delaySeconds);
         emit ParameterSet("unbondDelay", delaySeconds);
     }

@@ -26,6 +26,9 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     uint256 private constant MOST_LEAST_BOND = 1 << 80;
     /// @dev What one ruling takes of a processor's bond at most, in 1/1000.
     uint256 private constant MOST_SLASH_PERMILLE = 500;
+    /// @dev What of that the job's client has at most, in 1/1000: who finds a fraud gains by it, also against its client.
+    uint256 private constant MOST_CLIENT_PERMILLE = 750;
+    uint256 private constant LEAST_BOND_MULTIPLE = 2;
 
     /// @dev One word.
     struct Settings {
@@ -220,8 +223,8 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         _bound("challengeWindow", challengeWindow, 60, MOST_CHALLENGE_WINDOW);
         _bound("rulingWindow", rulingWindow, 60, MOST_RULING_WINDOW);
         (,, uint24 verdictWindow) = ALLOCATOR.times();
-        // A bond stays until everything that can be held against it is decided.
-        _bound("windows", uint256(challengeWindow) + rulingWindow + verdictWindow, 0, REGISTRY.unbondDelay() - 1);
+        // A bond stays until everything that can be held against it is decided: an undecided execution has a second look.
+        _bound("windows", uint256(challengeWindow) + rulingWindow + 2 * verdictWindow, 0, REGISTRY.unbondDelay() - 1);
         (_settings.challengeWindow, _settings.rulingWindow) = (challengeWindow, rulingWindow);
         emit ParameterSet("challengeWindow", challengeWindow);
         emit ParameterSet("rulingWindow", rulingWindow);
@@ -230,7 +233,7 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
     /// @inheritdoc IResultVerifier
     function setChallengeBond(uint256 leastBond, uint8 bondMultiple) external restricted {
         _bound("leastBond", leastBond, 1, MOST_LEAST_BOND);
-        _bound("bondMultiple", bondMultiple, 1, 10);
+        _bound("bondMultiple", bondMultiple, LEAST_BOND_MULTIPLE, 10);
         (_settings.leastBond, _settings.bondMultiple) = (uint128(leastBond), bondMultiple);
         emit ParameterSet("leastBond", leastBond);
         emit ParameterSet("bondMultiple", bondMultiple);
@@ -423,12 +426,14 @@ contract ResultVerifier is IResultVerifier, IEraConsumer, AccessManaged, EIP712 
         revert ResultVerifierNotOracle(account, number);
     }
 
-    /// @dev What an overturned acceptance costs its processor: the client's fee comes back, the challenger has half of the rest.
+    /// @dev What an overturned acceptance costs its processor: the client's fee comes back, from three quarters of it at most;
+    /// the challenger has half of the rest.
     function _punish(uint256 id, Challenge memory c, ProcessorId processor) private returns (uint256 taken) {
         uint256 rest = REGISTRY.bondOf(processor) * MOST_SLASH_PERMILLE / 1000;
         rest = c.bond < rest ? c.bond : rest;
         JobView memory job = ALLOCATOR.job(c.job);
-        uint256 fee = job.feePerExecution < rest ? job.feePerExecution : rest;
+        uint256 fee = rest * MOST_CLIENT_PERMILLE / 1000;
+        fee = job.feePerExecution < fee ? job.feePerExecution : fee;
         uint256 reward = (rest - fee) / 2;
         rest -= fee + reward;
         taken = REGISTRY.slash(processor, fee, job.client, bytes32(id));

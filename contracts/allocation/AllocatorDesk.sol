@@ -182,10 +182,10 @@ contract AllocatorDesk is JobBook {
         _bound("margin", margin, 0, 86_400);
         _bound("verdictWindow", verdictWindow, 60, 2_592_000);
         (uint24 challengeWindow, uint24 rulingWindow) = IResultVerifier(_verifier).windows();
-        // A bond stays until everything that can be held against it is decided.
+        // A bond stays until everything that can be held against it is decided: an undecided execution has a second look.
         _bound(
             "windows",
-            uint256(challengeWindow) + rulingWindow + verdictWindow,
+            uint256(challengeWindow) + rulingWindow + 2 * verdictWindow,
             0,
             IProcessorRegistry(_registry).unbondDelay() - 1
         );

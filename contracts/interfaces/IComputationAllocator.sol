@@ -217,7 +217,8 @@ interface IComputationAllocator is IAllocatorLog {
     /// Restricted to ALLOCATION.
     function setQueueing(uint40 drain, uint40 credit) external;
 
-    /// @notice Seconds: grace 1..3600, margin 0..86,400, verdictWindow 60..2,592,000. Restricted to STANDARDS.
+    /// @notice Seconds: grace 1..3600, margin 0..86,400, verdictWindow 60..2,592,000; twice the last with the challenge and
+    /// ruling windows stays below the registry's unbonding delay. Restricted to STANDARDS.
     function setTimes(uint16 grace, uint24 margin, uint24 verdictWindow) external;
 
     /// @notice Penalty of a missed deadline (1/1000 of the fee, at most 500) and of fraud (multiple of the fee, 1..10).

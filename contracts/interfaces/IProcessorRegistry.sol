@@ -118,7 +118,7 @@ interface IProcessorRegistry is IProcessorKeys {
     function addBond(ProcessorId processor, uint256 amount) external;
 
     /// @notice Starts to free `amount` of the bond; a later call replaces the earlier one. Of a processor without a key. Until it is withdrawn it can be
-    /// slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the
+    /// slashed. The delay exceeds challenge, ruling and both verdict windows together. What stays must reach the least bond, unless the
     /// processor is retired. What is on its way out is no stake any more: nothing but a slash counts it.
     function unbond(ProcessorId processor, uint256 amount) external;
 
@@ -167,8 +167,8 @@ interface IProcessorRegistry is IProcessorKeys {
     /// (in 1/1000, at most 500) that a greater excess costs. Restricted to CERTIFICATION.
     function setClaimTolerance(uint16 tolerance, uint16 slashPermille) external;
 
-    /// @notice Seconds between `unbond` and `withdrawBond`: more than challenge, ruling and verdict windows together, at most
-    /// 90 days. Restricted to CERTIFICATION.
+    /// @notice Seconds between `unbond` and `withdrawBond`: more than challenge window, ruling window and two verdict windows
+    /// (an undecided execution has a second look) together, at most 90 days. Restricted to CERTIFICATION.
     function setUnbondDelay(uint40 delaySeconds) external;
 
     /// @notice Where slashes without another beneficiary go; not zero. Restricted to the AccessManager's ADMIN.

@@ -28,10 +28,12 @@ import {JobId, Report} from "../libraries/Types.sol";
 /// and the bond returns.
 /// Upheld: the bond goes half to the provider (if the verdict was Accepted) or to the treasury, the rest to the treasury.
 /// Overturned: the bond returns; an Accepted execution becomes Fraudulent, and as much as the challenge's bond is taken from the
-/// processor's bond, at most half of it: first the fee, back to the job's client; of the rest one half to the challenger, the
-/// other to the treasury. So a cheat whose accomplice is the first to challenge it loses too: the fee that it was paid, and half
-/// of what exceeds the fee. A Rejected or Fraudulent execution keeps its state (its escrow is gone) but the reputation gains what
-/// an Accept gives.
+/// processor's bond, at most half of it: the fee, but at most three quarters of what is taken, back to the job's client; of the
+/// rest one half to the challenger, the other to the treasury. So a cheat whose accomplice is the first to challenge it loses too
+/// wherever its bond is above 16/7 of the fee: the fee that it was paid, and half of what exceeds the fee. And a cheat that is its
+/// own client loses at least a quarter of what is taken, however small its bond is beside the fee, and who proves the fraud gains
+/// half of that quarter. A Rejected or Fraudulent execution keeps its state (its escrow is gone) but the reputation gains what an
+/// Accept gives.
 interface IResultVerifier {
     /// @notice Where a challenge stands.
     enum ChallengeState {
@@ -162,11 +164,11 @@ interface IResultVerifier {
     /// @notice Closes a challenge that nobody ruled on in time; its bond returns. By anyone.
     function lapse(uint256 id) external;
 
-    /// @notice Challenge window (60..604,800 s) and ruling window (60..1,814,400 s); with the verdict window they stay below the
-    /// registry's unbonding delay. Restricted to STANDARDS.
+    /// @notice Challenge window (60..604,800 s) and ruling window (60..1,814,400 s); with two verdict windows (an undecided
+    /// execution has a second look) they stay below the registry's unbonding delay. Restricted to STANDARDS.
     function setWindows(uint24 challengeWindow, uint24 rulingWindow) external;
 
-    /// @notice Least challenge bond (1..2^80) and multiple of the fee (1..10). Restricted to STANDARDS.
+    /// @notice Least challenge bond (1..2^80) and multiple of the fee (2..10). Restricted to STANDARDS.
     function setChallengeBond(uint256 leastBond, uint8 bondMultiple) external;
 
     /// @notice Bond that a challenge of one of the job's executions needs.

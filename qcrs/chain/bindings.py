@@ -1451,7 +1451,7 @@ class ComputationAllocator(Binding):
         return self._prepare("setRequestBounds", "14da2c3e", (Parameter("value0", "uint8"), Parameter("value1", "uint8"), Parameter("value2", "uint24")), (), (value0, value1, value2))
 
     def set_times(self, value0: int, value1: int, value2: int) -> Call:
-        """Seconds: grace 1..3600, margin 0..86,400, verdictWindow 60..2,592,000. Restricted to STANDARDS."""
+        """Seconds: grace 1..3600, margin 0..86,400, verdictWindow 60..2,592,000; twice the last with the challenge and ruling windows stays below the registry's unbonding delay. Restricted to STANDARDS."""
         return self._prepare("setTimes", "2c59d39f", (Parameter("value0", "uint16"), Parameter("value1", "uint24"), Parameter("value2", "uint24")), (), (value0, value1, value2))
 
     def settle(self, id: int, index: int, round: int, outcome: Outcome, weak: bool, report_hash: bytes) -> Call:
@@ -4207,7 +4207,7 @@ class ProcessorRegistry(Binding):
         return self._prepare("setTreasury", "f0f44260", (Parameter("account", "address"),), (), (account,))
 
     def set_unbond_delay(self, delay_seconds: int) -> Call:
-        """Seconds between `unbond` and `withdrawBond`: more than challenge, ruling and verdict windows together, at most 90 days. Restricted to CERTIFICATION."""
+        """Seconds between `unbond` and `withdrawBond`: more than challenge window, ruling window and two verdict windows (an undecided execution has a second look) together, at most 90 days. Restricted to CERTIFICATION."""
         return self._prepare("setUnbondDelay", "9c5d0a22", (Parameter("delay_seconds", "uint40"),), (), (delay_seconds,))
 
     def slash(self, id: int, amount: int, beneficiary: str, cause: bytes) -> Call:
@@ -4221,7 +4221,7 @@ class ProcessorRegistry(Binding):
         return result
 
     def unbond(self, id: int, amount: int) -> Call:
-        """Starts to free `amount` of the bond; a later call replaces the earlier one. Of a processor without a key. Until it is withdrawn it can be slashed. The delay exceeds challenge and ruling windows together. What stays must reach the least bond, unless the processor is retired. What is on its way out is no stake any more: nothing but a slash counts it."""
+        """Starts to free `amount` of the bond; a later call replaces the earlier one. Of a processor without a key. Until it is withdrawn it can be slashed. The delay exceeds challenge, ruling and both verdict windows together. What stays must reach the least bond, unless the processor is retired. What is on its way out is no stake any more: nothing but a slash counts it."""
         return self._prepare("unbond", "cf7afd88", (Parameter("id", "uint32"), Parameter("amount", "uint256")), (), (id, amount))
 
     def unbond_delay(self, *, block: int | str = "latest", sender: str | None = None) -> int:
@@ -4657,11 +4657,11 @@ class ResultVerifier(Binding):
         return self._prepare("setAuthority", "7a9e5e4b", (Parameter("new_authority", "address"),), (), (new_authority,))
 
     def set_challenge_bond(self, least_bond: int, bond_multiple: int) -> Call:
-        """Least challenge bond (1..2^80) and multiple of the fee (1..10). Restricted to STANDARDS."""
+        """Least challenge bond (1..2^80) and multiple of the fee (2..10). Restricted to STANDARDS."""
         return self._prepare("setChallengeBond", "90cce4be", (Parameter("least_bond", "uint256"), Parameter("bond_multiple", "uint8")), (), (least_bond, bond_multiple))
 
     def set_windows(self, challenge_window: int, ruling_window: int) -> Call:
-        """Challenge window (60..604,800 s) and ruling window (60..1,814,400 s); with the verdict window they stay below the registry's unbonding delay. Restricted to STANDARDS."""
+        """Challenge window (60..604,800 s) and ruling window (60..1,814,400 s); with two verdict windows (an undecided execution has a second look) they stay below the registry's unbonding delay. Restricted to STANDARDS."""
         return self._prepare("setWindows", "7738e219", (Parameter("challenge_window", "uint24"), Parameter("ruling_window", "uint24")), (), (challenge_window, ruling_window))
 
     def settle_batch(self, reports: tuple[Report, ...], bitmap: int, signatures: bytes) -> Call:

@@ -346,7 +346,7 @@ class Model:
             self.balances[c.challenger] += c.bond
             if accepted:
                 taken = min(c.bond, self.processors[e.processor].bond // 2)
-                fee = min(job.fee, taken)
+                fee = min(job.fee, taken * 3 // 4)
                 reward = (taken - fee) // 2
                 self.slash(e.processor, fee, job.client)
                 self.slash(e.processor, reward, c.challenger)

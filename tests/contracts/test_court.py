@@ -330,7 +330,7 @@ def test_an_upheld_rejection_pays_the_treasury(stage: Stage) -> None:
 
 def test_a_ruling_takes_at_most_half_of_a_bond(stage: Stage) -> None:
     """The hard bound: however high the challenge's bond, half of the processor's stays."""
-    stage.verifier.send("setChallengeBond", 80 * CREDIT, 1, by=stage.who.committee[4])
+    stage.verifier.send("setChallengeBond", 80 * CREDIT, 2, by=stage.who.committee[4])
     case = opened(stage)
     assert stage.verifier.read("challengeOf", case.number)["bond"] == 80 * CREDIT
     case.rule(dict.fromkeys(range(3), OVERTURNED))

@@ -141,7 +141,7 @@ def test_overturned_acceptance_costs_the_provider(stage: Stage) -> None:
     stage.check_ledger([job])
 
 
-@pytest.mark.parametrize("multiple", [1, 2, 10])
+@pytest.mark.parametrize("multiple", [2, 3, 10])
 def test_a_cheat_and_the_accomplice_that_challenges_it_first_lose_together(
     stage: Stage, multiple: int
 ) -> None:
@@ -177,9 +177,43 @@ def test_of_a_small_bond_the_client_is_served_first(stage: Stage) -> None:
     challenger, client = stage.balance(stage.who.clients[1]), stage.balance(stage.who.clients[0])
     number = opened(stage, job, stage.who.clients[1])
     done = stage.verifier.send("rule", number, OVERTURNED, by=stage.who.committee[DISPUTE])
-    assert [e["amount"] for e in done.of("Slashed")] == [FEE // 2]
-    assert stage.balance(stage.who.clients[0]) == client + FEE // 2
-    assert stage.balance(stage.who.clients[1]) == challenger
+    assert [e["amount"] for e in done.of("Slashed")] == [FEE * 3 // 8, FEE // 16, FEE // 16]
+    assert stage.balance(stage.who.clients[0]) == client + FEE * 3 // 8
+    assert stage.balance(stage.who.clients[1]) == challenger + FEE // 16
+    stage.check_ledger([job])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "back", "reward"),
+    [
+        (60, FEE, FEE // 2),  # twice the fee is taken
+        (700, 3_500_000, 750_000),  # five credits are half of the bond
+        (1000, 3_750_000, 625_000),  # and the fee
+        (4000, 3_750_000, 625_000),
+    ],
+)
+def test_who_proves_a_fraud_gains_by_it_though_its_client_is_the_cheat(
+    stage: Stage, seconds: int, back: int, reward: int
+) -> None:
+    """However small the bond beside the fee: the client has three quarters of what is taken at most."""
+    p = stage.register(bond=10 * CREDIT)
+    stage.certify(p.id)
+    client, stranger = stage.who.clients[0], stage.who.clients[2]
+    job = stage.submit(0, most=1, seconds=seconds)
+    stage.allocate(p)
+    stage.commit(p, job)
+    stage.judge(job, 0, ACCEPT)
+
+    def cheats() -> int:
+        return stage.balance(client) + stage.balance(p.provider) + int(stage.registry.read("bondOf", p.id))
+
+    mine, theirs, before = stage.balance(stranger), cheats(), stage.balance(client)
+    number = opened(stage, job, stranger)
+    stage.verifier.send("rule", number, OVERTURNED, by=stage.who.committee[DISPUTE])
+    assert stage.balance(client) == before + back
+    assert stage.balance(stranger) == mine + reward
+    assert stage.balance(stage.who.treasury) == reward
+    assert cheats() == theirs - 2 * reward
     stage.check_ledger([job])
 
 
@@ -282,7 +316,7 @@ def test_what_cannot_be_challenged(stage: Stage) -> None:
 
 def test_board_sets_windows_and_bond(stage: Stage) -> None:
     body = stage.who.committee[STANDARDS]
-    stage.verifier.send("setChallengeBond", 10 * CREDIT, 1, by=body)
+    stage.verifier.send("setChallengeBond", 10 * CREDIT, 2, by=body)
     stage.verifier.send("setWindows", 100, 200, by=body)
     _, job = judged(stage, ACCEPT)
     until = stage.time + 100

@@ -26,7 +26,7 @@ ARGS: dict[str, tuple[Any, ...]] = {
     "setClaimTolerance": (256, 100),
     "setHalfLife": (86_400,),
     "setWindows": (3600, 3600),
-    "setChallengeBond": (1, 1),
+    "setChallengeBond": (1, 2),
     "rule": (1, 2),
     "rotate": ([], bytes(32)),
     "setTreasury": (ZERO,),
@@ -126,10 +126,10 @@ BOUNDS: list[tuple[str, str, int, tuple[Any, ...], tuple[Any, ...]]] = [
     ("verifier", "setWindows", 4, (59, 60), (60, 60)),
     ("verifier", "setWindows", 4, (60, 1_814_401), (604_800, 60)),
     ("verifier", "setWindows", 4, (604_801, 60), (60, 604_800)),
-    ("verifier", "setChallengeBond", 4, (0, 1), (1, 1)),
-    ("verifier", "setChallengeBond", 4, (1, 0), (1, 1)),
+    ("verifier", "setChallengeBond", 4, (0, 2), (1, 2)),
+    ("verifier", "setChallengeBond", 4, (1, 1), (1, 2)),
     ("verifier", "setChallengeBond", 4, (1, 11), (2**80, 10)),
-    ("verifier", "setChallengeBond", 4, (2**80 + 1, 1), (1, 10)),
+    ("verifier", "setChallengeBond", 4, (2**80 + 1, 2), (1, 10)),
 ]
 
 

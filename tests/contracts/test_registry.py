@@ -9,7 +9,18 @@ import pytest
 from contract_stage import ZERO, Done, refuses
 from eth_utils.crypto import keccak
 from exchange_model import decayed, log2_odds
-from exchange_stage import ACCEPT, CERTIFICATION, CREDIT, FRAUD, REJECT, STANDARDS, Processor, Stage
+from exchange_stage import (
+    ACCEPT,
+    CERTIFICATION,
+    CREDIT,
+    DISPUTE,
+    FRAUD,
+    REJECT,
+    STANDARDS,
+    UNDECIDED,
+    Processor,
+    Stage,
+)
 
 from qcrs.chain.compile import Artifact
 
@@ -313,8 +324,12 @@ def test_what_is_on_its_way_out_is_no_stake(stage: Stage) -> None:
     taken = done.one("Slashed")["amount"]
     assert done.one("SuspensionSet")["suspended"] is True, "40 credits more do not count"
     assert r.read("bondOf", p.id) == 50 * CREDIT - taken
-    done = r.send("unbond", p.id, 50 * CREDIT - 10 * fee - taken, by=p.provider)
-    assert done.one("SuspensionSet")["suspended"] is False
+    assert (
+        r.send("unbond", p.id, 50 * CREDIT - 10 * fee - taken, by=p.provider).one("SuspensionSet")[
+            "suspended"
+        ]
+        is False
+    )
     stage.wait(14 * 86_400)
     stage.certify(p.id, epoch=2)
     job = stage.submit(most=1)
@@ -337,7 +352,7 @@ def test_a_top_up_lifts_no_suspension_and_the_authority_readmits_nobody_without_
     stage.certify(p.id)
     late(stage, p)
     assert r.send("setSuspended", p.id, False, by=body).one("SuspensionSet")["suspended"] is True
-    r.send("setSuspended", p.id, True, by=body)
+    assert r.send("setSuspended", p.id, True, by=body).one("SuspensionSet")["suspended"] is True
     assert r.send("addBond", p.id, 10 * CREDIT, by=p.provider).one("SuspensionSet")["suspended"] is True
     stage.submit(most=1)
     with refuses("ComputationAllocatorNothingEligible", reason=6):
@@ -441,7 +456,7 @@ def test_reputation_saturates(stage: Stage) -> None:
 
 def test_unbonding_outlasts_every_window(stage: Stage) -> None:
     certification, standards = stage.who.committee[CERTIFICATION], stage.who.committee[STANDARDS]
-    windows = 86_400 + 12 * 86_400 + 3600
+    windows = 86_400 + 12 * 86_400 + 2 * 3600
     with refuses("ProcessorRegistryOutOfBounds", value=windows, least=windows + 1):
         stage.registry.send("setUnbondDelay", windows, by=certification)
     stage.registry.send("setUnbondDelay", windows + 1, by=certification)
@@ -449,8 +464,37 @@ def test_unbonding_outlasts_every_window(stage: Stage) -> None:
         stage.verifier.send("setWindows", 86_401, 12 * 86_400, by=standards)
     with refuses("ComputationAllocatorOutOfBounds"):
         stage.allocator.send("setTimes", 30, 60, 3601, by=standards)
-    stage.verifier.send("setWindows", 60, 60, by=standards)
+    stage.verifier.send("setWindows", 86_400 - 2, 12 * 86_400, by=standards)
     stage.allocator.send("setTimes", 30, 60, 3601, by=standards)
+
+
+def test_a_bond_stays_until_the_ruling_on_a_second_look(stage: Stage) -> None:
+    """The shortest delay that fits, and everybody as late as may be: two looks, a challenge, its ruling."""
+    certification, verifier = stage.who.committee[CERTIFICATION], stage.verifier
+    delay = 86_400 + 12 * 86_400 + 2 * 3600 + 1
+    stage.registry.send("setUnbondDelay", delay, by=certification)
+    p = stage.register()
+    stage.certify(p.id)
+    job = stage.submit(1, most=1)
+    stage.allocate(p)
+    stage.registry.send("retire", p.id, by=p.provider)
+    committed = stage.commit(p, job).time
+    release = stage.registry.send("unbond", p.id, 50 * CREDIT, by=p.provider)
+    stage.wait_until(committed + 3600)
+    stage.judge(job, 0, UNDECIDED)
+    stage.wait_until(committed + 2 * 3600)
+    stage.judge(job, 0, ACCEPT, round=1)
+    stage.wait_until(committed + 2 * 3600 + 86_400)
+    opened = verifier.send("challenge", job, 0, keccak(text="why"), by=stage.who.clients[2]).one(
+        "ChallengeOpened"
+    )
+    assert opened["rulingDeadline"] < release.one("BondReleaseStarted")["availableAt"]
+    stage.wait_until(opened["rulingDeadline"])
+    with refuses("ProcessorRegistryNotAvailable"):
+        stage.registry.send("withdrawBond", p.id, by=p.provider)
+    done = verifier.send("rule", opened["challenge"], 3, by=stage.who.committee[DISPUTE])
+    assert done.one("ChallengeRuled")["slashed"] == 2 * 300_000
+    stage.check_ledger([job])
 
 
 def test_parameters_are_kept(stage: Stage) -> None:

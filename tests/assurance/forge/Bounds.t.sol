@@ -80,7 +80,7 @@ contract BoundProperties is Stage {
     function testFuzz_windows(uint256 a, uint256 b, uint256 c, uint256 d) public {
         uint256 delay = _near(d, 13 days, 90 days);
         _is(
-            delay >= 1 days + 12 days + 3600 + 1 && delay <= 90 days,
+            delay >= 1 days + 12 days + 2 * 3600 + 1 && delay <= 90 days,
             address(registry),
             abi.encodeWithSelector(registry.setUnbondDelay.selector, delay)
         );
@@ -89,14 +89,14 @@ contract BoundProperties is Stage {
         uint256 left = registry.unbondDelay() - 1;
         (,, uint24 verdict) = allocator.times();
         bool fits = challenge >= 60 && challenge <= 7 days && ruling >= 60 && ruling <= 21 days
-            && challenge + ruling + verdict <= left;
+            && challenge + ruling + 2 * verdict <= left;
         _is(fits, address(verifier), abi.encodeWithSelector(verifier.setWindows.selector, challenge, ruling));
         (uint24 cw, uint24 rw) = verifier.windows();
         uint256 window = _near(c, 60, 2_592_000);
-        fits = window >= 60 && window <= 2_592_000 && uint256(cw) + rw + window <= left;
+        fits = window >= 60 && window <= 2_592_000 && uint256(cw) + rw + 2 * window <= left;
         _is(fits, address(allocator), abi.encodeWithSelector(allocator.setTimes.selector, 30, 60, window));
         (,, verdict) = allocator.times();
-        assert(uint256(cw) + rw + verdict < registry.unbondDelay());
+        assert(uint256(cw) + rw + 2 * verdict < registry.unbondDelay());
     }
 
     function testFuzz_certificates(uint256 a, uint256 b, uint256 c, uint256 d) public {
@@ -121,9 +121,9 @@ contract BoundProperties is Stage {
     }
 
     function testFuzz_bonds(uint256 a, uint256 b, uint256 c) public {
-        (uint256 least, uint256 multiple) = (_near(a, 1, 1 << 80), _near(b, 1, 10));
+        (uint256 least, uint256 multiple) = (_near(a, 1, 1 << 80), _near(b, 2, 10));
         _is(
-            least >= 1 && least <= 1 << 80 && multiple >= 1 && multiple <= 10,
+            least >= 1 && least <= 1 << 80 && multiple >= 2 && multiple <= 10,
             address(verifier),
             abi.encodeWithSelector(verifier.setChallengeBond.selector, least, multiple)
         );

@@ -124,7 +124,7 @@ abstract contract Powers is Epochs {
             return (3, address(coordinator), abi.encodeCall(coordinator.setParameters, (p)));
         }
         if (kind == 17) return (3, address(registry), abi.encodeCall(registry.setHalfLife, (uint40(_in(x, 1 days, 730 days)))));
-        if (kind == 18) return (3, address(verifier), abi.encodeCall(verifier.setChallengeBond, (_in(x, 1, 1e6), uint8(_in(x >> 64, 1, 10)))));
+        if (kind == 18) return (3, address(verifier), abi.encodeCall(verifier.setChallengeBond, (_in(x, 1, 1e6), uint8(_in(x >> 64, 2, 10)))));
         return (3, address(verifier), abi.encodeCall(verifier.setWindows, (uint24(_in(x, 1 hours, 2 days)), uint24(_in(x >> 24, 1 days, 12 days)))));
     }
 

@@ -148,7 +148,7 @@ contract BodyProofs is Base {
         try allocator.setTimes(30, 60, verdict) {} catch {}
         (uint24 c, uint24 r) = verifier.windows();
         (,, uint24 v) = allocator.times();
-        assert(uint256(c) + r + v < registry.unbondDelay());
+        assert(uint256(c) + r + 2 * uint256(v) < registry.unbondDelay());
     }
 
     function check_timelockStaysBounded(uint256 delay, address caller) public {
