@@ -1,6 +1,6 @@
 """Dishonest processors: each a `BackendV2` around an honest one, so that it runs as a node and in the bench.
 
-    qcrs node run --backend "qcrs.attackers:attack?kind=test_aware&base=aer:noisy-a&qubits=14"
+    qcrs node run --account eve --backend "qcrs.attackers:attack?kind=test_aware&base=aer:noisy-a&qubits=14"
     qcrs bench verify
 
 Nothing here is part of an honest node. The kinds are those of the public table (docs/verification.md).

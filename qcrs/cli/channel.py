@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcrs.cli.options import HomeOption, Json, KeyOption, TopologyFile
+from qcrs.cli.options import AccountOption, HomeOption, Json, KeyOption, TopologyFile, owner_of
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def open_(
     hours: Annotated[float, typer.Option("--hours", min=0.1, help="How long it lives.")] = 24.0,
     patience: Annotated[int, typer.Option("--patience", min=1, help="Seconds for both ends to accept.")] = 60,
     driver: Driver = "heap",
-    account: KeyOption = None,
+    account: AccountOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -217,7 +217,7 @@ def measure(
     topology: TopologyFile,
     circuit: Circuit,
     driver: Driver = "heap",
-    account: KeyOption = None,
+    account: AccountOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -253,8 +253,9 @@ def attest(
     from qcrs.together.agent import Agent
 
     told: list[dict[str, Any]] = []
+    where, _wallet, name = owner_of(home, account)
     with ExitStack() as opened:
-        exchange = opened.enter_context(Exchange.connect(home, account=account))
+        exchange = opened.enter_context(Exchange.connect(where.root, account=name))
         coordinator = coordinator_of(exchange, signing=True)
         own = identity_of(exchange)
         if own is not None:
@@ -277,7 +278,7 @@ def dispute(
     number: Number,
     epoch: Annotated[int, typer.Argument(metavar="EPOCH", help="A paid epoch.")],
     index: Annotated[int, typer.Argument(metavar="ROUND", help="The test round, from 0.")],
-    account: KeyOption = None,
+    account: AccountOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -301,12 +302,16 @@ def dispute(
     )
 
 
-def retire(number: Number, account: KeyOption = None, home: HomeOption = None, as_json: Json = False) -> None:
+def retire(
+    number: Number, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+) -> None:
     """End a channel early; after the notice it can be closed."""
     _act("retire", number, account, home, as_json=as_json)
 
 
-def close(number: Number, account: KeyOption = None, home: HomeOption = None, as_json: Json = False) -> None:
+def close(
+    number: Number, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+) -> None:
     """Pay deposit and bonds of a channel whose time is over back to their owners."""
     _act("close", number, account, home, as_json=as_json)
 
@@ -324,7 +329,7 @@ def _act(what: str, number: int, account: str | None, home: Path | None, *, as_j
     emit(found | {"returned": back}, as_json=as_json, human=human)
 
 
-def withdraw(account: KeyOption = None, home: HomeOption = None, as_json: Json = False) -> None:
+def withdraw(account: AccountOption = None, home: HomeOption = None, as_json: Json = False) -> None:
     """Take your free balance out of the coordinator."""
     from qcrs.client.exchange import Exchange
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qcrs.cli.options import HomeOption, Json, KeyOption, PasswordOption, ProcessorArgument
+from qcrs.cli.options import HomeOption, Json, KeyOption, PasswordOption, ProcessorArgument, owner_of
 from qcrs.cli.output import emit, say
 
 if TYPE_CHECKING:
@@ -69,14 +69,9 @@ def _acting(
     """The account's connection, the processor's name, and the account's identity where it has one."""
     from qcrs.client.participant import Participant
     from qcrs.client.quantum import open_identity
-    from qcrs.client.wallet import Wallet
-    from qcrs.config.home import Home
     from qcrs.errors import InputError
 
-    found = Home.find(home)
-    found.load()
-    wallet = Wallet(found)
-    chosen = wallet.choose(account)
+    found, wallet, chosen = owner_of(home, account)
     party = Participant(found, wallet.load(chosen), f"keys-{chosen}")
     try:
         party.refresh()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from qcrs.client.wallet import Wallet
+    from qcrs.config.home import Home
 
 __all__ = [
     "AccountOption",
@@ -17,6 +21,7 @@ __all__ = [
     "ProcessorArgument",
     "Seed",
     "TopologyFile",
+    "owner_of",
     "seed_of",
 ]
 
@@ -32,9 +37,12 @@ AccountOption = Annotated[
 """Of whoever asks for work: a network that `qcrs up` made has a key `client`."""
 
 KeyOption = Annotated[
-    str | None, typer.Option("--account", help="Name of a key. Default: $QCRS_ACCOUNT, or the only key.")
+    str | None,
+    typer.Option(
+        "--account", help="Name of the owner's key. Default: $QCRS_ACCOUNT, or the only key, if not `client`."
+    ),
 ]
-"""Of whoever owns processors."""
+"""Of whoever owns processors (`owner_of`)."""
 
 PasswordOption = Annotated[
     Path | None, typer.Option("--password-file", help="Read the password from this file.")
@@ -43,6 +51,17 @@ JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's numbe
 ProcessorArgument = Annotated[int, typer.Argument(metavar="PROCESSOR", help="The processor's number.")]
 TopologyFile = Annotated[Path, typer.Argument(metavar="TOPOLOGY.yaml", help="The network: see examples/qnp.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all randomness: the same seed, the same run.")]
+
+
+def owner_of(home: Path | None, account: str | None) -> tuple[Home, Wallet, str]:
+    """Home, its keys, and the name of the owner's: chosen before a password is asked for."""
+    from qcrs.client.wallet import Wallet
+    from qcrs.config.home import Home
+
+    found = Home.find(home)
+    found.load()  # says what is wrong with the network first
+    wallet = Wallet(found)
+    return found, wallet, wallet.choose(account, owner=True)
 
 
 def seed_of(text: str) -> bytes:

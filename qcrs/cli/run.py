@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qcrs.cli.options import HomeOption, Json, KeyOption, ProcessorArgument
+from qcrs.cli.options import HomeOption, Json, KeyOption, ProcessorArgument, owner_of
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -69,13 +69,7 @@ def _group() -> None:
 
 def _key(home: Path | None, account: str | None) -> tuple[Home, str, LocalAccount]:
     """Home, the chosen account's name, its key."""
-    from qcrs.client.wallet import Wallet
-    from qcrs.config.home import Home
-
-    found = Home.find(home)
-    found.load()  # says what is wrong with the network before a password is asked for
-    wallet = Wallet(found)
-    name = wallet.choose(account)
+    found, wallet, name = owner_of(home, account)
     return found, name, wallet.load(name)
 
 
@@ -169,8 +163,16 @@ def processor_register(
     emit(
         {"processor": number, "name": label, "provider": key.address},
         as_json=as_json,
-        human=f"processor {number} ({label}); start it with: qcrs node run --backend '{backend}'",
+        human=f"processor {number} ({label}) of {chosen}; start it with: {_start(chosen, label, backend)}",
     )
+
+
+def _start(account: str, name: str, backend: str) -> str:
+    """The command that runs a registered processor's node."""
+    from shlex import join
+
+    own = ["--account", account] + ([] if name == account else ["--name", name])
+    return join(["qcrs", "node", "run", *own, "--backend", backend])
 
 
 def _party(home: Home, key: LocalAccount, name: str) -> Participant:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qcrs.cli.channel import Driver, conducted, coordinator_of
-from qcrs.cli.options import HomeOption, Json, KeyOption, TopologyFile
+from qcrs.cli.options import AccountOption, HomeOption, Json, KeyOption, TopologyFile, owner_of
 from qcrs.cli.output import emit, say, table
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def run(
         int | None, typer.Option("--job", min=1, help="The job's number; default: a new one.")
     ] = None,
     driver: Driver = "heap",
-    account: KeyOption = None,
+    account: AccountOption = None,
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
@@ -163,14 +163,9 @@ def serve(
     poll: Annotated[float, typer.Option("--poll", min=0.01, help="Seconds between two looks.")] = 0.25,
 ) -> None:
     """Act for one processor in channels and sessions until stopped; a node does this by itself."""
-    from qcrs.client.wallet import Wallet
-    from qcrs.config.home import Home
     from qcrs.together.serving import serve_member
 
-    found = Home.find(home)
-    found.load()
-    wallet = Wallet(found)
-    name = wallet.choose(account)
+    found, wallet, name = owner_of(home, account)
     say(f"• processor {processor} of {wallet.address(name)} takes part in channels and sessions")
     serve_member(found, wallet.load(name), processor, poll)
 
@@ -273,7 +268,9 @@ def check(number: Number, home: HomeOption = None, as_json: Json = False) -> Non
 # ------------------------------------------------------------------- acting
 
 
-def abort(number: Number, account: KeyOption = None, home: HomeOption = None, as_json: Json = False) -> None:
+def abort(
+    number: Number, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+) -> None:
     """End a session whose barrier is late; open to anyone, names whoever is missing."""
     from qcrs.client.exchange import Exchange
 
@@ -307,7 +304,8 @@ def correct(
     from qcrs.distributed.seam import Seam
     from qcrs.together.corrected import attest_memory
 
-    with Exchange.connect(home, account=account) as exchange:
+    found, _wallet, name = owner_of(home, account)
+    with Exchange.connect(found.root, account=name) as exchange:
         coordinator = coordinator_of(exchange, signing=True)
         coordinator.book().session(number)
         record = attest_memory(

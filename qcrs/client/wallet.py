@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["ACCOUNT_VARIABLE", "Wallet", "open_key"]
 
 ACCOUNT_VARIABLE = "QCRS_ACCOUNT"
+CLIENT = "client"
+"""The key of whoever asks for work, in a network that `qcrs up` made."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PLAIN = "key/1"
 
@@ -50,18 +52,27 @@ class Wallet:
             )
         return self._folder / f"{name}.json"
 
-    def choose(self, name: str | None) -> str:
-        """The account to use: the one named, else `$QCRS_ACCOUNT`, else `client`, else the only one."""
+    def choose(self, name: str | None, *, owner: bool = False) -> str:
+        """The account to use: the one named, else `$QCRS_ACCOUNT`, else `client`, else the only one.
+
+        Of an `owner`, who bonds and signs for processors, no key `client` is taken unasked, be it the only
+        one; nor is any other where there are several.
+        """
         names = self.names()
         wanted = name or os.environ.get(ACCOUNT_VARIABLE)
         if wanted is None:
-            if "client" in names or len(names) == 1:
-                return "client" if "client" in names else names[0]
+            if CLIENT in names and not owner:
+                return CLIENT
+            if len(names) == 1 and names != [CLIENT]:
+                return names[0]
             raise AccountError(
                 "no account is chosen" if names else "there is no account here yet",
                 field="account",
                 value=str(self._folder),
-                solution=f"name one with --account ({', '.join(names)})"
+                solution=f"name the one that owns the processor with --account: {', '.join(names)}; "
+                "`qcrs account new NAME` makes another"
+                if names and owner
+                else f"name one with --account ({', '.join(names)})"
                 if names
                 else "make one with `qcrs account new NAME`",
             )

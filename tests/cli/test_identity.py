@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from shlex import split
 from typing import Any
 
+from qcrs.cli.run import _start
 from qcrs.client.cosigned import committed_keys
 from qcrs.client.reader import Reader
 
@@ -16,6 +18,15 @@ def committed(home: Path) -> bytes:
         processor = reader.history().processors[1]
         assert processor.keyed
         return committed_keys(reader, processor, processor.identity).ml_dsa
+
+
+def test_registration_names_the_command_that_starts_it_for_its_owner(home: Path, qcrs: Any) -> None:
+    backend = "aer:noisy-a?qubits=5"
+    entered = qcrs("processor", "register", "--account", "ada", "--backend", backend, home=home)
+    assert entered.code == 0, entered.err
+    hint = entered.out.partition("start it with: ")[2]
+    assert split(hint) == ["qcrs", "node", "run", "--account", "ada", "--backend", backend]
+    assert split(_start("ada", "annex", backend))[3:7] == ["--account", "ada", "--name", "annex"]
 
 
 def test_a_processor_gets_a_key_and_changes_it(home: Path, qcrs: Any) -> None:

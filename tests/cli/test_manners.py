@@ -104,6 +104,11 @@ BAD = {
     "a quote for nobody": Bad(("quote", "bell.qasm", *HERE, "--account", "nobody"), 2, ("nobody", "client")),
     "credit from nobody": Bad(("account", "fund", "nobody"), 2, ("nobody", "client")),
     "withdrawal to no address": Bad(("account", "withdraw", "1", "--to", "0x12"), 2, ("0x12",)),
+    "a processor of nobody in particular": Bad(
+        ("processor", "register", "--backend", "aer:ideal"), 2, ("--account", "client", "ada")
+    ),
+    "a node of nobody in particular": Bad(("node", "run", "--backend", "aer:ideal"), 2, ("--account", "ada")),
+    "a bond of nobody in particular": Bad(("account", "bond", "1", "5"), 2, ("--account", "ada")),
     "backend of nobody": Bad(
         ("processor", "register", "--backend", "abacus:x", "--account", "ada"), 5, ("abacus",)
     ),

@@ -64,6 +64,24 @@ def test_which_account_is_used(wallet: Wallet, monkeypatch: pytest.MonkeyPatch) 
         wallet.choose("carol")
 
 
+def test_an_owner_is_never_the_client_by_default(wallet: Wallet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What bonds credit and signs for processors is not done with a key that nobody named."""
+    wallet.create("client")
+    with pytest.raises(AccountError, match="no account is chosen") as caught:
+        wallet.choose(None, owner=True)
+    assert "--account: client;" in str(caught.value.solution)
+    wallet.create("lab")
+    with pytest.raises(AccountError, match="no account is chosen") as caught:
+        wallet.choose(None, owner=True)
+    assert "--account: client, lab;" in str(caught.value.solution)
+    assert wallet.choose("lab", owner=True) == "lab"
+    wallet.path("client").unlink()
+    assert wallet.choose(None, owner=True) == "lab"
+    monkeypatch.setenv("QCRS_ACCOUNT", "client")
+    with pytest.raises(AccountError, match="no such account"):
+        wallet.choose(None, owner=True)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"qcrs": "key/1", "address": 3}', '{"qcrs": "key/1"}'])
 def test_broken_files_are_named(wallet: Wallet, content: str) -> None:
     path = wallet.path("broken")
