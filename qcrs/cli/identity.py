@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +15,10 @@ from qcrs.cli.output import emit, say
 
 if TYPE_CHECKING:
     from qcrs.chain.abi import Call
+    from qcrs.client.history import Processor
     from qcrs.client.participant import Participant
     from qcrs.client.quantum import QuantumIdentity
+    from qcrs.client.wallet import Wallet
 
 __all__ = ["add"]
 
@@ -62,11 +65,34 @@ def identity(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Who acts: the connection, the account's name, the processor's name, the identity where there is one."""
+
+    party: Participant
+    account: str
+    name: str
+    own: QuantumIdentity | None
+
+    @property
+    def keys(self) -> QuantumIdentity:
+        """The account's identity; `AccountError` where it has none."""
+        from qcrs.errors import AccountError
+
+        if self.own is None:
+            raise AccountError(
+                f"{self.account} has no post-quantum identity here",
+                field="account",
+                value=self.account,
+                solution=f"make one with `qcrs account identity {self.account}`; where processors have its "
+                "key already, put your copy of the file back, for a new one cannot act for them",
+            )
+        return self.own
+
+
 @contextmanager
-def _acting(
-    home: Path | None, account: str | None, processor: int
-) -> Iterator[tuple[Participant, str, QuantumIdentity | None]]:
-    """The account's connection, the processor's name, and the account's identity where it has one."""
+def _acting(home: Path | None, account: str | None, processor: int) -> Iterator[_Owner]:
+    """A processor's owner; whoever is not is refused before anything is signed."""
     from qcrs.client.participant import Participant
     from qcrs.client.quantum import open_identity
     from qcrs.errors import InputError
@@ -75,15 +101,16 @@ def _acting(
     party = Participant(found, wallet.load(chosen), f"keys-{chosen}")
     try:
         party.refresh()
-        if processor not in party.history.processors:
+        known = party.history.processors.get(processor)
+        if known is None:
             raise InputError(
                 "no such processor", field="processor", value=processor, solution="see `qcrs processor list`"
             )
+        _require_owner(wallet, chosen, known)
         own = open_identity(party, chosen)
         try:
-            known = party.history.processors[processor]
             described = party.document(known.metadata).get("name")
-            yield party, str(described) if own is None else own.name_of(party, known), own
+            yield _Owner(party, chosen, str(described) if own is None else own.name_of(party, known), own)
         finally:
             if own is not None:
                 own.close()
@@ -91,17 +118,19 @@ def _acting(
         party.close()
 
 
-def _needed(own: QuantumIdentity | None) -> QuantumIdentity:
+def _require_owner(wallet: Wallet, account: str, processor: Processor) -> None:
     from qcrs.errors import AccountError
 
-    if own is None:
-        raise AccountError(
-            "the account has no post-quantum identity here",
-            field="account",
-            solution="make one with `qcrs account identity NAME`; where processors have its key already, put "
-            "your copy of the file back, for a new one cannot act for them",
-        )
-    return own
+    if wallet.address(account) == processor.provider:
+        return
+    names = [name for name in wallet.names() if wallet.address(name) == processor.provider]
+    raise AccountError(
+        f"processor {processor.id} does not belong to {account}",
+        field="account",
+        value=account,
+        solution=f"its owner is {processor.provider}"
+        + (f": give --account {names[0]}" if names else ", whose key is not in this home folder"),
+    )
 
 
 def _send(party: Participant, what: str, call: Call) -> str:
@@ -123,9 +152,9 @@ def adopt(
     processor: ProcessorArgument, account: KeyOption = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
     """Give a post-quantum key to a processor that was registered without one. There is no way back."""
-    with _acting(home, account, processor) as (party, name, own):
+    with _acting(home, account, processor) as owner:
+        party, name, keys = owner.party, owner.name, owner.keys
         say("• making the key (a second or two)")
-        keys = _needed(own)
         call = keys.adopt(processor, name)
         _described(party, processor, keys.publish(party, processor, name, 0))
         identity = keys.commit(party, processor)
@@ -144,9 +173,9 @@ def rotate(
     processor: ProcessorArgument, account: KeyOption = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
     """Change a processor's post-quantum key to the next one; the old key's last leaf signs it."""
-    with _acting(home, account, processor) as (party, name, own):
+    with _acting(home, account, processor) as owner:
+        party, name, keys = owner.party, owner.name, owner.keys
         say("• making the next key (a second or two)")
-        keys = _needed(own)
         call = keys.rotate(processor, name)
         _described(party, processor, keys.publish(party, processor, name, keys.era(processor)))
         transaction = _send(party, f"rotate/{processor}", call)
@@ -190,8 +219,8 @@ def bond(
     from qcrs.types import credits_text
 
     units = amount_of(amount)
-    with _acting(home, account, processor) as (party, _name, _own):
-        registry = party.contracts.registry
+    with _acting(home, account, processor) as owner:
+        party, registry = owner.party, owner.party.contracts.registry
         transaction = _send(
             party, f"bond/{processor}/{party.chain.height}", registry.add_bond(processor, units)
         )
@@ -215,32 +244,54 @@ def unbond(
 ) -> None:
     """Start to free bond, for withdrawal after the unbonding delay; signed by the key where there is one.
 
-    From now on it counts for no new work: values are capped and audits drawn by what stays.
+    From now on it counts for no new work: values are capped and audits drawn by what stays. One announcement
+    stands at a time: another one takes its place, and the delay begins again.
     """
     from qcrs.cli.account import amount_of
+    from qcrs.types import credits_text
 
     units = amount_of(amount)
-    with _acting(home, account, processor) as (party, name, own):
-        registry = party.contracts.registry
+    with _acting(home, account, processor) as owner:
+        party, registry = owner.party, owner.party.contracts.registry
         _can_leave(party, processor, units)
+        before, _at = registry.unbonding_of(processor)
         if registry.key_of(processor)[1]:
-            call = _needed(own).unbond(processor, name, units)
+            call = owner.keys.unbond(processor, owner.name, units)
         else:
             call = registry.unbond(processor, units)
         transaction = _send(party, f"unbond/{processor}/{party.chain.height}", call)
         free, at = registry.unbonding_of(processor)
+    human = f"{credits_text(free)} credits of processor {processor}'s bond are free from {_date(at)} on: "
+    human += f"`qcrs account withdraw-bond {processor}` then"
+    if before:
+        human += (
+            f"\nthis replaces {credits_text(before)} credits announced before; for both, announce the sum"
+        )
     emit(
-        {"processor": processor, "amount": free, "available_at": at, "transaction": transaction},
+        {
+            "processor": processor,
+            "amount": free,
+            "available_at": at,
+            "replaces": before,
+            "transaction": transaction,
+        },
         as_json=as_json,
-        human=f"withdraw it with `qcrs account withdraw-bond {processor}` from {at} (Unix time) on",
+        human=human,
     )
+
+
+def _date(seconds: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def withdraw_bond(
     processor: ProcessorArgument, account: KeyOption = None, home: HomeOption = None, as_json: Json = False
 ) -> None:
     """Move freed bond to the account's balance."""
-    with _acting(home, account, processor) as (party, _name, _own):
+    with _acting(home, account, processor) as owner:
+        party = owner.party
         call = party.contracts.registry.withdraw_bond(processor)
         transaction = _send(party, f"withdraw-bond/{processor}/{party.chain.height}", call)
     emit(

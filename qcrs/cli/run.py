@@ -182,7 +182,7 @@ def _party(home: Home, key: LocalAccount, name: str) -> Participant:
 
 
 def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
-    """Every processor of the exchange: width, certificate, reputation, queue."""
+    """Every processor of the exchange: width, certificate, reputation, queue, post-quantum key."""
     from dataclasses import asdict
 
     from qcrs.client.exchange import Exchange
@@ -201,10 +201,13 @@ def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
             f"{one.reputation:.3f}",
             credits_text(one.stake),
             one.direct_queue,
+            one.key.text if one.key else "–",
         )
         for one in found
     ]
-    headers = ("number", "name", "qubits", "certified", "quality", "error", "reputation", "stake", "queue")
+    headers = (
+        "number", "name", "qubits", "certified", "quality", "error", "reputation", "stake", "queue", "key",
+    )  # fmt: skip
     emit([asdict(one) for one in found], as_json=as_json, human=table(rows, headers))
 
 
@@ -222,8 +225,13 @@ def processor_show(
     with Exchange.connect(home) as exchange:
         one = exchange.processor(processor_named(exchange, name))
     value = asdict(one)
-    lines = [f"{key:20} {value[key]}" for key in value if key not in ("metadata", "capability")]
+    lines = [f"{key:20} {value[key]}" for key in value if key not in ("metadata", "capability", "key")]
+    lines += [f"{'post-quantum key':20} " + ("none" if one.key is None else f"number {one.key.era}")]
+    if one.key is not None:
+        left = f"{one.key.leaves_left:,} of {one.key.leaves:,}, the last for the change to the next key"
+        lines += [f"  {'commitment':32} {one.key.commitment}", f"  {'leaves left':32} {left}"]
     if one.capability is not None:
+        lines += ["capability"]
         lines += [f"  {key:32} {item}" for key, item in asdict(one.capability).items()]
     emit(value, as_json=as_json, human="\n".join(lines))
 

@@ -240,6 +240,13 @@ class QuantumIdentity:
 
     def adopt(self, processor: int, name: str) -> Call:
         """`adoptKey`: the first key of a processor that was registered without one."""
+        if self.era(processor):
+            raise AccountError(
+                "the processor has a post-quantum key already",
+                field="processor",
+                value=processor,
+                solution=f"change it with `qcrs account rotate {processor}`",
+            )
         key = self.key(name, 0)
         self._require_unused(key, name)
         digest = self._domain.adoption(processor, key.public)

@@ -26,7 +26,7 @@ from qcrs.client.history import Execution, History, Job, Processor, Verdict, sta
 from qcrs.client.identities import OracleIdentity, read_identities
 from qcrs.client.sealed import Place
 from qcrs.client.source import EventSource
-from qcrs.client.views import ExecutionInfo, JobInfo, ProcessorInfo, Status, VerdictInfo
+from qcrs.client.views import ExecutionInfo, JobInfo, KeyInfo, ProcessorInfo, Status, VerdictInfo
 from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import BackendError, ChainError, ConfigError, InputError, JobNotFoundError, QCRSError
 from qcrs.store import ContentStore, Mailbox
@@ -257,7 +257,15 @@ class Reader:
             direct_queue=waiting,
             metadata=metadata,
             metadata_cid=digest_to_cid(entry.metadata),
+            identity="0x" + entry.identity.hex(),
+            key=self._key_of(entry.id) if entry.keyed else None,
         )
+
+    def _key_of(self, processor: int) -> KeyInfo:
+        from qcrs.identity import LEAVES
+
+        commitment, era, least = self.contracts.registry.key_of(processor)
+        return KeyInfo("0x" + commitment.hex(), era, LEAVES - least, LEAVES)
 
     # ----------------------------------------------------------------- checking
 

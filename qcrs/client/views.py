@@ -7,7 +7,7 @@ Money is in the credit token's base units unless a name ends in `_credits`; time
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "JobInfo",
     "JobOptions",
     "JobResult",
+    "KeyInfo",
     "ProcessorInfo",
     "Quote",
     "Status",
@@ -133,6 +134,25 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A processor's post-quantum key: what the registry keeps of it (`IProcessorKeys.keyOf`).
+
+    `commitment` is 24 bytes of a hash in hex, `era` how many keys there were with this one, `leaves_left` how
+    many of its `leaves` the registry would still take; the last signs nothing but the change to the next key.
+    """
+
+    commitment: str
+    era: int
+    leaves_left: int
+    leaves: int
+
+    @property
+    def text(self) -> str:
+        """In a table's cell."""
+        return f"{self.era}, {self.leaves_left:,} left"
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessorInfo:
     """A processor with its certificate, reputation, queue and public description."""
 
@@ -159,6 +179,10 @@ class ProcessorInfo:
     direct_queue: int
     metadata: Mapping[str, Any]
     metadata_cid: str
+    identity: str
+    """Hash of its off-chain keys, in hex (`qcrs.client.cosigned`)."""
+    key: KeyInfo | None
+    """Its post-quantum key; None where it has none."""
 
     @property
     def operational(self) -> bool:
@@ -193,6 +217,8 @@ class ProcessorInfo:
             "metadata": self.metadata_cid,
             "simulator": bool(self.metadata.get("simulator")),
             "exact": bool(self.metadata.get("exact")),
+            "identity": self.identity,
+            "key": None if self.key is None else asdict(self.key),
         }
 
 
