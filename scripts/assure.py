@@ -68,7 +68,7 @@ def forge_binary() -> Path:
         / "forge"
     )
     if not found.is_file():
-        raise SystemExit("forge is not installed: run `npm install --ignore-scripts --no-save`")
+        raise SystemExit("forge is not installed: run `python3 scripts/up.py toolchain`")
     return found
 
 
@@ -129,8 +129,9 @@ def governed_source() -> str:
 def workspace(name: str, sources: Path = ROOT / "contracts") -> Iterator[Path]:
     """A folder in which the tools run, with the contracts of `sources`; one run at a time has it.
 
-    That of slither has no configuration of forge, which it would run.
+    That of slither has no configuration of forge, which it would run. Without the toolchain there is none.
     """
+    forge_binary()
     folder = CACHE / name
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
@@ -258,6 +259,7 @@ def proofs(sources: Path = ROOT / "contracts", match: str = "") -> tuple[Run, li
     from qcrs.chain.solidity import compiler
     from qcrs.config import load_config
 
+    forge_binary()
     programs = tool("halmos", SUITE / "proofs" / "requirements.txt")
     version = load_config(ROOT / "brownie-config.yaml").compiler.version
     with workspace("forge", sources) as folder, compiler(version) as solc:
@@ -294,6 +296,7 @@ def slither(sources: Path = ROOT / "contracts") -> tuple[Run, list[str], list[st
     from qcrs.chain.solidity import compiler
     from qcrs.config import load_config
 
+    forge_binary()
     programs = tool("slither", SUITE / "slither-requirements.txt")
     version = load_config(ROOT / "brownie-config.yaml").compiler.version
     with workspace("slither", sources) as folder, compiler(version) as solc:
@@ -366,6 +369,7 @@ def record(folder: Path) -> Run:
 
 def coverage(records: Path | None = None) -> tuple[Run, list[Covered]]:
     """What of the contracts the forge suites and the recorded tests in Python reach."""
+    forge_binary()  # before the recording, which takes minutes
     if records is None:
         records = CACHE / "records"
         done = record(records)

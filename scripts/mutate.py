@@ -3,7 +3,7 @@
 `scripts/assure.py mutants` changes the contracts as tests/mutants/catalogue.yaml says, one at a time,
 and runs the tests that must notice. One compiler stays warm for all of them and compiles the next change
 while this one is tried; each test run is forked off a process that has loaded its libraries already. A mutant
-takes 3 to 7 CPU seconds, most of them the compiler's.
+takes 1 to 7 CPU seconds, most of them the compiler's.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Compiler:
         self.base, self.settings = base, config.settings()
         node = node_binary()
         if node is None or not (ROOT / "node_modules" / "solc").is_dir():
-            raise SystemExit("the npm compiler is missing: run `npm install --ignore-scripts --no-save`")
+            raise SystemExit("the npm compiler is missing: run `python3 scripts/up.py toolchain`")
         self.process = subprocess.Popen(
             [str(node), str(SHIM), "--serve", "--base-path", str(ROOT)],
             stdin=subprocess.PIPE,

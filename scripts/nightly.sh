@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p reports
-python3 scripts/up.py --version >/dev/null || exit 1
+python3 scripts/up.py toolchain || exit 1
 code=0
 step() {
     local name="$1"

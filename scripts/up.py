@@ -4,6 +4,7 @@
     python3 scripts/up.py demo     the whole exchange on real circuits
     python3 scripts/up.py test     lints, types, layers and all tests
 
+`python3 scripts/up.py toolchain` installs what the tests of contracts need, and runs nothing.
 Any other words are passed on to the `qcrs` command. Needs Python 3.11 to 3.13 and nothing else: a
 virtual environment is made in `.venv`, the hash-checked lock is installed into it, this checkout and
 its `qcrs` command are made part of it, and for the tests the Solidity toolchain is installed with
@@ -176,8 +177,6 @@ def environment() -> dict[str, str]:
 
 def test(arguments: list[str]) -> int:
     """Every lint, then every test; the first failing lint does not hide the others."""
-    with alone():
-        ensure_toolchain()
     failed = []
     for name, command in LINTS:
         say(f"• {name}")
@@ -201,6 +200,10 @@ def main() -> int:
     try:
         with alone():
             ensure_environment()
+            if arguments == ["toolchain"] or arguments[0] == "test":
+                ensure_toolchain()
+        if arguments == ["toolchain"]:
+            return 0
         if arguments[0] == "test":
             return test(arguments[1:])
     except KeyboardInterrupt:

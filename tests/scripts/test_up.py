@@ -122,6 +122,27 @@ def test_what_ctrl_c_ends_has_the_time_to_clean_up(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("up")
+def test_a_night_begins_with_the_toolchain(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In a fresh clone nobody has installed it; `npm` is a stand-in that tells what it was asked for."""
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / name, folder)
+    programs = tmp_path_factory.mktemp("bin")
+    (programs / "node").symlink_to(sys.executable)
+    (programs / "npm").write_text('#!/bin/sh\nmkdir node_modules && echo "$@" > node_modules/asked\n')
+    (programs / "npm").chmod(0o755)
+    paths = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
+    done = subprocess.run(
+        ["bash", "scripts/nightly.sh"],
+        cwd=folder, env=without_paths() | {"PATH": paths}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (folder / "node_modules" / "asked").read_text() == "install --ignore-scripts --no-save\n"
+    assert (folder / "node_modules" / ".lock-stamp").exists()
+    first, *steps = done.stderr.splitlines()[:1] + done.stdout.splitlines()
+    assert "toolchain" in first
+    assert steps[0] == "• nightly"
+
+
+@pytest.mark.usefixtures("up")
 def test_exit_codes_are_the_command_s_own(folder: Path) -> None:
     stand_in(folder, "import sys; print(*sys.argv[1:]); sys.exit(6)")
     words = [sys.executable, str(folder / "scripts" / "up.py"), "verify", "1"]
