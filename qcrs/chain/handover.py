@@ -77,10 +77,10 @@ DEVELOPMENT_SEATS = 18
 """Accounts that sit in the bodies of a development chain."""
 
 
-def _seats(value: Any) -> tuple[str, ...]:
+def _seats(name: str, value: Any) -> tuple[str, ...]:
     """A list of texts; what they are is checked by `Bodies`."""
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ValueError("a body's seats are a list of addresses in quotes")
+        raise ValueError(f"the seats of {name} are no list of addresses in quotes")
     return tuple(value)
 
 
@@ -175,10 +175,18 @@ class Bodies:
             unknown = [key for key in raw if key not in known and key not in COUNCILS]
             if unknown:
                 raise ValueError(f"unknown key {str(unknown[0])[:80]}")
-            councils = {name: _seats(raw.pop(name)) for name in COUNCILS if name in raw}
-            consortia = _seats(raw.pop("consortia"))
+            missing = [name for name in (*COUNCILS, "consortia") if name not in raw]
+            if missing:
+                raise ConfigError(
+                    f"{path} names no seats of {', '.join(missing)}",
+                    field=missing[0],
+                    solution=f"write a list of at least three addresses in quotes under {missing[0]}: "
+                    "(docs/governance.md)",
+                )
+            councils = {name: _seats(name, raw.pop(name)) for name in COUNCILS}
+            consortia = _seats("consortia", raw.pop("consortia"))
             return cls(councils=councils, consortia=consortia, **raw)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, ConfigError):
                 raise
             raise cls._unreadable(path, error) from error

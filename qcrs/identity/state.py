@@ -3,8 +3,9 @@
 Signing two messages with one leaf gives the key away, so this is the one thing that must survive
 everything: a kill at any instruction, two processes at once, a full disk, a restored backup. The rules:
 
-- A reservation (key, index, digest) is committed with `synchronous=FULL` (SQLite flushes to the disk before
-  it answers) in an exclusive transaction, and only then signed. Reservations are never deleted.
+- A reservation (key, index, digest) is committed with `synchronous=EXTRA` (SQLite flushes the file and its
+  folder to the disk before it answers) in an exclusive transaction, and only then signed. Reservations are
+  never deleted.
 - The same digest gets its own leaf again, as long as the contract would still take it: a signer that was
   killed after the reservation repeats itself, byte for byte.
 - The contract's next index is the least that counts, and the state must know the leaf before it. A state that
