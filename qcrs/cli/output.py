@@ -163,10 +163,21 @@ def _after_interrupt() -> str:
             return "what is finished lies in its folder: go on with --resume"
         case ["bench", "together", *_]:
             return "what is finished lies in its folder: the same command goes on from there"
-        case ["submit" | "job" | "account" | "processor" | "deploy", *_]:
+        case ["account", *_]:
+            return _sent("account balance")
+        case ["gov" | "dispute" | "channel" | "session" as group, *_]:
+            return _sent(f"{group} list")
+        case ["submit" | "job" | "processor" | "deploy", *_]:
             return "what was sent to the chain goes on: see `qcrs job list`"
         case _:
             return "nothing of it goes on; run it again"
+
+
+def _sent(where: str) -> str:
+    return (
+        f"what was sent to the chain takes effect: look with `qcrs {where}` before you run it again, "
+        "else it may be done twice"
+    )
 
 
 def _end(kind: str, reason: str, solution: str, code: int, *, as_json: bool) -> NoReturn:
