@@ -270,7 +270,7 @@ def appeal(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Appeal the Dispute Council's ruling to the consortia, at twice the challenge's bond."""
+    """What `qcrs dispute appeal` does: twice the challenge's bond, from outside the exchange's ledger."""
     from qcrs.cli.dispute import appeal as act
 
     act(challenge, grounds, account, home, as_json)

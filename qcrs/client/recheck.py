@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qcrs.client.archive import asked_in, circuits_named, counted_past, keys_of, open_past, shots_of
 from qcrs.client.auditing import rate_at, simulated
+from qcrs.client.checks import Subject, Unseen, WatchedStore
 from qcrs.client.history import Execution, Job, Processor, Verdict
 from qcrs.client.identities import OracleIdentity
 from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
@@ -24,7 +25,7 @@ from qcrs.client.references import expected, names_a_result, stands_alone
 from qcrs.client.registered import registered_device
 from qcrs.client.standing import Standing, audited_rate_ppm, measure_from, standing_of
 from qcrs.client.unjudged import unjudged
-from qcrs.errors import ChainError, InputError, QCRSError
+from qcrs.errors import ChainError, InputError, QCRSError, SandboxError
 from qcrs.sandbox import GIB, Limits, Sandbox
 from qcrs.sealing import beacon_message, verify_proof
 from qcrs.types import Json, digest_to_cid, parse_canonical
@@ -51,7 +52,7 @@ class Noted(Protocol):
 
     verdicts: list[Json]
 
-    def add(self, subject: str, name: str, ok: bool, detail: str = "") -> bool:
+    def add(self, subject: Subject, name: str, ok: bool, detail: str = "", *, unseen: Unseen = "") -> bool:
         """Note one comparison; gives back whether it agreed."""
 
 
@@ -64,13 +65,18 @@ class Opened(Protocol):
     results: dict[int, ResultDocument]
     roots: dict[int, bytes]
     result_cids: dict[int, str]
+    unseen: set[int]
 
 
 @dataclass(slots=True)
 class Recheck:
-    """Makes the verdicts of one job again; a context, since it may own child processes."""
+    """Makes the verdicts of one job again; a context, since it may own child processes.
+
+    `store` is the reader's: what it missed since the last comparison is why that one may not agree.
+    """
 
     reader: Reader
+    store: WatchedStore
     job: Job
     report: Noted
     case: Opened
@@ -91,7 +97,8 @@ class Recheck:
 
     def verdict(self, run: Execution, verdict: Verdict) -> None:
         """Every check of one verdict."""
-        subject = f"verdict {verdict.round} on execution {run.index}"
+        subject = Subject(f"verdict {verdict.round} on execution {run.index}", run.index)
+        self.store.missed.clear()
         cid = digest_to_cid(verdict.evidence)
         self._signatures(subject, run, verdict)
         try:
@@ -99,9 +106,9 @@ class Recheck:
             if not isinstance(evidence, dict):
                 raise InputError("evidence is a JSON table", field="evidence")
         except QCRSError as error:
-            self.report.add(subject, f"evidence {cid}", False, error.reason)
+            self._add(subject, f"evidence {cid}", False, error.reason)
             return
-        self.report.add(subject, "evidence", True)
+        self._add(subject, "evidence", True)
         self._words(subject, run, verdict, evidence)
         self._inputs(subject, run, evidence)
         self._held_against(subject, run, verdict, evidence)
@@ -112,7 +119,7 @@ class Recheck:
 
     # ----------------------------------------------------------------- signatures
 
-    def _signatures(self, subject: str, run: Execution, verdict: Verdict) -> None:
+    def _signatures(self, subject: Subject, run: Execution, verdict: Verdict) -> None:
         chain, verifier = self.reader.chain, self.reader.contracts.verifier.address
         sent = chain.request("eth_getTransactionByHash", verdict.transaction)
         found = None
@@ -124,14 +131,15 @@ class Recheck:
             verdict.score, verdict.threshold, verdict.evidence, verdict.era,
         )  # fmt: skip
         if found is None:
-            self.report.add(
+            self._add(
                 subject,
                 "signatures",
                 False,
                 f"transaction {verdict.transaction} does not show them: it is gone, or relayed by a contract",
+                unseen="transaction",
             )
             return
-        self.report.add(
+        self._add(
             subject,
             "report as signed",
             fields in found.reports and found.bitmap == verdict.signers,
@@ -142,20 +150,40 @@ class Recheck:
         problems = signature_problems(found, digest, signers)
         count = found.bitmap.bit_count()
         what = f" on a batch of {len(found.reports)}" if found.batch else ""
-        self.report.add(
+        self._add(
             subject, f"{count} signatures of era {verdict.era}{what}", not problems, "; ".join(problems)
         )
 
     # ----------------------------------------------------------------- evidence
 
-    def _equal(self, subject: str, name: str, pairs: list[tuple[str, object, object]]) -> None:
+    def _add(self, subject: Subject, name: str, ok: bool, detail: str = "", *, unseen: Unseen = "") -> bool:
+        """Note a comparison. One that does not agree is unseen where a blob was missed for it."""
+        if self.store.missed and not ok and not unseen:
+            unseen, lost = "document", self.store.missed[0]
+            detail += "" if lost in name + detail else f" (without blob {lost}, which is not in the store)"
+        self.store.missed.clear()
+        return self.report.add(subject, name, ok, detail, unseen=unseen)
+
+    def _equal(
+        self,
+        subject: Subject,
+        name: str,
+        pairs: list[tuple[str, object, object]],
+        *,
+        unseen: Unseen = "",
+    ) -> None:
         """Compare words of the evidence with what they should be; one check, naming the first difference."""
         wrong = [
             f"{word} is {found!r}, expected {wanted!r}" for word, found, wanted in pairs if found != wanted
         ]
-        self.report.add(subject, name, not wrong, "; ".join(wrong)[:1000])
+        self._add(subject, name, not wrong, "; ".join(wrong)[:1000], unseen=unseen)
 
-    def _words(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
+    def _blind(self, run: Execution, evidence: Mapping[str, Any]) -> Unseen:
+        """Whether the result that was judged, or one that it was held against, cannot be looked at here."""
+        named = [_table(item).get("execution") for item in evidence.get("references") or []]
+        return "document" if any(one in (run.index, *named) for one in self.case.unseen) else ""
+
+    def _words(self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
         reader = self.reader
         self._equal(
             subject,
@@ -176,7 +204,7 @@ class Recheck:
             ],
         )
 
-    def _inputs(self, subject: str, run: Execution, evidence: Mapping[str, Any]) -> None:
+    def _inputs(self, subject: Subject, run: Execution, evidence: Mapping[str, Any]) -> None:
         document = self.case.document
         inputs = _table(evidence.get("inputs"))
         pairs = [
@@ -196,10 +224,10 @@ class Recheck:
         if _table(evidence.get("beacon")) and evidence.get("capability"):
             purpose = self.case.secret.purpose if self.case.secret is not None else None
             pairs.append(("capability", purpose, "capability"))
-        self._equal(subject, "inputs", pairs)
+        self._equal(subject, "inputs", pairs, unseen=self._blind(run, evidence))
 
     def _held_against(
-        self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
+        self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
     ) -> None:
         """Which executions it was held against, and whether it stood alone."""
         beacon = run.committed_block + self.reader.network.beacon_blocks
@@ -235,7 +263,9 @@ class Recheck:
 
     # ----------------------------------------------------------------- beacon and draw
 
-    def _beacon(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
+    def _beacon(
+        self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
+    ) -> None:
         reader, words = self.reader, _table(evidence.get("beacon"))
         block = run.committed_block + reader.network.beacon_blocks
         hash_ = reader.chain.block_hash(block) or b""
@@ -262,7 +292,7 @@ class Recheck:
                     wrong.append(f"the proof of oracle {name} is not its own")
         except (QCRSError, ValueError, TypeError, IndexError) as error:
             wrong.append(str(error))
-        self.report.add(subject, f"{len(proofs)} beacon proofs", not wrong, "; ".join(wrong))
+        self._add(subject, f"{len(proofs)} beacon proofs", not wrong, "; ".join(wrong))
         void = evidence.get("decided_by") == "client void"
         if len(hash_) == 32 and identities:
             took = partial(drawn, hash_, proofs, oracles=len(identities))
@@ -270,7 +300,7 @@ class Recheck:
 
     def _draw(
         self,
-        subject: str,
+        subject: Subject,
         run: Execution,
         words: Mapping[str, Any],
         took: Callable[[int], bool],
@@ -311,7 +341,7 @@ class Recheck:
 
     # ----------------------------------------------------------------- the past
 
-    def _archive(self, subject: str, run: Execution, evidence: Mapping[str, Any]) -> None:
+    def _archive(self, subject: Subject, run: Execution, evidence: Mapping[str, Any]) -> None:
         """Circuits and past results that the evidence names, against chain and store."""
         self._past = []
         void = evidence.get("decided_by") == "client void"
@@ -333,6 +363,7 @@ class Recheck:
                 [(str(one.job), one.execution) for one in counting],
             ),
         ]
+        unseen: Unseen = ""
         for one, item in zip(counting, words, strict=False):
             if item.get("result") is None:
                 continue  # 2f + 1 oracles say that they could not open it
@@ -340,14 +371,17 @@ class Recheck:
                 cid, counts = open_past(self.reader, history, one, named)
             except QCRSError as error:
                 pairs.append((f"archive.{one.job}/{one.execution}", error.reason, "an opened result"))
+                unseen = "document"
                 continue
             pairs.append((f"archive.{one.job}/{one.execution}", item.get("result"), cid))
             self._past.append(counts)
-        self._equal(subject, f"{len(counting)} past results of the same circuits", pairs)
+        self._equal(subject, f"{len(counting)} past results of the same circuits", pairs, unseen=unseen)
 
     # ----------------------------------------------------------------- statistics
 
-    def _devices(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
+    def _devices(
+        self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
+    ) -> None:
         """Registered errors that were used, against those on chain between commitment and verdict."""
         used = [(run, _table(evidence.get("inputs")).get("device"))]
         for item in evidence.get("references") or []:
@@ -365,7 +399,7 @@ class Recheck:
             ]
             if device not in known:
                 wrong.append(f"processor {one.processor}: {device} is not {known[-1]}")
-        self.report.add(subject, "registered errors", not wrong, "; ".join(wrong)[:1000])
+        self._add(subject, "registered errors", not wrong, "; ".join(wrong)[:1000])
 
     def _party(self, run: Execution, tested: Execution, words: Mapping[str, Any]) -> Party:
         earlier = run.committed_block < tested.committed_block
@@ -392,17 +426,13 @@ class Recheck:
             past=tuple(self._past),
         )
 
-    def _judge(self, subject: str, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
+    def _judge(self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
         if _table(evidence.get("inputs")).get("result") is None:
-            decided = evidence.get("decided_by")
-            plain = unjudged(decided, self.reader.network.handover_seconds)
-            what = "judged without a result"
-            if self.report.add(subject, what, plain is not None, f"decided by {decided}") and plain:
-                wanted = plain.as_json()
-                self._equal(subject, "words", [(word, evidence.get(word), wanted[word]) for word in wanted])
+            self._without_result(subject, run, verdict, evidence)
             return
-        if run.index not in self.case.results:
-            self.report.add(subject, "judged again", False, "its result could not be opened")
+        if self._blind(run, evidence) or run.index not in self.case.results:
+            unseen = self._blind(run, evidence)
+            self._add(subject, "judged again", False, "a result could not be opened", unseen=unseen)
             return
         assert self.sandbox is not None  # noqa: S101  (used as a context)
         try:
@@ -411,16 +441,11 @@ class Recheck:
                 parse_canonical(self.sandbox.call("qcrs.client.judgement:run", payload, _LIMITS))
             )
         except (QCRSError, KeyError, TypeError) as error:
-            self.report.add(subject, "judged again", False, f"it cannot be judged again: {error}")
+            unseen = "machine" if isinstance(error, SandboxError) else ""
+            reason = f"it cannot be judged again: {error}"
+            self._add(subject, "judged again", False, reason, unseen=unseen)
             return
-        self.report.verdicts.append(
-            {
-                "execution": run.index,
-                "round": verdict.round,
-                **_numbers(found),
-                "evidence": verdict.evidence.hex(),
-            }
-        )
+        self._note(run, verdict, found, judged=True)
         self._equal(
             subject,
             "outcome recomputed",
@@ -432,7 +457,32 @@ class Recheck:
         )
         self._statistics(subject, evidence, found)
 
-    def _statistics(self, subject: str, evidence: Mapping[str, Any], found: Found) -> None:
+    def _without_result(
+        self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
+    ) -> None:
+        """What could not be judged has its outcome by rule, where the evidence says which rule it was."""
+        decided = evidence.get("decided_by")
+        plain = unjudged(decided, self.reader.network.handover_seconds)
+        detail = f"decided by {decided}"
+        if not self._add(subject, "judged without a result", plain is not None, detail) or plain is None:
+            return
+        wanted = plain.as_json()
+        self._equal(subject, "words", [(word, evidence.get(word), wanted[word]) for word in wanted])
+        self._note(run, verdict, plain, judged=False)
+
+    def _note(self, run: Execution, verdict: Verdict, found: Found, *, judged: bool) -> None:
+        """Keep the outcome that follows, and whether it was computed."""
+        self.report.verdicts.append(
+            {
+                "execution": run.index,
+                "round": verdict.round,
+                "judged": judged,
+                **_numbers(found),
+                "evidence": verdict.evidence.hex(),
+            }
+        )
+
+    def _statistics(self, subject: Subject, evidence: Mapping[str, Any], found: Found) -> None:
         mine = found.as_json()
         wrong = []
         for word in ("score_ppm", "threshold_ppm"):
@@ -455,9 +505,7 @@ class Recheck:
                     wrong.append(
                         f"test {ours['name']}: {word} is {theirs.get(word)}, recomputed {ours[word]}"
                     )
-        self.report.add(
-            subject, f"{len(mine['tests'])} statistics recomputed", not wrong, "; ".join(wrong)[:1000]
-        )
+        self._add(subject, f"{len(mine['tests'])} statistics recomputed", not wrong, "; ".join(wrong)[:1000])
 
 
 def _numbers(found: Found) -> dict[str, Json]:

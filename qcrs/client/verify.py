@@ -9,10 +9,12 @@ child process, and each word is compared. What does not agree is named: which do
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 
 from qcrs.circuits.document import CircuitDocument
 from qcrs.circuits.frames import frame, shots_per_frame
+from qcrs.client.checks import Check, Subject, Unseen, VerifyReport, WatchedStore
 from qcrs.client.documents import (
     FramesDocument,
     HandOver,
@@ -27,83 +29,13 @@ from qcrs.client.reader import Reader
 from qcrs.client.recheck import Recheck
 from qcrs.client.results import find_hand_overs, find_openings
 from qcrs.client.sealed import open_frames, open_result, open_secret, parse_job_document
-from qcrs.errors import InputError, JobError, QCRSError, StoreError
+from qcrs.errors import InputError, JobError, QCRSError, StoreError, VerificationError
 from qcrs.sandbox import Sandbox
 from qcrs.types import Json, digest_to_cid
 
 __all__ = ["Check", "VerifyReport", "verify_job"]
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One comparison: what was looked at, whether it agrees, and if not, why."""
-
-    subject: str
-    name: str
-    ok: bool
-    detail: str = ""
-
-    def as_json(self) -> Json:
-        """For scripts."""
-        return {"subject": self.subject, "name": self.name, "ok": self.ok, "detail": self.detail}
-
-
-@dataclass(slots=True)
-class VerifyReport:
-    """Every comparison that was made for a job."""
-
-    job: int
-    state: str
-    checks: list[Check] = field(default_factory=list)
-    verdicts: list[Json] = field(default_factory=list)
-
-    @property
-    def differences(self) -> list[Check]:
-        """What does not agree."""
-        return [check for check in self.checks if not check.ok]
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything agrees."""
-        return bool(self.checks) and not self.differences
-
-    def add(self, subject: str, name: str, ok: bool, detail: str = "") -> bool:
-        """Note one comparison; gives back whether it agreed."""
-        self.checks.append(Check(subject, name, ok, "" if ok else detail))
-        return ok
-
-    def as_json(self) -> Json:
-        """For scripts."""
-        return {
-            "job": self.job,
-            "state": self.state,
-            "ok": self.ok,
-            "verdicts": self.verdicts,
-            "differences": [check.as_json() for check in self.differences],
-            "checks": [check.as_json() for check in self.checks],
-        }
-
-    def text(self) -> str:
-        """For people: one line a subject, then every difference."""
-        subjects: dict[str, list[Check]] = {}
-        for check in self.checks:
-            subjects.setdefault(check.subject, []).append(check)
-        lines = [f"job {self.job} ({self.state.lower()})"]
-        for subject, checks in subjects.items():
-            mark = "✓" if all(check.ok for check in checks) else "✗"
-            lines.append(f"  {mark} {subject}: {', '.join(check.name for check in checks)}")
-        for verdict in self.verdicts:
-            lines.append(
-                f"  execution {verdict['execution']}, round {verdict['round']}: recomputed "
-                f"{verdict['outcome']}, score {verdict['score_ppm'] / 1e6:.3f} "
-                f"against {verdict['threshold_ppm'] / 1e6:.3f} by {verdict['decided_by']}"
-            )
-        if self.ok:
-            lines.append(f"✓ all {len(self.checks)} checks agree with the chain")
-        lines += [f"✗ {c.subject}: {c.name}: {c.detail}" for c in self.differences]
-        return "\n".join(lines)
 
 
 def verify_job(
@@ -122,6 +54,8 @@ def verify_job(
             solution=f"wait for it with `qcrs job watch {entry.id}`",
         )
     report = VerifyReport(entry.id, entry.state.name)
+    reader = copy(reader)
+    reader.store = watched = WatchedStore(reader.store)
     say = progress or (lambda _text: None)
     _trail(reader, entry, report)
     if not any(run.commitment for run in entry.executions):
@@ -134,7 +68,7 @@ def verify_job(
     for run in entry.executions:
         if run.commitment:
             case.result(run)
-    with Recheck(reader, entry, report, case, sandbox) as again:
+    with Recheck(reader, watched, entry, report, case, sandbox) as again:
         for run in entry.executions:
             for verdict in run.verdicts:
                 say(f"· judging execution {run.index} again (round {verdict.round})")
@@ -146,20 +80,22 @@ def _trail(reader: Reader, job: Job, report: VerifyReport) -> None:
     """Trail and money of the job by its events, against the contract's words."""
     view = reader.contracts.allocator.job(job.id)
     report.add(
-        "trail",
+        Subject("trail"),
         f"{len(job.steps)} steps chained",
         job.trail == view.trail,
         f"the events give 0x{job.trail.hex()}, the chain holds 0x{view.trail.hex()}",
+        unseen="events",
     )
     report.add(
-        "trail",
+        Subject("trail"),
         "state",
         job.state == view.state,
         f"the events give {job.state.name}, the chain {view.state.name}",
+        unseen="events",
     )
     escrow = job.fee * job.request.max_executions
     report.add(
-        "money",
+        Subject("money"),
         "paid and refunded add up to the escrow",
         job.paid + job.refunded == escrow and view.escrow == 0,
         f"{job.paid} + {job.refunded} of {escrow}, {view.escrow} still held",
@@ -180,6 +116,8 @@ class _Case:
     results: dict[int, ResultDocument] = field(default_factory=dict)
     roots: dict[int, bytes] = field(default_factory=dict)
     result_cids: dict[int, str] = field(default_factory=dict)
+    unseen: set[int] = field(default_factory=set)
+    """Executions whose results were handed over, for all that anybody knows, and cannot be looked at here."""
 
     def open(self) -> bool:
         """Open job, frames and secret documents; False where nothing more can be checked."""
@@ -187,32 +125,34 @@ class _Case:
         try:
             self.document = parse_job_document(self.reader.store.get(payload))
         except QCRSError as error:
-            return self.report.add("job document", f"blob {payload}", False, error.reason)
-        self.report.add("job document", "hash", True)
+            subject = Subject("job document")
+            return self.report.add(subject, f"blob {payload}", False, error.reason, unseen="document")
+        self.report.add(Subject("job document"), "hash", True)
         eras = {self.document.era, self.reader.contracts.quorum.era()}
         eras |= {verdict.era for run in self.job.executions for verdict in run.verdicts}
         self.openings = find_openings(self.reader, self.job, eras)
         if not self.openings:
             return self.report.add(
-                "opening",
+                Subject("opening"),
                 "published keys",
                 False,
                 "no oracle has published the keys yet: try again in a moment",
+                unseen="key",
             )
-        frames = self._opened("frames document", self.document.frames, "frames", open_frames)
-        secret = self._opened("secret document", self.document.secret, "secret", open_secret)
+        frames = self._opened(Subject("frames document"), self.document.frames, "frames", open_frames)
+        secret = self._opened(Subject("secret document"), self.document.secret, "secret", open_secret)
         self.frames_document = frames if isinstance(frames, FramesDocument) else None
         self.secret = secret if isinstance(secret, SecretDocument) else None
         return self.frames_document is not None and self.secret is not None
 
     def _opened(
-        self, subject: str, cid: str, name: str, read: Callable[[bytes, bytes], object]
+        self, subject: Subject, cid: str, name: str, read: Callable[[bytes, bytes], object]
     ) -> object | None:
         """A sealed document through whichever opening fits; notes why where none does."""
         try:
             blob = self.reader.store.get(cid)
         except QCRSError as error:
-            self.report.add(subject, f"blob {cid}", False, error.reason)
+            self.report.add(subject, f"blob {cid}", False, error.reason, unseen="document")
             return None
         self.report.add(subject, "hash", True)
         reason = ""
@@ -224,7 +164,7 @@ class _Case:
                 continue
             self.report.add(subject, "opens and has its form", True)
             return found
-        self.report.add(subject, "opens and has its form", False, reason)
+        self.report.add(subject, "opens and has its form", False, reason, unseen="key")
         return None
 
     def frames(self) -> None:
@@ -238,13 +178,14 @@ class _Case:
         )
         name = f"{count} frames follow from the seed"
         if detail and void:
-            self.report.add("frames", "the client's frames are not its own seed's, as was judged", True)
+            name = "the client's frames are not its own seed's, as was judged"
+            self.report.add(Subject("frames"), name, True)
         else:
-            self.report.add("frames", name, not detail, detail)
+            self.report.add(Subject("frames"), name, not detail, detail)
 
     def result(self, run: Execution) -> None:
         """A result against its commitment: hand-over, blob, key, root."""
-        subject = f"result of execution {run.index}"
+        subject = Subject(f"result of execution {run.index}", run.index)
         mails, reason = [], "no hand-over in the store opens the commitment"
         if run.identity:
             reason += " and has its processor's ML-DSA signature"
@@ -255,12 +196,9 @@ class _Case:
         if not mails:
             withheld = any(_withheld(self.reader, verdict.evidence) for verdict in run.verdicts)
             ended = not run.verdicts
-            self.report.add(
-                subject,
-                "withheld, as was judged" if withheld or ended else "handed over",
-                withheld or ended,
-                reason,
-            )
+            name = "withheld, as was judged" if withheld or ended else "handed over"
+            if not self.report.add(subject, name, withheld or ended, reason, unseen="document"):
+                self.unseen.add(run.index)
             return
         self.report.add(subject, "salt and root open the commitment", True)
         if run.identity:
@@ -272,23 +210,27 @@ class _Case:
             if refusal is None:
                 self.report.add(subject, "hash", True)
                 self.report.add(subject, "opens to the root", True)
+                self.report.opened.add(run.index)
                 return
             refusals.append(refusal)
         self.result_cids[run.index] = mails[0].result
-        missing, reason = refusals[0]
-        if missing:
-            self.report.add(subject, f"blob {mails[0].result}", False, reason)
+        unseen, reason = refusals[0]
+        if unseen == "document":
+            self.unseen.add(run.index)
+            self.report.add(subject, f"blob {mails[0].result}", False, reason, unseen=unseen)
             return
         self.report.add(subject, "hash", True)
         judged = any(_withheld(self.reader, verdict.evidence) for verdict in run.verdicts)
-        self.report.add(subject, "opens to the root", judged, reason)
+        if not self.report.add(subject, "opens to the root", judged, reason, unseen=unseen) and unseen:
+            self.unseen.add(run.index)
 
-    def _opens(self, run: Execution, mail: HandOver) -> tuple[bool, str] | None:
-        """Keep the result of a hand-over; else whether its blob is not there, and why it does not open."""
+    def _opens(self, run: Execution, mail: HandOver) -> tuple[Unseen, str] | None:
+        """Keep the result of a hand-over; else what of it cannot be seen, if so, and why it does not open."""
         try:
             blob = self.reader.store.get(mail.result)
         except QCRSError as error:
-            return True, error.reason
+            return "document", error.reason
+        unseen: Unseen = "key"
         reason = "no opening holds its key"
         for opening in self.openings:
             key = opening.results.get(run.index)
@@ -297,10 +239,12 @@ class _Case:
             try:
                 self.results[run.index] = open_result(blob, key, root=mail.root)
             except QCRSError as error:
+                # What a key opens is what was handed over, and no false key opens it to something else.
+                unseen = "" if isinstance(error, VerificationError) and error.field == "root" else unseen
                 reason = error.reason
                 continue
             return None
-        return False, reason
+        return unseen, reason
 
 
 def _void(reader: Reader, evidence: bytes) -> bool:

@@ -1,9 +1,8 @@
-"""A challenge from its opening to its end: evidence made anew, commitment, reveal, appeal, payment.
+"""A challenge from its opening to its end: commitment, reveal, appeal, payment.
 
-Evidence is what anyone can recompute from chain and store; its canonical bytes go into the store, and a
-member of the Dispute Council commits to its content id together with the ruling. The salt is on disk before
-the commitment is sent, in a file of its own: a commitment that is refused takes the salt of none before it,
-without which nothing could be revealed. Rules and stages are `IDisputeCourt`'s.
+A member of the Dispute Council commits to a ruling and to the content id of its evidence. The salt is on
+disk before the commitment is sent, in a file of its own: a commitment that is refused takes the salt of none
+before it, without which nothing could be revealed. Rules and stages are `IDisputeCourt`'s.
 """
 
 from __future__ import annotations
@@ -12,55 +11,43 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from qcrs.chain.bindings import ChallengeState, DisputeCourt, ResourceCredit, ResultVerifier
-from qcrs.errors import InputError, JobNotFoundError
-from qcrs.types import canonical_json, cid_of, cid_to_digest, parse_json
+from qcrs.errors import AccountError, InputError
+from qcrs.governance.acts import members
+from qcrs.governance.bodies import body_named
+from qcrs.governance.quantities import span
+from qcrs.types import cid_to_digest, credits_text, digest_to_cid, parse_json
 
 if TYPE_CHECKING:
     from qcrs.chain.abi import Call
-    from qcrs.client.reader import Reader
     from qcrs.governance.commons import Commons
 
 __all__ = [
     "Dispute",
-    "Evidence",
     "Sealed",
+    "Stage",
     "appeal_calls",
     "challenge_call",
+    "check_appeal",
+    "check_member",
+    "check_ruling",
+    "check_stage",
     "commitment_of",
     "dispute",
     "disputes",
-    "gather",
     "reveal_call",
     "seal_ruling",
+    "stages_of",
 ]
 
 RULINGS = {"upheld": ChallengeState.UPHELD, "overturned": ChallengeState.OVERTURNED}
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """An execution judged anew: what the chain says, what came out, and the ruling that follows."""
-
-    job: int
-    execution: int
-    recorded: str
-    recomputed: str
-    ruling: str
-    cid: str
-    document: bytes
-
-    def as_json(self) -> dict[str, Any]:
-        """Without the document."""
-        return {key: value for key, value in asdict(self).items() if key != "document"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +59,7 @@ class Dispute:
     execution: int
     challenger: str
     bond: int
+    grounds: str
     state: str
     stage: str
     until: int
@@ -80,6 +68,16 @@ class Dispute:
     overturned: int
     appellant: str | None
     appeal_bond: int
+    appeal_grounds: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """When something can be done about a challenge: after `begins`, until `ends`; seconds since 1970."""
+
+    name: str
+    begins: int
+    ends: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,49 +94,6 @@ class Sealed:
         if self.ruling not in RULINGS or not re.fullmatch("[0-9a-f]{64}", self.salt):
             raise InputError("no sealed ruling", field="ruling", value=self.ruling)
         cid_to_digest(self.evidence)
-
-
-def gather(
-    reader: Reader, job: int, execution: int | None = None, *, progress: Callable[[str], None] | None = None
-) -> Evidence:
-    """Judge an execution anew from chain and store alone, by default the last; `JobError` if it is open.
-
-    The ruling is upheld where the recomputed outcome is the recorded one and every comparison of the
-    execution agrees, else overturned.
-    """
-    from qcrs.client.verify import verify_job
-
-    info = reader.job(job)
-    judged = [run for run in info.executions if run.verdicts]
-    chosen = next((run for run in judged if run.index == execution), None) if execution is not None else None
-    if execution is None and judged:
-        chosen = judged[-1]
-    if chosen is None:
-        raise JobNotFoundError(
-            "there is no verdict on this execution",
-            field="execution",
-            value=execution,
-            solution=f"see `qcrs job show {job}`",
-        )
-    report = verify_job(reader, job, progress=progress)
-    mine = [one for one in report.verdicts if one["execution"] == chosen.index]
-    recorded = chosen.verdicts[-1].outcome.lower()
-    recomputed = str(mine[-1]["outcome"]).lower() if mine else "nothing"
-    subject = f"execution {chosen.index}"
-    agrees = all(check.ok for check in report.checks if check.subject.startswith(subject))
-    ruling = "upheld" if recomputed == recorded and agrees else "overturned"
-    document = canonical_json(
-        {
-            "type": "qcrs/dispute-evidence/1",
-            "job": report.job,
-            "execution": chosen.index,
-            "recorded": recorded,
-            "recomputed": recomputed,
-            "ruling": ruling,
-            "report": report.as_json(),
-        }
-    )
-    return Evidence(info.id, chosen.index, recorded, recomputed, ruling, cid_of(document), document)
 
 
 def challenge_call(commons: Commons, job: int, execution: int, grounds: str) -> Call:
@@ -175,6 +130,7 @@ def dispute(commons: Commons, challenge: int) -> Dispute:
         execution=found.execution,
         challenger=commons.name(found.challenger),
         bond=found.bond,
+        grounds=digest_to_cid(found.grounds),
         state=found.state.name.lower(),
         stage=stage,
         until=until,
@@ -183,7 +139,80 @@ def dispute(commons: Commons, challenge: int) -> Dispute:
         overturned=case.overturned,
         appellant=commons.name(case.appellant) if int(case.appellant, 16) else None,
         appeal_bond=court.appeal_bond(challenge),
+        appeal_grounds=_appeal_grounds(commons, challenge) if int(case.appellant, 16) else None,
     )
+
+
+def _appeal_grounds(commons: Commons, challenge: int) -> str | None:
+    """Content id of an appeal's argument, which only the log holds."""
+    kind, chain = DisputeCourt.AppealOpened, commons.chain
+    logs = chain.logs(0, chain.height, [commons.contracts["DisputeCourt"]], [kind.TOPIC])
+    found = [kind.from_log(log.topics, log.data) for log in logs]
+    return next((digest_to_cid(one.grounds) for one in found if one.challenge == challenge), None)
+
+
+def stages_of(commons: Commons, challenge: int) -> tuple[Stage, ...]:
+    """What can be done about an open challenge, and when; of what depends on rulings, as they are now."""
+    opened = commons.bind(ResultVerifier).challenge_of(challenge).opened_at
+    court = commons.bind(DisputeCourt)
+    times, case = court.stages_of(challenge), court.case_of(challenge)
+    ruled = court.ruling_of(challenge) is not ChallengeState.NONE
+    appealed = int(case.appellant, 16) != 0
+    end = times.deadline if not ruled else times.decide_until if appealed else times.appeal_until
+    return (
+        Stage("commit", opened, times.commit_until),
+        Stage("reveal", times.commit_until, times.reveal_until),
+        Stage("appeal", times.reveal_until, times.appeal_until),
+        Stage("decision", times.reveal_until if appealed else times.appeal_until, times.decide_until),
+        Stage("finalise", end, times.deadline),
+    )
+
+
+def check_stage(commons: Commons, challenge: int, name: str) -> Dispute:
+    """The challenge, if this can be done now; `InputError` says when it can, or since when no more."""
+    about, now = dispute(commons, challenge), commons.chain.now()
+    if about.state != "open":
+        raise InputError(
+            f"the challenge is over: {about.state}",
+            field="challenge",
+            value=challenge,
+            solution=f"`qcrs dispute show {challenge}` tells how it went",
+        )
+    stage = next(one for one in stages_of(commons, challenge) if one.name == name)
+    late = now > stage.ends and name != "finalise"  # whoever finalises late ends what has lapsed
+    if now > stage.begins and not late:
+        return about
+    when = f"ended {span(now - stage.ends)} ago" if late else f"begins in {span(stage.begins - now + 1)}"
+    raise InputError(
+        f"{name} {when}",
+        field="challenge",
+        value=challenge,
+        solution=f"now is the time for: {about.stage}; `qcrs dispute show {challenge}` gives all times",
+    )
+
+
+def check_member(commons: Commons, address: str) -> None:
+    """`AccountError` where the account has no seat in the Dispute Council."""
+    seated = members(commons, body_named("dispute")).values()
+    if address not in seated:
+        raise AccountError(
+            "only a member of the Dispute Resolution Council rules",
+            field="account",
+            value=commons.name(address),
+            solution="use the key of one of " + ", ".join(map(commons.name, seated)),
+        )
+
+
+def check_ruling(word: str) -> str:
+    """The ruling; `InputError` where the word is none."""
+    if word not in RULINGS:
+        raise InputError(
+            "a ruling is upheld or overturned",
+            field="ruling",
+            value=word,
+            solution="write upheld where the recorded verdict is right, else overturned",
+        )
+    return word
 
 
 def disputes(commons: Commons, *, everything: bool = False) -> list[Dispute]:
@@ -207,13 +236,7 @@ def commitment_of(sealed: Sealed) -> bytes:
 
 def seal_ruling(folder: Path, challenge: int, member: str, ruling: str, evidence: str) -> Sealed:
     """A ruling with a fresh salt, kept in `folder` before anybody sees its commitment."""
-    if ruling not in RULINGS:
-        raise InputError(
-            "a ruling is upheld or overturned",
-            field="ruling",
-            value=ruling,
-            solution="write upheld where the recorded verdict is right, else overturned",
-        )
+    check_ruling(ruling)
     sealed = Sealed(challenge, member, ruling, evidence, secrets.token_hex(32))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{challenge}-{member.lower()}-{commitment_of(sealed).hex()[:16]}.json"
@@ -261,8 +284,47 @@ def _read(path: Path) -> Sealed | None:
         return None
 
 
-def appeal_calls(commons: Commons, challenge: int, grounds: str) -> tuple[Call, Call]:
-    """Approval of the bond, twice the challenge's, from the sender's credit; and the appeal."""
+def check_appeal(commons: Commons, challenge: int, appellant: str) -> Dispute:
+    """The challenge, if this account can appeal its ruling now; nothing is sent.
+
+    `InputError` where it is not the time, nothing was ruled, or an appeal is open; `AccountError` where the
+    account has too little credit outside the exchange's ledger, from where the bond is taken.
+    """
+    about = check_stage(commons, challenge, "appeal")
+    if about.ruling == ChallengeState.NONE.name.lower():
+        raise InputError(
+            "the council has not ruled, so there is nothing to appeal",
+            field="challenge",
+            value=challenge,
+            solution=f"it lapses at its deadline: `qcrs dispute finalise {challenge}` then",
+        )
+    if about.appellant is not None:
+        raise InputError(
+            f"{about.appellant} has appealed already, and there is one appeal",
+            field="challenge",
+            value=challenge,
+            solution="the consortia decide it: `qcrs gov list`",
+        )
+    held = commons.bind(ResourceCredit).balance_of(appellant)
+    if held < about.appeal_bond:
+        missing, name = credits_text(about.appeal_bond - held), commons.name(appellant)
+        key = f" --account {name}" if name != appellant else ""
+        raise AccountError(
+            f"the bond of an appeal is {credits_text(about.appeal_bond)} credits from outside the exchange's "
+            f"ledger, and {name} has {credits_text(held)} there",
+            field="account",
+            value=name,
+            solution=f"take them out of the ledger first: `qcrs account withdraw {missing}{key}`",
+        )
+    return about
+
+
+def appeal_calls(commons: Commons, challenge: int, appellant: str, grounds: str) -> tuple[Call, Call]:
+    """Approval of the bond, twice the challenge's, from the appellant's credit; and the appeal.
+
+    Refuses what `check_appeal` refuses.
+    """
+    bond = check_appeal(commons, challenge, appellant).appeal_bond
     court = commons.bind(DisputeCourt)
-    approve = commons.bind(ResourceCredit).approve(court.address, court.appeal_bond(challenge))
+    approve = commons.bind(ResourceCredit).approve(court.address, bond)
     return approve, court.appeal(challenge, cid_to_digest(grounds))

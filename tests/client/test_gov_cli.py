@@ -20,7 +20,9 @@ from qcrs.chain.handover import COUNCILS, Bodies, hand_over
 from qcrs.chain.sender import Sender
 from qcrs.cli import main
 from qcrs.client.wallet import Wallet
+from qcrs.governance.disputes import seal_ruling
 from qcrs.hub.rpc import RpcServer
+from qcrs.types import credits_text
 
 CREDIT = 10**6
 BELL = """OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;"""
@@ -125,48 +127,112 @@ def test_a_challenge_from_its_evidence_to_its_end(qcrs: Command, city: City, tmp
     assert "no challenge is open" in qcrs("dispute", "list", as_json=False).out
     job = str(qcrs("job", "list").value[0]["job"])
     refused(qcrs("dispute", "evidence", job, "--execution", "9"), 5, "no verdict on this execution")
-    opened = qcrs("dispute", "open", job, by=("client",)).value
+    told = qcrs("dispute", "evidence", job, as_json=False).out
+    assert "the evidence speaks for upholding" in told
+    refused(qcrs("dispute", "open", job, by=("client",)), 2, "would lose its bond", "--anyway")
+    assert qcrs("dispute", "list").value == []
+    opened = qcrs("dispute", "open", job, "--anyway", by=("client",)).value
     assert (opened["recorded"], opened["recomputed"], opened["ruling"]) == ("accept", "accept", "upheld")
+    twice = qcrs("dispute", "open", job, "--anyway", by=("client",))
+    refused(twice, 4, "AlreadyChallenged")
+    assert "judging" not in twice.err  # told before anything was judged
     assert opened["challenge"] == 1
     assert opened["bond"] > 0
     (listed,) = qcrs("dispute", "list").value
     assert (listed["state"], listed["stage"], listed["bond"]) == ("open", "commit", opened["bond"])
-    refused(qcrs("dispute", "reveal", "1", by=("dispute-0",)), 2, "no commitment of this account")
-    refused(qcrs("dispute", "finalise", "1", by=("visitor",)), 4)
-    for member in ("dispute-0", "dispute-1"):
-        assert qcrs("dispute", "commit", "1", by=(member,)).value["ruling"] == "upheld"
-    refused(qcrs("dispute", "reveal", "1", by=("dispute-0",)), 4)
+    assert (listed["grounds"], listed["appeal_grounds"]) == (opened["grounds"], None)
+    _commits(qcrs, tmp_path)
     city.later(listed["until"] - city.network.chain.now() + 1)
     # A refused commitment leaves the salt of the one that stands; so does a damaged file beside it.
-    refused(qcrs("dispute", "commit", "1", "--ruling", "overturned", by=("dispute-0",)), 4, "WrongTime")
     folder = city.network.home.root / "disputes"
-    mine = sorted(folder.glob(f"1-{Wallet(city.network.home).address('dispute-0').lower()}-*.json"))
+    member = Wallet(city.network.home).address("dispute-0")
+    seal_ruling(folder, 1, member, "overturned", opened["cid"])
+    mine = sorted(folder.glob(f"1-{member.lower()}-*.json"))
     assert len(mine) == 2
     mine[0].with_name(f"{mine[0].name[:-21]}0000.json").write_text("{")
-    for member in ("dispute-0", "dispute-1"):
-        shown = qcrs("dispute", "reveal", "1", by=(member,)).value
+    refused(qcrs("dispute", "reveal", "1", by=("dispute-2",)), 2, "no commitment of this account")
+    for name in ("dispute-0", "dispute-1"):
+        shown = qcrs("dispute", "reveal", "1", by=(name,)).value
     assert shown["upheld"] == 2
+    refused(qcrs("dispute", "appeal", "1", by=("client",)), 2, "appeal begins in")
     (listed,) = qcrs("dispute", "list").value
     city.later(listed["until"] - city.network.chain.now() + 1)
     (listed,) = qcrs("dispute", "list").value
     assert (listed["stage"], listed["ruling"]) == ("appeal", "upheld")
     grounds = tmp_path / "grounds.txt"
-    grounds.write_text("the judge's clock was wrong")
+    grounds.write_text("the judge's clock was wrong\x1b[2J\n3 committed, 0 revealed")
     refused(qcrs("gov", "appeal", "1", "--grounds", str(tmp_path / "none"), by=("client",)), 2, "grounds")
-    appealed = qcrs("gov", "appeal", "1", "--grounds", str(grounds), by=("client",)).value
+    before = city.network.chain.height
+    poor = qcrs("dispute", "appeal", "1", "--grounds", str(grounds), by=("visitor",))
+    bond = credits_text(2 * opened["bond"])
+    refused(poor, 2, f"{bond} credits from outside", f"qcrs account withdraw {bond} --account visitor")
+    assert city.network.chain.height == before  # nothing was approved for an appeal that cannot be
+    appealed = qcrs("dispute", "appeal", "1", "--grounds", str(grounds), by=("client",)).value
     assert appealed["appellant"] == "client"
     assert appealed["stage"] == "decision"
+    refused(qcrs("gov", "appeal", "1", by=("client",)), 2, "client has appealed already")
+    _shows(qcrs, opened, appealed)
     city.later(appealed["until"] - city.network.chain.now() + 1)
     ended = qcrs("dispute", "finalise", "1", by=("visitor",)).value
     assert ended["state"] == "upheld"
+    refused(qcrs("dispute", "finalise", "1", by=("visitor",)), 2, "the challenge is over: upheld")
     assert qcrs("dispute", "list").value == []
     assert [one["state"] for one in qcrs("dispute", "list", "--all").value] == ["upheld"]
     assert qcrs("dispute", "withdraw", by=("client",)).value["amount"] == appealed["appeal_bond"]
 
 
-@pytest.mark.parametrize("word", ["commit", "reveal", "finalise"])
+def _commits(qcrs: Command, folder: Path) -> None:
+    """Two members commit; who cannot is told before anything is judged."""
+    early = [
+        (qcrs("dispute", "reveal", "1", by=("dispute-0",)), "reveal begins in"),
+        (qcrs("dispute", "finalise", "1", by=("visitor",)), "finalise begins in"),
+        (qcrs("gov", "appeal", "1", by=("client",)), "appeal begins in"),
+        (qcrs("dispute", "commit", "1", by=("visitor",)), "only a member"),
+        (qcrs("dispute", "commit", "1", "--ruling", "maybe", by=("dispute-0",)), "upheld or overturned"),
+    ]
+    for output, words in early:
+        refused(output, 2, words)
+        assert "judging" not in output.err
+    told = qcrs("dispute", "commit", "1", by=("dispute-0",), as_json=False).out
+    for words in ("committed to UPHELD on challenge 1", "speaks for upholding: b", "reveal begins in"):
+        assert words in told
+    mine = folder / "mine.txt"
+    mine.write_text("I looked at its device")
+    own = ("--grounds", str(mine))
+    refused(qcrs("dispute", "commit", "1", *own, by=("dispute-1",)), 2, "say no ruling", "--ruling")
+    committed = qcrs("dispute", "commit", "1", *own, "--ruling", "upheld", by=("dispute-1",)).value
+    assert committed["ruling"] == "upheld"
+    assert committed["reveal_ends"] > committed["reveal_begins"]
+
+
+def _shows(qcrs: Command, opened: dict[str, Any], appealed: dict[str, Any]) -> None:
+    """Everybody's words can be read, and none of them moves a cursor or looks like the tool's own."""
+    (listed,) = qcrs("dispute", "list").value
+    case = qcrs("dispute", "show", "1").value
+    assert case["grounds"]["cid"] == listed["grounds"] == opened["cid"]
+    assert json.loads(case["grounds"]["text"])["ruling"] == "upheld"
+    assert case["appeal"]["cid"] == listed["appeal_grounds"] == appealed["appeal_grounds"]
+    assert case["committed"] == 2
+    assert [one["member"] for one in case["revealed"]] == ["dispute-0", "dispute-1"]
+    assert case["revealed"][1]["evidence"]["text"] == "I looked at its device"
+    human = qcrs("dispute", "show", "1", as_json=False).out
+    assert "\x1b" not in human
+    for words in (
+        "2 committed, 2 revealed; the council: upheld",
+        "  │ job 1, execution 0: recorded accept, recomputed accept; it speaks for: upheld",
+        "  │ I looked at its device",
+        "  │ the judge's clock was wrong\\x1b[2J",
+        "  │ 3 committed, 0 revealed",
+        "reveal: ended",
+        "decision: now, for another",
+    ):
+        assert words in human, human
+
+
+@pytest.mark.parametrize("word", ["commit", "reveal", "finalise", "show", "appeal"])
 def test_a_challenge_that_there_is_not(qcrs: Command, word: str) -> None:
-    refused(qcrs("dispute", word, "7", by=("dispute-0",)), 2, "no such challenge", "qcrs dispute list")
+    by = () if word == "show" else ("dispute-0",)
+    refused(qcrs("dispute", word, "7", by=by), 2, "no such challenge", "qcrs dispute list")
 
 
 def test_no_challenge_to_appeal_and_no_job_to_dispute(qcrs: Command) -> None:

@@ -14,6 +14,7 @@ from qcrs.client.program import Unit
 from qcrs.client.sealed import beacon_topic, opened_topic, result_topic
 from qcrs.client.verify import verify_job
 from qcrs.client.views import JobOptions
+from qcrs.governance.evidence import gather
 from qcrs.node.daemon import Node
 from qcrs.node.ledger import RunRecord
 from qcrs.types import canonical_json, cid_of
@@ -132,6 +133,8 @@ def test_a_result_that_is_not_handed_over_as_committed_is_rejected(
     evidence = stage.exchange.document(job.executions[0].verdicts[0].evidence)
     assert evidence["beacon"]["proofs"] == {}
     checked(stage, number)
+    found = gather(stage.exchange, number, sandbox=stage.bench)
+    assert (found.recorded, found.recomputed, found.ruling) == ("reject", "reject", "upheld")
 
 
 class Peeking(Node):
