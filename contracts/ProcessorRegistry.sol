@@ -564,7 +564,7 @@ contract ProcessorRegistry is IProcessorRegistry, IEraConsumer, AccessManaged, P
         Release storage r = _releases[id];
         bool stopped = r.barred || r.short;
         (,,,,,, bool retired) = ALLOCATOR.dispatch(id);
-        emit SuspensionSet(id, stopped);
+        emit SuspensionSet(id, r.barred, r.short);
         ALLOCATOR.setBlocked(id, stopped, retired);
     }
 

@@ -61,9 +61,9 @@ interface IProcessorRegistry is IProcessorKeys {
     event BondReleased(ProcessorId indexed processor, uint256 amount);
     /// @notice `amount` of the bond went to `beneficiary`'s balance.
     event Slashed(ProcessorId indexed processor, address indexed beneficiary, uint256 amount, bytes32 cause);
-    /// @notice A processor was stopped or readmitted: by the Certification Authority, or since what it has at stake fell below
-    /// the least bond or reaches it again. It works while neither stops it.
-    event SuspensionSet(ProcessorId indexed processor, bool suspended);
+    /// @notice What stops a processor was set or changed; it works while neither does. `barred`: the Certification Authority
+    /// stops it, and it alone readmits. `short`: what it has at stake fell below the least bond, and adding bond readmits.
+    event SuspensionSet(ProcessorId indexed processor, bool barred, bool short);
     /// @notice The provider took its processor off the exchange for good.
     event ProcessorRetired(ProcessorId indexed processor);
     /// @notice An admin parameter changed.

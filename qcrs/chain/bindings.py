@@ -4004,15 +4004,16 @@ class ProcessorRegistry(Binding):
 
     @dataclass(frozen=True, slots=True)
     class SuspensionSet(Event):
-        """A processor was stopped or readmitted: by the Certification Authority, or since what it has at stake fell below the least bond or reaches it again. It works while neither stops it."""
+        """What stops a processor was set or changed; it works while neither does. `barred`: the Certification Authority stops it, and it alone readmits. `short`: what it has at stake fell below the least bond, and adding bond readmits."""
 
         processor: int
-        suspended: bool
+        barred: bool
+        short: bool
 
         CONTRACT: ClassVar[str] = "ProcessorRegistry"
         NAME: ClassVar[str] = "SuspensionSet"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("44b728825d65b82f03248b4f64134dc3a1d6fee7c8481bceb82424e53c6714a7")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("suspended", "bool"))
+        TOPIC: ClassVar[bytes] = bytes.fromhex("ad30e49a60e09fbb95186bc2e0ec633ade9afb7def6ebc65225496cd9b5713f6")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("processor", "uint32", indexed=True), Parameter("barred", "bool"), Parameter("short", "bool"))
 
     def allocator(self, *, block: int | str = "latest", sender: str | None = None) -> str:
         """The exchange's allocator, which holds all tokens."""

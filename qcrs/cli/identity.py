@@ -213,7 +213,9 @@ def bond(
     home: HomeOption = None,
     as_json: Json = False,
 ) -> None:
-    """Add to a processor's bond; with the least bond at stake again it gets work again."""
+    """Add to a processor's bond; with the least bond at stake again it gets work again, unless barred."""
+    from dataclasses import replace
+
     from qcrs.cli.account import amount_of
     from qcrs.client.history import stake_of
     from qcrs.types import credits_text
@@ -226,13 +228,23 @@ def bond(
         )
         held, least = registry.bond_of(processor), registry.least_bond()
         stake = stake_of(held, registry.unbonding_of(processor)[0])
-    missing = max(0, least - stake)
-    emit(
-        {"processor": processor, "bond": held, "stake": stake, "least": least, "transaction": transaction},
-        as_json=as_json,
-        human=f"{credits_text(stake)} credits at stake"
-        + (f"; {credits_text(missing)} are missing to the least bond: no new work yet" if missing else ""),
-    )
+        missing = max(0, least - stake)
+        # The chain tells at once whether something stops it; the log tells only what is confirmed.
+        known, stopped = party.history.processors[processor], party.contracts.allocator.dispatch(processor)[5]
+        known = replace(known, short=missing > 0, barred=known.barred if missing else stopped)
+    value = {
+        "processor": processor,
+        "bond": held,
+        "stake": stake,
+        "least": least,
+        "barred": known.barred,
+        "short": known.short,
+        "transaction": transaction,
+    }
+    human = f"{credits_text(stake)} credits at stake"
+    if missing:
+        human += f"; {credits_text(missing)} are missing to the least bond"
+    emit(value, as_json=as_json, human="\n  no new work yet: ".join((human, *known.remedies)))
 
 
 def unbond(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from qcrs.client.participant import Participant
+    from qcrs.client.views import ProcessorInfo
     from qcrs.config.home import Home
 
 __all__ = ["register"]
@@ -181,6 +182,14 @@ def _party(home: Home, key: LocalAccount, name: str) -> Participant:
     return Participant(home, key, name)
 
 
+def _certified(one: ProcessorInfo) -> str:
+    if one.retired:
+        return "retired"
+    if one.suspended:
+        return "barred" if one.barred else "short of bond" if one.short else "suspended"
+    return "yes" if one.certified else "no"
+
+
 def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
     """Every processor of the exchange: width, certificate, reputation, queue, post-quantum key."""
     from dataclasses import asdict
@@ -195,7 +204,7 @@ def processor_list(home: HomeOption = None, as_json: Json = False) -> None:
             one.id,
             one.name,
             one.qubits,
-            "retired" if one.retired else "suspended" if one.suspended else "yes" if one.certified else "no",
+            _certified(one),
             one.quality,
             f"{one.capability.error_per_layered_gate * 1e-9:.1e}" if one.capability else "–",
             f"{one.reputation:.3f}",
@@ -225,7 +234,9 @@ def processor_show(
     with Exchange.connect(home) as exchange:
         one = exchange.processor(processor_named(exchange, name))
     value = asdict(one)
-    lines = [f"{key:20} {value[key]}" for key in value if key not in ("metadata", "capability", "key")]
+    apart = ("metadata", "capability", "key", "remedies")
+    lines = [f"{key:20} {value[key]}" for key in value if key not in apart]
+    lines += [f"  → {words}" for words in one.remedies]
     lines += [f"{'post-quantum key':20} " + ("none" if one.key is None else f"number {one.key.era}")]
     if one.key is not None:
         left = f"{one.key.leaves_left:,} of {one.key.leaves:,}, the last for the change to the next key"

@@ -181,9 +181,29 @@ class Processor:
     epoch: int = 0
     certified_until: int = 0
     report: bytes = b""
-    suspended: bool = False
+    barred: bool = False
+    """Stopped by the Certification Authority."""
+    short: bool = False
+    """Stopped since less than the least bond is at stake."""
     retired: bool = False
     slashed: int = 0
+
+    @property
+    def suspended(self) -> bool:
+        """Whether something stops it for now."""
+        return self.barred or self.short
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What each that stops it asks for, in words; nothing helps who has retired."""
+        if self.retired:
+            return ()
+        bond = f"less than the least bond is at stake: top up with `qcrs account bond {self.id} CREDITS`"
+        ask = (
+            "the Certification Authority barred it, and no bond helps: "
+            f"ask it for `qcrs gov propose readmit processor {self.id}`"
+        )
+        return (bond,) * self.short + (ask,) * self.barred
 
     @property
     def binding(self) -> bytes:
@@ -423,6 +443,7 @@ class History:
                 self.bonds -= event.amount
                 self.processors[event.processor].slashed += event.amount
             case ProcessorRegistry.SuspensionSet():
-                self.processors[event.processor].suspended = event.suspended
+                processor = self.processors[event.processor]
+                processor.barred, processor.short = event.barred, event.short
             case ProcessorRegistry.ProcessorRetired():
                 self.processors[event.processor].retired = True

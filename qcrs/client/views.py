@@ -169,6 +169,12 @@ class ProcessorInfo:
     capability: Capability | None
     report: str | None
     suspended: bool
+    barred: bool
+    """By the Certification Authority."""
+    short: bool
+    """Of the least bond."""
+    remedies: tuple[str, ...]
+    """What each of the two asks for, in words."""
     retired: bool
     bond: int
     releasing: int
@@ -208,6 +214,9 @@ class ProcessorInfo:
             else {item.name: getattr(capability, item.name) for item in capability.FIELDS},
             "report": self.report,
             "suspended": self.suspended,
+            "barred": self.barred,
+            "short": self.short,
+            "remedies": list(self.remedies),
             "retired": self.retired,
             "bond": self.bond,
             "releasing": self.releasing,

@@ -134,9 +134,17 @@ def _quota(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Chan
 
 
 def _suspended(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
-    before = ProcessorRegistry(commons.chain, target).processor(arguments[0]).suspended
-    words = ("takes jobs", "suspended")
-    return [Change(f"processor {arguments[0]}", words[before], words[arguments[1]])]
+    number, barred = arguments
+    event = ProcessorRegistry.SuspensionSet
+    logs = commons.chain.logs(0, commons.chain.height, [target], [event.TOPIC])
+    told = [one for one in (event.from_log(log.topics, log.data) for log in logs) if one.processor == number]
+    before, short = (told[-1].barred, told[-1].short) if told else (False, False)
+
+    def words(stopped: bool) -> str:
+        why = ["suspended"] * stopped + ["short of the least bond"] * short
+        return " and ".join(why) or "takes jobs"
+
+    return [Change(f"processor {number}", words(before), words(barred))]
 
 
 def _channel(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:

@@ -313,7 +313,8 @@ class LocalNetwork:
                 continue
             if entry.retired or entry.suspended:
                 told.add(name)
-                self._say(f"• {name} is {'retired' if entry.retired else 'suspended'}")
+                words = "; ".join(entry.remedies)
+                self._say(f"• {name} is {'retired' if entry.retired else f'suspended: {words}'}")
             elif entry.capability and exchange.processor(entry.id).certified:
                 told.add(name)
                 found = entry.capability

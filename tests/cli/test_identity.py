@@ -98,3 +98,18 @@ def test_who_does_not_own_a_processor_is_told_so_before_a_leaf_is_spent(home: Pa
         assert (refused.code, "does not belong to eve" in refused.err) == (2, True), refused.err
         assert "--account ada" in refused.err
     assert not (home / "keys" / "eve.leaves.db").exists()
+
+
+def test_who_is_barred_is_told_that_no_bond_helps(home: Path, qcrs: Any) -> None:
+    """The authority suspends at once; both states are in the log and in what commands say."""
+    council = ("--account", "certification-1", "--account", "certification-2", "--json")
+    voted = qcrs("gov", "propose", "suspend", "processor", "1", *council, home=home)
+    assert voted.code == 0, voted.err
+    added = qcrs("account", "bond", "1", "1", "--account", "ada", home=home)
+    assert added.code == 0, added.err
+    assert ("readmit processor 1" in added.out, "account bond" in added.out) == (True, False), added.out
+    assert "readmit processor 1" in qcrs("processor", "show", "1", home=home).out
+    voted = qcrs("gov", "propose", "readmit", "processor", "1", *council, home=home)
+    assert voted.code == 0, voted.err
+    added = qcrs("account", "bond", "1", "1", "--account", "ada", "--json", home=home).value
+    assert (added["barred"], added["short"]) == (False, False)

@@ -1,11 +1,11 @@
-"""What a job's events say about its end."""
+"""What events say about a job's end, and about what stops a processor."""
 
 from __future__ import annotations
 
 import pytest
 
-from qcrs.chain.bindings import ExecutionState, JobRequest
-from qcrs.client.history import Execution, Job, Step
+from qcrs.chain.bindings import ExecutionState, JobRequest, ProcessorRegistry
+from qcrs.client.history import Execution, History, Job, Logged, Processor, Step
 from qcrs.client.trail import StepKind
 
 DEADLINE, WINDOW = 1000, 3600
@@ -33,3 +33,28 @@ def job(*runs: ExecutionState, **steps: int) -> Job:
 )
 def test_nobody_closes_a_job_whose_result_waits_for_its_verdict(found: Job, until: int) -> None:
     assert found.open_until(WINDOW) == until
+
+
+@pytest.mark.parametrize(
+    ("barred", "short", "words"),
+    [
+        (False, False, ()),
+        (False, True, ("qcrs account bond 7",)),
+        (True, False, ("readmit processor 7",)),
+        (True, True, ("qcrs account bond 7", "readmit processor 7")),
+    ],
+)
+def test_what_stops_a_processor_is_told_with_what_helps(
+    barred: bool, short: bool, words: tuple[str, ...]
+) -> None:
+    """Both, for a top-up does not help who is barred, nor the authority who has too little at stake."""
+    history = History()
+    known = history.processors[7] = Processor(
+        7, "provider", "operator", 5, 0, b"", 0, barred=True, short=True
+    )
+    history.apply(Logged(ProcessorRegistry.SuspensionSet(7, barred, short), 1, 1, 0, "0x"))
+    assert (known.barred, known.short, known.suspended) == (barred, short, barred or short)
+    assert len(known.remedies) == len(words)
+    assert all(word in remedy for word, remedy in zip(words, known.remedies, strict=True))
+    known.retired = True
+    assert known.remedies == ()

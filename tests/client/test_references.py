@@ -127,7 +127,8 @@ def test_who_stands_alone() -> None:
     assert one.alone(0, report=1)
     for other in (
         {"provider": "provider 1"},
-        {"suspended": True},
+        {"barred": True},
+        {"short": True},
         {"retired": True},
         {"certified_until": 1000},
         {"qubits": 3},

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from republic import TERMS, Republic, decided, passed, person, sender
 
-from qcrs.chain.bindings import EntanglementCoordinator, ExchangeTimelock, ResultVerifier
+from qcrs.chain.bindings import (
+    EntanglementCoordinator,
+    ExchangeTimelock,
+    ProcessorRegistry,
+    ProcessorSpec,
+    ResultVerifier,
+)
 from qcrs.chain.deploy import CREDIT
 from qcrs.errors import AccountError, ContractError, InputError
 from qcrs.governance import (
@@ -55,6 +61,35 @@ def test_pause_and_suspension_act_at_once(republic: Republic, commons: Commons) 
     assert republic.bind(EntanglementCoordinator).current_parameters().paused
     assert decided(republic, commons, "resume the exchange").state == "executed"
     assert not republic.allocator.paused()
+
+
+def test_a_suspension_is_told_apart_from_a_missing_bond(
+    embedded_republic: Republic, embedded_commons: Commons
+) -> None:
+    """The council sees what its vote changes, and what stops the processor besides."""
+    republic, commons = embedded_republic, embedded_commons
+    registry, lab = republic.bind(ProcessorRegistry), person("lab")
+    republic.fund(lab)
+    passed(republic, commons, "mint 10 credits to lab")
+    republic.send(lab, republic.credit.approve(republic.allocator.address, 10 * CREDIT))
+    republic.send(lab, republic.allocator.deposit(lab.address, 10 * CREDIT))
+    spec = ProcessorSpec(5, bytes(32), bytes(32), ZERO, bytes(32), 0, 10 * CREDIT)
+    republic.send(lab, registry.register(spec))
+
+    def seen(words: str) -> list[tuple[str, str]]:
+        return [(change.before, change.after) for change in draft(commons, words).changes]
+
+    assert seen("readmit processor 1") == []
+    assert seen("suspend processor 1") == [("takes jobs", "suspended")]
+    decided(republic, commons, "set least processor bond to 11 credits")
+    republic.later(TERMS["council_delay_s"] + 1)
+    execute(commons, ballots(commons)[0].id, sender(republic, republic.members["certification"][0]))
+    republic.send(lab, registry.add_bond(1, 0))
+    assert seen("readmit processor 1") == []
+    both = "suspended and short of the least bond"
+    assert seen("suspend processor 1") == [("short of the least bond", both)]
+    assert decided(republic, commons, "suspend processor 1").state == "executed"
+    assert seen("readmit processor 1") == [(both, "short of the least bond")]
 
 
 def test_the_security_group_cancels_and_closes(republic: Republic, commons: Commons) -> None:
