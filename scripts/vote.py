@@ -2,12 +2,13 @@
 """Propose, vote and execute by contract calls, in plain words.
 
 python3 scripts/vote.py --network NAME --contracts FILE [--account KEYFILE]... [--anyway] "set Δ to 900"
-python3 scripts/vote.py --network NAME --contracts FILE [--account KEYFILE]... [--anyway] [--against] ID
+python3 scripts/vote.py --network NAME --contracts FILE [--account KEYFILE]... [--against|--abstain] ID
 python3 scripts/vote.py --network NAME --contracts FILE [--account KEYFILE] --queue|--execute ID
 
 FILE is a deployment's manifest (deployments/<chain id>.json) or a home folder's network.json. Each account
-votes once, in the order given; without any, what it would change is shown and nothing is sent. A key file is
-a wallet's keystore or a plain one of a home folder's `keys`. With --json one JSON value is printed.
+votes once, in the order given, until enough have; without any, what it would change is shown and nothing is
+sent. A key file is a wallet's keystore or a plain one of a home folder's `keys`. With --json one JSON value
+is printed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 if TYPE_CHECKING:
     from qcrs.chain.sender import Sender
-    from qcrs.governance import Act, Commons
+    from qcrs.governance import Commons
 
 
 def addresses(path: Path) -> dict[str, str]:
@@ -51,7 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     from qcrs.errors import QCRSError
     from qcrs.governance import Commons
 
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    _check(parser, options, " ".join(options.words))
     keys: list[Any] = []
     try:
         with connect(options.network) as chain:
@@ -76,56 +78,51 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--contracts", type=Path, required=True, help="a manifest or network.json")
     parser.add_argument("--account", type=Path, action="append", default=[], help="a member's key file")
     parser.add_argument("--password-file", type=Path, help="else $QCRS_PASSWORD, else a prompt")
-    parser.add_argument("--queue", action="store_true", help="put a passed proposal into the timelock")
-    parser.add_argument("--execute", action="store_true", help="make what was decided and has waited")
+    acts, votes = parser.add_mutually_exclusive_group(), parser.add_mutually_exclusive_group()
+    acts.add_argument("--queue", action="store_true", help="put a passed proposal into the timelock")
+    acts.add_argument("--execute", action="store_true", help="make what was decided and has waited")
     parser.add_argument(
         "--anyway",
         action="store_true",
-        help="propose also what would be refused now; vote also where words and calls differ",
+        help="propose also what would be refused now; vote also where words and calls differ; execute also "
+        "what sets back what was decided meanwhile",
     )
-    parser.add_argument("--against", action="store_true", help="a consortium's vote against")
+    votes.add_argument("--against", action="store_true", help="a consortium's vote against")
+    votes.add_argument("--abstain", action="store_true", help="a consortium's abstention")
     parser.add_argument("--json", action="store_true", help="print one JSON value")
     return parser
 
 
-def _decide(
-    commons: Commons, senders: list[Sender], options: argparse.Namespace
-) -> tuple[dict[str, Any], str]:
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace, words: str) -> None:
+    """Options that mean nothing together are refused, lest somebody votes for what he is against."""
+    from qcrs.governance import is_id
+
+    acts = options.queue or options.execute
+    if (options.against or options.abstain) and (acts or not is_id(words)):
+        parser.error("--against and --abstain go with the ID of a proposal, and with no --queue or --execute")
+    if acts and not is_id(words):
+        parser.error("--queue and --execute go with the ID of what was decided")
+    if acts and len(options.account) > 1:
+        parser.error("--queue and --execute take one --account, which only pays for the transaction")
+
+
+def _decide(commons: Commons, senders: list[Sender], options: argparse.Namespace) -> tuple[Any, str]:
     """Do what is asked for, as a value and as lines. What it changes is told before anything is sent."""
-    from qcrs.cli.output import say, visible
-    from qcrs.governance import draft, execute, is_id, matter, propose, queue, vote
-    from qcrs.governance.overview import view_of
+    from qcrs.cli.votes import execute_told, propose_told, queue_told, shown, support_of, vote_told
+    from qcrs.governance import draft, is_id
 
     words = " ".join(options.words)
-    acts: list[Act] = []
-    if options.queue or options.execute or is_id(words):
-        view = view_of(commons, matter(commons, words))
-        value, body, changes, id_ = asdict(view), view.body, view.changes, view.id
-        head = [f"{view.body} decides: {visible(view.words)}", *(f"  {visible(call)}" for call in view.calls)]
-        if view.faithful is False:
-            head.append("  the words are not the sentence that gives these calls")
-    else:
-        found = draft(commons, words)
-        body, changes, id_ = found.body.title, found.changes, ""
-        value = {"words": found.words, "body": found.body.key, "changes": list(map(asdict, changes))}
-        head = [f"{body} decides"]
-    head += [f"  {visible(c.what)}: {visible(c.before)} -> {visible(c.after)}" for c in changes]
-    if senders:
-        say("\n".join(head))
-    for sender in senders:
-        if options.queue or options.execute:
-            acts.append((queue if options.queue else execute)(commons, id_, sender))
-        elif id_:
-            support = "against" if options.against else "for"
-            acts.append(vote(commons, id_, sender, support, anyway=options.anyway))
-        else:
-            acts.append(propose(commons, found, sender, anyway=options.anyway))
-            id_ = acts[0].id
-    lines = [
-        f"{sender.address}: {act.kind} {act.id[:8]} is {act.state} ({act.gas:,} gas)"
-        for sender, act in zip(senders, acts, strict=True)
-    ]
-    return value | {"acts": list(map(asdict, acts))}, "\n".join(lines or head)
+    if not senders:
+        value, human = shown(commons, words)
+        return value | {"acts": []}, human
+    if options.queue:
+        return queue_told(commons, words, senders[0])
+    if options.execute:
+        return execute_told(commons, words, senders[0], anyway=options.anyway)
+    if is_id(words):
+        support = support_of(against=options.against, abstain=options.abstain)
+        return vote_told(commons, words, senders, support, anyway=options.anyway)
+    return propose_told(commons, draft(commons, words), senders, anyway=options.anyway)
 
 
 if __name__ == "__main__":

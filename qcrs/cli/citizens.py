@@ -44,14 +44,18 @@ def sender_of(commons: Commons, home: Path | None, account: str | None) -> Sende
 
 
 def members_here(commons: Commons, home: Path | None, accounts: list[str] | None, body: str) -> list[Sender]:
-    """The keys named, else the only key here of a member; `AccountError` lists the members' keys."""
+    """The keys named, else $QCRS_ACCOUNT's, else the only one of a member; `AccountError` lists those."""
+    import os
+
     from qcrs.chain.sender import Sender
-    from qcrs.client.wallet import Wallet
+    from qcrs.client.wallet import ACCOUNT_VARIABLE, Wallet
     from qcrs.config.home import Home
     from qcrs.errors import AccountError
     from qcrs.governance import body_named, members
 
     wallet = Wallet(Home.find(home))
+    if not accounts and (chosen := os.environ.get(ACCOUNT_VARIABLE)):
+        accounts = [chosen]
     if not accounts:
         seated = set(members(commons, body_named(body)).values())
         accounts = [name for name in wallet.names() if wallet.address(name) in seated]

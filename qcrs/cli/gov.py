@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qcrs.cli.options import AccountOption, HomeOption, Json
-from qcrs.cli.output import emit, say, table, visible
+from qcrs.cli.output import emit, table
 
 if TYPE_CHECKING:
     from qcrs.chain.sender import Sender
-    from qcrs.governance import Act, Commons
-    from qcrs.governance.overview import BodyView, MatterView
+    from qcrs.governance import Commons
 
 __all__ = ["register"]
 
 Accounts = Annotated[
     list[str] | None,
     typer.Option(
-        "--account", help="A member's key; several times for several members. Default: the only one."
+        "--account",
+        help="A member's key; several times for several members. Default: $QCRS_ACCOUNT, or the only one.",
     ),
 ]
 Words = Annotated[list[str], typer.Argument(metavar="WORDS…", help="Such as: set Δ to 900 qubit-seconds")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Of a ballot or proposal; its first digits suffice.")]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="Also where it would set back what was decided meanwhile.")
+]
 Body = Annotated[
     str, typer.Argument(metavar="BODY", help="allocation, certification, security, standards, dispute")
 ]
@@ -61,16 +64,12 @@ def register(root: typer.Typer) -> None:
 
 
 def bodies(home: HomeOption = None, as_json: Json = False) -> None:
-    """The bodies: what each decides, how many votes that takes, how long it waits."""
+    """The bodies: what each decides, the votes that takes, how long it waits; what is paused or closed."""
+    from qcrs.cli.votes import bodies_text
     from qcrs.governance.overview import overview
 
     found = overview(_commons(home))
-    rows = [
-        (b.key, b.title, _decide(b), _waits(b.delay_s), b.decides)
-        for b in found.bodies
-    ]  # fmt: skip
-    human = table(rows, ("body", "title", "votes", "waits", "decides"))
-    emit(found.as_json()["bodies"], as_json=as_json, human=human)
+    emit(found.as_json()["bodies"], as_json=as_json, human=bodies_text(found))
 
 
 def seats(home: HomeOption = None, as_json: Json = False) -> None:
@@ -90,43 +89,18 @@ def list_matters(
     as_json: Json = False,
 ) -> None:
     """Open ballots and proposals."""
+    from qcrs.cli.votes import matters_text
     from qcrs.governance.overview import overview
 
     found = overview(_commons(home), everything=everything)
-    rows = [
-        (m.id[:8], m.kind, m.body, m.state, f"{m.votes}/{m.needed}", _left(m, found.now), _said(m))
-        for m in found.matters
-    ]
-    headers = ("id", "kind", "body", "state", "votes", "left", "call or words")
-    human = table(rows, headers) if rows else "nothing is open: propose with `qcrs gov propose WORDS…`"
-    if any(m.faithful is False for m in found.matters):
-        human += f"\n≠ {UNFAITHFUL}: `qcrs gov show ID`"
-    emit(found.as_json()["matters"], as_json=as_json, human=human)
+    emit(found.as_json()["matters"], as_json=as_json, human=matters_text(found))
 
 
 def show(words: Words, home: HomeOption = None, as_json: Json = False) -> None:
     """What a sentence, ballot or proposal would change: before and after. Nothing is sent."""
-    from qcrs.governance import draft, is_id, matter, refusal_of
-    from qcrs.governance.overview import view_of
+    from qcrs.cli.votes import shown
 
-    commons = _commons(home)
-    if len(words) == 1 and is_id(words[0]):
-        view = view_of(commons, matter(commons, words[0]))
-        emit(_plain(view), as_json=as_json, human=_view(view))
-        return
-    found = draft(commons, " ".join(words))
-    calls = [commons.words_of(call) for call in found.calls]
-    refusal = refusal_of(commons, found)
-    value = {
-        "words": found.words,
-        "body": found.body.key,
-        "calls": calls,
-        "changes": list(map(_plain, found.changes)),
-        "refused": None if refusal is None else refusal.as_json(),
-    }
-    human = f"{found.body.title} decides:\n  " + "\n  ".join(calls) + "\n" + _changes(found.changes)
-    if refusal is not None:
-        human += f"\n✗ made now, the contract would refuse it: {refusal.message()}"
+    value, human = shown(_commons(home), " ".join(words))
     emit(value, as_json=as_json, human=human)
 
 
@@ -158,22 +132,18 @@ def propose(
         bool, typer.Option("--anyway", help="Also what the contract would refuse now.")
     ] = False,
 ) -> None:
-    """Propose in plain words; a council's member votes with it, and further --account add their votes."""
+    """Propose in plain words; a council's member votes with it, and further --account add their votes.
+
+    Where the same is open already it is a vote for that. A proposal of the consortia is voted on later.
+    """
+    from qcrs.cli.votes import propose_told
     from qcrs.governance import draft
-    from qcrs.governance import propose as act
-    from qcrs.governance.acts import vote as support
 
     commons = _commons(home)
     found = draft(commons, " ".join(words))
-    say(_changes(found.changes))
-    acts: list[Act] = []
-    for sender in _senders(commons, home, account, found.body.key):
-        first = not acts or acts[-1].kind == "ballot"
-        acts.append(
-            act(commons, found, sender, anyway=anyway) if first else support(commons, acts[0].id, sender)
-        )
-        _tell(commons, sender, acts[-1])
-    _report(acts, as_json=as_json)
+    senders = _senders(commons, home, account, found.body.key)
+    value, human = propose_told(commons, found, senders, anyway=anyway)
+    emit(value, as_json=as_json, human=human)
 
 
 def vote(
@@ -188,37 +158,39 @@ def vote(
     as_json: Json = False,
 ) -> None:
     """Vote on a ballot or proposal; what it does is told first."""
+    from qcrs.cli.votes import support_of, vote_told
     from qcrs.governance import matter
-    from qcrs.governance import vote as act
-    from qcrs.governance.overview import view_of
+    from qcrs.governance.overview import body_key
 
+    support = support_of(against=against, abstain=abstain)
     commons = _commons(home)
-    view = view_of(commons, matter(commons, prefix))
-    say(_view(view))
-    acts = []
-    support = "against" if against else "abstain" if abstain else "for"
-    for sender in _senders(commons, home, account, view.body):
-        acts.append(act(commons, view.id, sender, support, anyway=anyway))
-        _tell(commons, sender, acts[-1])
-    _report(acts, as_json=as_json)
+    senders = _senders(commons, home, account, body_key(matter(commons, prefix)))
+    value, human = vote_told(commons, prefix, senders, support, anyway=anyway)
+    emit(value, as_json=as_json, human=human)
 
 
 def queue(prefix: Id, account: AccountOption = None, home: HomeOption = None, as_json: Json = False) -> None:
     """Put a proposal that has passed into the timelock."""
-    from qcrs.governance import queue as act
+    from qcrs.cli.votes import queue_told
 
     commons = _commons(home)
-    _report([act(commons, prefix, _sender(commons, home, account))], as_json=as_json)
+    value, human = queue_told(commons, prefix, _sender(commons, home, account))
+    emit(value, as_json=as_json, human=human)
 
 
 def execute(
-    prefix: Id, account: AccountOption = None, home: HomeOption = None, as_json: Json = False
+    prefix: Id,
+    anyway: Anyway = False,
+    account: AccountOption = None,
+    home: HomeOption = None,
+    as_json: Json = False,
 ) -> None:
-    """Make what was decided and has waited."""
-    from qcrs.governance import execute as act
+    """Make what was decided and has waited; what it changes is told first."""
+    from qcrs.cli.votes import execute_told
 
     commons = _commons(home)
-    _report([act(commons, prefix, _sender(commons, home, account))], as_json=as_json)
+    value, human = execute_told(commons, prefix, _sender(commons, home, account), anyway=anyway)
+    emit(value, as_json=as_json, human=human)
 
 
 def elect(
@@ -295,80 +267,3 @@ def _senders(commons: Commons, home: Path | None, accounts: list[str] | None, bo
     from qcrs.cli.citizens import members_here
 
     return members_here(commons, home, accounts, body)
-
-
-def _tell(commons: Commons, sender: Sender, act: Act) -> None:
-    say(f"✓ {commons.name(sender.address)}: {act.kind} {act.id[:8]} is {act.state} ({act.gas:,} gas)")
-
-
-def _report(acts: list[Act], *, as_json: bool) -> None:
-    last = acts[-1]
-    hint = {
-        "open": f"\nfurther votes: qcrs gov vote {last.id[:8]}",
-        "pending": f"\nwhen it is active: qcrs gov vote {last.id[:8]}",
-        "active": f"\nfurther votes: qcrs gov vote {last.id[:8]}",
-        "waiting": f"\nwhen its delay is over: qcrs gov execute {last.id[:8]}",
-        "succeeded": f"\nnext: qcrs gov queue {last.id[:8]}",
-        "queued": f"\nwhen its delay is over: qcrs gov execute {last.id[:8]}",
-    }.get(last.state, "")
-    human = f"{last.kind} {last.id[:8]} is {last.state}{hint}"
-    emit(_plain(last) | {"acts": list(map(_plain, acts))}, as_json=as_json, human=human)
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(value)
-
-
-UNFAITHFUL = "the words are not the sentence that gives these calls, so judge by what they change"
-SHORT = 72
-"""Characters of a call in a list."""
-
-
-def _view(one: MatterView) -> str:
-    head = [f"{one.kind} {one.id}", f"{one.state}: {one.votes} of {one.needed} votes"]
-    if one.kind == "proposal":
-        head.append(f"words: {_short(one.words, 5 * SHORT)}")
-    if one.faithful is False:
-        head.append(f"✗ {UNFAITHFUL}")
-    head += [f"  {_short(call, 5 * SHORT)}" for call in one.calls]
-    return "\n".join([*head, _changes(one.changes)] if one.faithful is not None else head)
-
-
-def _said(one: MatterView) -> str:
-    """Words that are true, else the calls and what the proposer says of them."""
-    if one.faithful and one.kind == "proposal":
-        return one.words
-    calls = _short("; ".join(one.calls), SHORT)
-    if one.kind == "ballot":
-        return calls
-    return f"{'≠ ' if one.faithful is False else ''}{calls} “{_short(one.words, SHORT // 2)}”"
-
-
-def _short(text: str, most: int) -> str:
-    line = visible(text)
-    return line if len(line) <= most else line[: most - 1] + "…"
-
-
-def _changes(changes: Any) -> str:
-    if not changes:
-        return "· changes nothing: this is how it is"
-    return table([(c.what, c.before, "→", c.after) for c in changes], ("what", "before", "", "after"))
-
-
-def _decide(body: BodyView) -> str:
-    early = f"; {body.threshold} at once" if body.threshold != body.quorum else ""
-    return f"{body.quorum} of {len(body.seats)}{early}"
-
-
-def _waits(seconds: int) -> str:
-    from qcrs.governance.quantities import shown
-
-    return shown(seconds, "seconds") if seconds else "at once"
-
-
-def _left(one: MatterView, now: int) -> str:
-    from qcrs.governance.quantities import span
-
-    return span(one.until - now)

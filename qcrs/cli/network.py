@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qcrs.cli.options import HomeOption, Json
 from qcrs.cli.output import emit, say, table
+
+if TYPE_CHECKING:
+    from qcrs.config.home import Home
 
 __all__ = ["register"]
 
@@ -114,9 +117,26 @@ def status(home: HomeOption = None, as_json: Json = False) -> None:
         )
     ended = [str(row["name"]) for row in rows if row["state"] != "running"]
     emit(rows, as_json=as_json, human=table([tuple(r.values()) for r in rows], list(rows[0])))
+    if not ended:
+        _tell_halts(found)
     if ended:
         say(f"✗ ended: {', '.join(ended)}\n  → `qcrs up` starts them again")
         raise typer.Exit(1)
+
+
+def _tell_halts(home: Home) -> None:
+    """What the bodies have paused or closed, since a network that runs may still refuse work."""
+    from qcrs.chain import connect
+    from qcrs.errors import NetworkError
+    from qcrs.governance.overview import halted
+
+    network = home.load()
+    try:
+        with connect(network.rpc) as chain:
+            for words in halted(chain, network.contracts):
+                say(f"✗ {words}: see `qcrs gov bodies`")
+    except NetworkError as error:
+        say(f"✗ the chain does not answer yet: {error.reason}")
 
 
 def down(home: HomeOption = None, as_json: Json = False) -> None:

@@ -15,6 +15,7 @@ from qcrs.chain.bindings import (
     ComputationAllocator,
     ConsortiumSeats,
     Council,
+    DisputeCourt,
     EntanglementCoordinator,
     OracleQuorum,
     ProcessorRegistry,
@@ -49,7 +50,7 @@ Reader = Callable[[Commons, str, Sequence[Any]], list[Change]]
 
 
 def changes_of(commons: Commons, call: Call) -> tuple[Change, ...]:
-    """What a call would change, were it made now."""
+    """What a call would change, were it made now; without the credit that it moves (`_moved`)."""
     kind, function, arguments = commons.read_call(call.to, call.data)
     for setter in SETTERS:
         if (setter.contract.NAME, setter.function) == (kind, function):
@@ -67,16 +68,40 @@ def changes_of(commons: Commons, call: Call) -> tuple[Change, ...]:
 
 
 def all_changes(commons: Commons, calls: Sequence[Call]) -> tuple[Change, ...]:
-    """What calls of anybody would change: a call that cannot be read is told, and hides none beside it."""
+    """What calls of anybody would change: a call that cannot be read is told, and hides none beside it.
+
+    Credit that several calls move is added up for each account.
+    """
     found: list[Change] = []
+    moved: dict[str, int] = {}
     for call in calls:
         try:
-            found += changes_of(commons, call)
+            rows, credit = changes_of(commons, call), _moved(commons, call)
+            found += rows
+            for who, amount in credit:
+                moved[who] = moved.get(who, 0) + amount
         except QCRSError:
             found.append(Change(commons.call_shown(call), "–", "cannot be read: do not vote for it"))
         if call.value:
             found.append(Change("ether of the treasury", f"{call.value} wei", commons.name(call.to)))
+    held = commons.bind(ResourceCredit).balance_of
+    found += [
+        _credits(f"credit of {commons.name(who)}", held(who), held(who) + amount)
+        for who, amount in moved.items()
+        if amount
+    ]
     return tuple(found)
+
+
+def _moved(commons: Commons, call: Call) -> Sequence[tuple[str, int]]:
+    """Credit that a call of the treasury moves: accounts, and what each gains."""
+    kind, function, arguments = commons.read_call(call.to, call.data)
+    reader = _MOVES.get((kind, function))
+    return reader(commons, call.to, arguments) if reader else ()
+
+
+def _credits(what: str, before: int, after: int) -> Change:
+    return Change(what, shown(before, "credits"), shown(after, "credits"))
 
 
 def _flag(what: str, read: Callable[[Commons, str], bool], words: tuple[str, str]) -> Reader:
@@ -99,7 +124,7 @@ def _class(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Chan
 def _open_flow(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
     owner, weight, is_open = arguments
     number = ComputationAllocator(commons.chain, target).flow_count()
-    return [Change(f"flow {number}", "none", _flow_words(commons, owner, weight, is_open))]
+    return [Change("a new flow", "–", f"flow {number} {_flow_words(commons, owner, weight, is_open)}")]
 
 
 def _flow_words(commons: Commons, owner: str, weight: int, is_open: bool) -> str:
@@ -170,39 +195,49 @@ def _treasury(commons: Commons, target: str, arguments: Sequence[Any]) -> list[C
 
 def _mint(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
     credit = ResourceCredit(commons.chain, target)
-    supply, held = credit.total_supply(), credit.balance_of(arguments[0])
-    return [
-        Change("supply", shown(supply, "credits"), shown(supply + arguments[1], "credits")),
-        Change(
-            f"credit of {commons.name(arguments[0])}",
-            shown(held, "credits"),
-            shown(held + arguments[1], "credits"),
-        ),
-    ]
+    supply = credit.total_supply()
+    return [_credits("supply", supply, supply + arguments[1])]
 
 
-def _transfer(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
-    credit = ResourceCredit(commons.chain, target)
-    names = ((commons.contracts["ExchangeTimelock"], -arguments[1]), (arguments[0], arguments[1]))
-    return [
-        Change(
-            f"credit of {commons.name(who)}",
-            shown(credit.balance_of(who), "credits"),
-            shown(credit.balance_of(who) + amount, "credits"),
-        )
-        for who, amount in names
-    ]
+def _from_ledger(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
+    held = ComputationAllocator(commons.chain, target).balance_of(commons.treasury)
+    return [_credits("the treasury's in the allocator's ledger", held, held - arguments[1])]
+
+
+def _from_court(commons: Commons, target: str, _arguments: Sequence[Any]) -> list[Change]:
+    held = DisputeCourt(commons.chain, target).credits_of(commons.treasury)
+    return [_credits("the treasury's at the court", held, 0)]
+
+
+def _from_oracles(commons: Commons, target: str, _arguments: Sequence[Any]) -> list[Change]:
+    held = OracleQuorum(commons.chain, target).credits_of(commons.treasury)
+    return [_credits("the treasury's at the oracles", held, 0)]
+
+
+def _nothing_else(_commons: Commons, _target: str, _arguments: Sequence[Any]) -> list[Change]:
+    """Of a call that moves credit and does nothing more."""
+    return []
 
 
 def _reseat(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
-    council = Council(commons.chain, target)
+    """By person, so that a voter sees who loses a seat, also one that has been taken since."""
+    council, (places, holders, threshold) = Council(commons.chain, target), arguments
+    where, new = commons.name(target), dict(zip(places, holders, strict=False))
+    old = {place: council.holder_of(place) for place in new}
+    held, decided, _ = council.seats()
+    after = held
+    for place, holder in new.items():
+        after = after & ~(1 << place) | (0 if holder == NOBODY else 1 << place)
     found = []
-    for place, holder in zip(arguments[0], arguments[1], strict=True):
-        before = council.holder_of(place)
-        names = ["empty" if one == NOBODY else commons.name(one) for one in (before, holder)]
-        found.append(Change(f"seat {place} of {commons.name(target)}", *names))
-    threshold = council.seats()[1]
-    return [*found, Change(f"votes that decide in {commons.name(target)}", str(threshold), str(arguments[2]))]
+    for who in dict.fromkeys((*new.values(), *old.values())):
+        if who == NOBODY:
+            continue
+        seat = council.seat_of(who)[0]
+        sits = next((f"seat {place}" for place, holder in new.items() if holder == who), "no seat")
+        before = f"seat {seat.bit_length() - 1}" if seat else "no seat"
+        found.append(Change(f"{commons.name(who)} in {where}", before, sits))
+    votes = (f"{decided} of {held.bit_count()}", f"{threshold} of {after.bit_count()}")
+    return [*found, Change(f"votes that decide in {where}", *votes)]
 
 
 def _consortium(after: str) -> Reader:
@@ -230,8 +265,8 @@ def _cancel_proposal(commons: Commons, _target: str, arguments: Sequence[Any]) -
 
 
 def _ruling(_commons: Commons, _target: str, arguments: Sequence[Any]) -> list[Change]:
-    words = ("none", "open", "upheld", "overturned", "lapsed")
-    return [Change(f"challenge {arguments[0]}", "under appeal", words[int(arguments[1])])]
+    words = dict(enumerate(("none", "open", "upheld", "overturned", "lapsed")))
+    return [Change(f"challenge {arguments[0]}", "under appeal", words.get(int(arguments[1]), "no ruling"))]
 
 
 _RUN = ("open", "paused")
@@ -255,7 +290,10 @@ _READERS: dict[tuple[str, str], Reader] = {
     ("OracleQuorum", "rotate"): _rotation,
     ("EntanglementCoordinator", "quarantine"): _channel,
     ("ResourceCredit", "mint"): _mint,
-    ("ResourceCredit", "transfer"): _transfer,
+    ("ResourceCredit", "transfer"): _nothing_else,
+    ("ComputationAllocator", "withdraw"): _from_ledger,
+    ("DisputeCourt", "withdraw"): _from_court,
+    ("OracleQuorum", "withdrawCredits"): _from_oracles,
     ("Council", "reseat"): _reseat,
     ("ConsortiumSeats", "admit"): _consortium("seated"),
     ("ConsortiumSeats", "expel"): _consortium("no seat"),
@@ -264,4 +302,18 @@ _READERS: dict[tuple[str, str], Reader] = {
     ("AccessManager", "cancel"): _cancel,
     ("ExchangeGovernor", "cancel"): _cancel_proposal,
     ("DisputeCourt", "decide"): _ruling,
+}
+_MOVES: dict[tuple[str, str], Callable[[Commons, str, Sequence[Any]], Sequence[tuple[str, int]]]] = {
+    ("ResourceCredit", "mint"): lambda _commons, _at, arguments: [(arguments[0], arguments[1])],
+    ("ResourceCredit", "transfer"): lambda commons, _at, arguments: [
+        (commons.treasury, -arguments[1]),
+        (arguments[0], arguments[1]),
+    ],
+    ("ComputationAllocator", "withdraw"): lambda _commons, _at, arguments: [(arguments[0], arguments[1])],
+    ("DisputeCourt", "withdraw"): lambda commons, at, _: [
+        (commons.treasury, DisputeCourt(commons.chain, at).credits_of(commons.treasury))
+    ],
+    ("OracleQuorum", "withdrawCredits"): lambda commons, at, _: [
+        (commons.treasury, OracleQuorum(commons.chain, at).credits_of(commons.treasury))
+    ],
 }

@@ -6,24 +6,27 @@ All of it is read from the council's log and state; nothing is kept beside them 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from qcrs.chain.abi import Call
-from qcrs.chain.bindings import BallotState, Council, Motion
-from qcrs.errors import InputError
+from qcrs.chain.bindings import AccessManager, BallotState, Council, Motion
 from qcrs.governance.bodies import BODIES, CONSORTIA, Body
 from qcrs.governance.commons import Commons
 
-__all__ = ["Ballot", "ballots", "execute_call", "find_ballot", "motion_for", "vote_call"]
+__all__ = ["Ballot", "ballots", "execute_call", "motion_for", "vote_call"]
 
 SALT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """One ballot. Times in seconds since 1970; `ready_at` where the call waits or waited.
+    """One ballot. Times in seconds since 1970; `ready_at` and `lapses_at` where the call waits or waited.
 
-    `state` is open, waiting, executed, expired, ended (with its term) or cancelled.
+    `state` is open, waiting, executed, expired (too few votes in time), ended (with its term), cancelled or
+    lapsed (decided, and not executed in time). `block` is that of its first vote.
     """
+
+    kind: ClassVar[str] = "ballot"
 
     id: str
     body: Body
@@ -34,7 +37,14 @@ class Ballot:
     threshold: int
     expires_at: int
     ready_at: int | None
+    lapses_at: int | None
     state: str
+    block: int
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """As proposals have them."""
+        return (self.call,)
 
     @property
     def open(self) -> bool:
@@ -50,14 +60,14 @@ def ballots(commons: Commons, *, everything: bool = False) -> list[Ballot]:
 
 def _of(commons: Commons, body: Body) -> list[Ballot]:
     council = commons.council(body.key)
-    opened: dict[bytes, Council.BallotOpened] = {}
+    opened: dict[bytes, tuple[int, Council.BallotOpened]] = {}
     voters: dict[bytes, list[str]] = {}
     ready: dict[bytes, int] = {}
     for row in commons.events(body.contract):
         topic = row.topics[0]
         if topic == Council.BallotOpened.TOPIC:
             event = Council.BallotOpened.from_log(row.topics, row.data)
-            opened[event.ballot] = event
+            opened[event.ballot] = row.block, event
             voters[event.ballot] = [event.member]
         elif topic == Council.Voted.TOPIC:
             event = Council.Voted.from_log(row.topics, row.data)
@@ -65,63 +75,54 @@ def _of(commons: Commons, body: Body) -> list[Ballot]:
         elif topic == Council.CallScheduled.TOPIC:
             event = Council.CallScheduled.from_log(row.topics, row.data)
             ready[event.ballot] = event.ready_at
-    _, threshold, _ = council.seats()
-    return [
-        _ballot(commons, body, council, one, tuple(voters[key]), threshold, ready.get(key))
-        for key, one in opened.items()
-    ]
+    threshold, life = council.seats()[1], commons.manager.expiration()
+    found = []
+    for key, (block, event) in opened.items():
+        motion = Motion(event.target, event.data, event.salt)
+        call = Call(event.target, event.data)
+        ready_at = ready.get(key)
+        lapses_at = None if ready_at is None else ready_at + life
+        ballot = Ballot(
+            id=key.hex(),
+            body=body,
+            motion=motion,
+            call=call,
+            words=commons.call_shown(call),
+            voters=tuple(commons.name(voter) for voter in voters[key]),
+            threshold=threshold,
+            expires_at=event.expires_at,
+            ready_at=ready_at,
+            lapses_at=lapses_at,
+            state=_state(commons, council, key, motion, lapses_at),
+            block=block,
+        )
+        found.append(ballot)
+    return found
 
 
-def _ballot(
-    commons: Commons,
-    body: Body,
-    council: Council,
-    opened: Council.BallotOpened,
-    voters: tuple[str, ...],
-    threshold: int,
-    ready_at: int | None,
-) -> Ballot:
-    motion = Motion(opened.target, opened.data, opened.salt)
-    call = Call(opened.target, opened.data)
-    return Ballot(
-        id=opened.ballot.hex(),
-        body=body,
-        motion=motion,
-        call=call,
-        words=commons.call_shown(call),
-        voters=tuple(commons.name(voter) for voter in voters),
-        threshold=threshold,
-        expires_at=opened.expires_at,
-        ready_at=ready_at,
-        state=_state(commons, council, opened.ballot, motion, call),
-    )
-
-
-def _state(commons: Commons, council: Council, ballot: bytes, motion: Motion, call: Call) -> str:
+def _state(commons: Commons, council: Council, ballot: bytes, motion: Motion, lapses_at: int | None) -> str:
     state = council.ballot_of(ballot)[2]
     if state is BallotState.EXECUTED:
         return "executed"
     if council.ballot_id(motion) != ballot:
         return "ended"
     if state is BallotState.WAITING:
-        manager = commons.manager
-        operation = manager.hash_operation(council.address, call.to, call.data)
-        return "waiting" if manager.get_schedule(operation) else "cancelled"
+        operation = commons.manager.hash_operation(council.address, motion.target, motion.data)
+        if commons.manager.get_schedule(operation):
+            return "waiting"
+        # The manager says as little of what was cancelled as of what nobody executed in time.
+        lapsed = lapses_at is not None and lapses_at <= commons.chain.now()
+        return "lapsed" if lapsed and not _was_cancelled(commons, operation) else "cancelled"
     return state.name.lower()
 
 
-def find_ballot(commons: Commons, prefix: str) -> Ballot:
-    """The ballot whose id begins so; `InputError` where there is none or more than one."""
-    known = ballots(commons, everything=True)
-    found = [one for one in known if prefix and one.id.startswith(prefix.lower().removeprefix("0x"))]
-    if len(found) != 1:
-        raise InputError(
-            "several ballots begin so" if found else "no such ballot",
-            field="ballot",
-            value=prefix,
-            solution="write more of its id; `qcrs gov list` shows those that are open",
-        )
-    return found[0]
+def _was_cancelled(commons: Commons, operation: bytes) -> bool:
+    chain, kind = commons.chain, AccessManager.OperationCanceled
+    logs = chain.logs(0, chain.height, [commons.manager.address], [kind.TOPIC])
+    cancelled = [kind.from_log(log.topics, log.data) for log in logs]
+    # Each schedule of the same call has a number of its own.
+    last = commons.manager.get_nonce(operation)
+    return any((one.operation_id, one.nonce) == (operation, last) for one in cancelled)
 
 
 def motion_for(commons: Commons, body: Body, call: Call) -> Motion:

@@ -12,7 +12,7 @@ from qcrs.chain.deploy import GOVERNED
 from qcrs.chain.handover import BODY_GOVERNED
 from qcrs.errors import InputError
 
-__all__ = ["BODIES", "CONSORTIA", "Body", "body_named", "body_of"]
+__all__ = ["BODIES", "CONSORTIA", "Body", "body_named", "body_of", "guarded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,15 @@ def body_of(contract: str, function: str) -> Body:
     key = UNGUARDED.get((contract, function))
     if key is not None:
         return body_named(key)
-    for role, functions in {**GOVERNED, **BODY_GOVERNED}.get(contract, {}).items():
-        if function in functions:
-            return next(body for body in BODIES if role in body.roles)
-    return body_named(CONSORTIA)
+    role = _role(contract, function)
+    return next(body for body in BODIES if role in body.roles) if role else body_named(CONSORTIA)
+
+
+def guarded(contract: str, function: str) -> bool:
+    """Whether the AccessManager lets in who calls the function, and nobody while the contract is closed."""
+    return _role(contract, function) is not None
+
+
+def _role(contract: str, function: str) -> str | None:
+    roles = {**GOVERNED, **BODY_GOVERNED}.get(contract, {})
+    return next((role for role, functions in roles.items() if function in functions), None)

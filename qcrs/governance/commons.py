@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import is_address, to_checksum_address
@@ -15,17 +16,35 @@ from qcrs.chain.bindings import CONTRACTS, AccessManager, Council, ExchangeGover
 from qcrs.chain.compile import artifacts
 from qcrs.chain.handover import BODY_CONTRACTS
 from qcrs.chain.index import EventIndex, EventRow
+from qcrs.chain.networks import Chain
 from qcrs.errors import ChainError, InputError
 from qcrs.governance.bodies import BODIES
-
-if TYPE_CHECKING:
-    from qcrs.chain.networks import Chain
 
 __all__ = ["Commons"]
 
 Bound = TypeVar("Bound", bound=Binding)
 MOST_BYTES = 32
 """What is longer is shown by its first four bytes and its length."""
+
+
+class _Past(Chain):
+    """A chain whose contracts answer as they stood after one of its blocks."""
+
+    def __init__(self, chain: Chain, block: int) -> None:
+        vars(self).update(vars(chain))  # the same node; nothing is opened, so nothing is to be closed
+        self._block = block
+
+    def call_raw(
+        self,
+        call: Call,
+        *,
+        sender: str | None = None,
+        block: int | str = "latest",
+        codes: Mapping[str, str] | None = None,
+        words: Mapping[str, Mapping[int, int]] | None = None,
+    ) -> bytes:
+        place = self._block if block == "latest" else block
+        return super().call_raw(call, sender=sender, block=place, codes=codes, words=words)
 
 
 class Commons:
@@ -73,6 +92,15 @@ class Commons:
         if self._temporary is not None:
             self._temporary.cleanup()
 
+    def at(self, block: int) -> Commons:
+        """The same exchange as it stood after a block, to be read only.
+
+        `ChainError` from what is read where the node has forgotten that block's state.
+        """
+        past = copy.copy(self)
+        past.chain = _Past(self.chain, block)
+        return past
+
     def bind(self, kind: type[Bound], name: str | None = None) -> Bound:
         """A contract by the name of its deployment, its class's by default."""
         return kind(self.chain, self.contracts[name or kind.NAME])
@@ -86,6 +114,11 @@ class Commons:
     def governor(self) -> ExchangeGovernor:
         """The consortia's vote."""
         return self.bind(ExchangeGovernor)
+
+    @property
+    def treasury(self) -> str:
+        """Who holds the exchange's own credit: the timelock, whose calls the consortia decide on."""
+        return self.contracts["ExchangeTimelock"]
 
     def council(self, key: str) -> Council:
         """One of the five councils by its short name."""
@@ -109,6 +142,18 @@ class Commons:
                 field=field,
                 value=text,
                 solution="give an address (0x and 40 hex digits) or the name of a key in the home folder",
+            )
+        return found
+
+    def contract(self, text: str) -> str:
+        """The address of one of the exchange's contracts; `InputError` for anybody else's."""
+        found = self.address(text, "contract")
+        if not self.code_name(found):
+            raise InputError(
+                "this is none of the exchange's contracts",
+                field="contract",
+                value=text,
+                solution="name one of " + ", ".join(sorted(self.contracts)),
             )
         return found
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from eth_utils.crypto import keccak
 
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import ExchangeGovernor
-from qcrs.errors import InputError
 from qcrs.governance.bodies import CONSORTIA, body_named
 from qcrs.governance.commons import Commons
 
-__all__ = ["SUPPORT", "Proposal", "find_proposal", "proposals", "propose_call"]
+__all__ = ["SUPPORT", "Proposal", "proposals", "propose_call"]
 
 SUPPORT = {"against": 0, "for": 1, "abstain": 2}
 """The governor's numbers for what a consortium says."""
@@ -38,7 +37,12 @@ _OPEN = (ProposalState.PENDING, ProposalState.ACTIVE, ProposalState.SUCCEEDED, P
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One proposal. Votes are seats; times are seconds since 1970, `eta` zero before it is queued."""
+    """One proposal. Votes are seats; times are seconds since 1970, `eta` zero before it is queued.
+
+    `block` is the one in which it was proposed.
+    """
+
+    kind: ClassVar[str] = "proposal"
 
     number: int
     proposer: str
@@ -52,6 +56,7 @@ class Proposal:
     vote_end: int
     eta: int
     state: str
+    block: int
 
     @property
     def id(self) -> str:
@@ -80,15 +85,15 @@ def _operations(calls: tuple[Call, ...]) -> tuple[tuple[str, ...], tuple[int, ..
 def proposals(commons: Commons, *, everything: bool = False) -> list[Proposal]:
     """Proposals, oldest first; only those that are not over unless `everything`."""
     created = [
-        ExchangeGovernor.ProposalCreated.from_log(row.topics, row.data)
+        (row.block, ExchangeGovernor.ProposalCreated.from_log(row.topics, row.data))
         for row in commons.events(body_named(CONSORTIA).contract)
         if row.topics[0] == ExchangeGovernor.ProposalCreated.TOPIC
     ]
-    found = [_proposal(commons, one) for one in created]
+    found = [_proposal(commons, block, one) for block, one in created]
     return [one for one in found if everything or one.open]
 
 
-def _proposal(commons: Commons, created: ExchangeGovernor.ProposalCreated) -> Proposal:
+def _proposal(commons: Commons, block: int, created: ExchangeGovernor.ProposalCreated) -> Proposal:
     governor, number = commons.governor, created.proposal_id
     against, supporting, abstaining = governor.proposal_votes(number)
     # Seats are counted before the last block, whose time the call has; the next one is too late.
@@ -107,21 +112,8 @@ def _proposal(commons: Commons, created: ExchangeGovernor.ProposalCreated) -> Pr
         vote_end=governor.proposal_deadline(number),
         eta=governor.proposal_eta(number),
         state=ProposalState(governor.state(number)).name.lower(),
+        block=block,
     )
-
-
-def find_proposal(commons: Commons, prefix: str) -> Proposal:
-    """The proposal whose id begins so; `InputError` where there is none or more than one."""
-    known = proposals(commons, everything=True)
-    found = [one for one in known if prefix and one.id.startswith(prefix.lower().removeprefix("0x"))]
-    if len(found) != 1:
-        raise InputError(
-            "several proposals begin so" if found else "no such proposal",
-            field="proposal",
-            value=prefix,
-            solution="write more of its id; `qcrs gov list` shows those that are open",
-        )
-    return found[0]
 
 
 def propose_call(commons: Commons, words: str, calls: tuple[Call, ...]) -> tuple[Call, int]:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from eth_abi.exceptions import ValueOutOfBounds
+
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import (
     AccessManager,
@@ -26,11 +28,12 @@ from qcrs.chain.bindings import (
     ResourceCredit,
 )
 from qcrs.errors import InputError, QCRSError
-from qcrs.governance.actions import NOBODY, Change, changes_of
+from qcrs.governance.actions import NOBODY, Change, all_changes
 from qcrs.governance.bodies import CONSORTIA, Body, body_named, body_of
 from qcrs.governance.commons import Commons
+from qcrs.governance.matters import ballot_named, proposal_named
 from qcrs.governance.parameters import find
-from qcrs.governance.quantities import parse
+from qcrs.governance.quantities import parse, shown
 
 __all__ = ["EXAMPLES", "Draft", "draft", "gives"]
 
@@ -51,13 +54,14 @@ class Draft:
 def draft(commons: Commons, words: str) -> Draft:
     """Read a sentence; `InputError` gives an example of each form."""
     text = " ".join(words.split()).rstrip(".")
+    if text.lower() in ("collect the treasury", "collect treasury"):
+        text = _all_that_waits(commons)
     for form in _FORMS:
         match = re.fullmatch(form.pattern, text, re.IGNORECASE)
         if match is not None:
-            calls = tuple(form.build(commons, match.groupdict()))
+            calls = _built(commons, form, match.groupdict())
             kind, function, _ = commons.read_call(calls[0].to, calls[0].data)
-            changes = tuple(change for call in calls for change in changes_of(commons, call))
-            return Draft(text, body_of(kind, function), calls, changes)
+            return Draft(text, body_of(kind, function), calls, all_changes(commons, calls))
     raise InputError(
         "the sentence is none that is understood",
         field="words",
@@ -86,6 +90,20 @@ class _Form:
     example: str
     pattern: str
     build: Callable[[Commons, dict[str, str]], Sequence[Call]]
+
+
+def _built(commons: Commons, form: _Form, found: dict[str, str]) -> tuple[Call, ...]:
+    try:
+        return tuple(form.build(commons, found))
+    except InputError as error:
+        if not isinstance(error.__cause__, ValueOutOfBounds):
+            raise
+        raise InputError(
+            "this number is larger than the contract can hold",
+            field=error.field,
+            value=error.value,
+            solution="write a smaller one",
+        ) from error
 
 
 def _number(text: str, field: str) -> int:
@@ -153,13 +171,13 @@ def _quarantine(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
 
 
 def _close(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
-    target = commons.address(m["contract"], "contract")
+    target = commons.contract(m["contract"])
     return [commons.bind(Brake).set_closed(target, m["verb"].lower() == "close")]
 
 
 def _overrule(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
     """Past the brake, which the security group may have closed itself."""
-    target = commons.address(m["contract"], "contract")
+    target = commons.contract(m["contract"])
     return [commons.bind(AccessManager).set_target_closed(target, m["verb"].lower() == "close")]
 
 
@@ -203,13 +221,13 @@ def _elect(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
 
 def _unseat(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
     council, who = _council(commons, m["body"]), commons.address(m["who"])
-    seat, threshold, _ = council.seat_of(who)
+    seat = council.seat_of(who)[0]
     if not seat:
         raise InputError(
             "nobody of that name sits there", field="account", value=m["who"], solution="`qcrs gov seats`"
         )
     count = council.seats()[0].bit_count() - 1
-    decide = _number(m["decide"], "votes") if m["decide"] else min(threshold, count)
+    decide = _number(m["decide"], "votes") if m["decide"] else count // 2 + 1
     return [council.reseat((seat.bit_length() - 1,), (NOBODY,), decide)]
 
 
@@ -228,6 +246,38 @@ def _mint(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
     return [credit.mint(who, amount) if m["verb"].lower() == "mint" else credit.transfer(who, amount)]
 
 
+def _all_that_waits(commons: Commons) -> str:
+    """The sentence that collects what the treasury holds elsewhere now.
+
+    It names what it collects, since more may come in while the consortia vote on it.
+    """
+    who = commons.treasury
+    ledger = commons.bind(ComputationAllocator).balance_of(who)
+    parts = [f"{shown(ledger, 'credits')} of the ledger"] if ledger else []
+    parts += ["the court's"] if commons.bind(DisputeCourt).credits_of(who) else []
+    parts += ["the oracles'"] if commons.bind(OracleQuorum).credits_of(who) else []
+    if not parts:
+        raise InputError(
+            "nothing waits to be collected",
+            field="treasury",
+            value=commons.name(who),
+            solution="spend what it has with `pay AMOUNT credits to NAME`",
+        )
+    return "collect the treasury: " + ", ".join(parts)
+
+
+def _collect(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
+    calls = []
+    if m["amount"]:
+        amount = parse(m["amount"], "credits", "amount")
+        calls.append(commons.bind(ComputationAllocator).withdraw(commons.treasury, amount))
+    if m["court"]:
+        calls.append(commons.bind(DisputeCourt).withdraw())
+    if m["oracles"]:
+        calls.append(commons.bind(OracleQuorum).withdraw_credits())
+    return calls
+
+
 def _treasury(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
     who = commons.address(m["who"])
     return [commons.bind(ProcessorRegistry).set_treasury(who), commons.bind(OracleQuorum).set_treasury(who)]
@@ -241,13 +291,10 @@ def _ruling(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
 
 def _cancel(commons: Commons, m: dict[str, str]) -> Sequence[Call]:
     """Of the security group: a call of a council that waits, or a proposal of the consortia."""
-    from qcrs.governance.ballots import find_ballot
-    from qcrs.governance.proposals import find_proposal
-
     if m["what"].lower() == "proposal":
-        found = find_proposal(commons, m["id"])
+        found = proposal_named(commons, m["id"])
         return [commons.governor.cancel(*found.arguments)]
-    ballot = find_ballot(commons, m["id"])
+    ballot = ballot_named(commons, m["id"])
     caller = commons.contracts[ballot.body.contract]
     return [commons.bind(AccessManager).cancel(caller, ballot.call.to, ballot.call.data)]
 
@@ -315,6 +362,12 @@ _FORMS = (
     ),
     _Form("admit NAME", r"(?P<verb>admit|expel) (?P<who>\S+)", _admit),
     _Form("mint 5 credits to NAME", r"(?P<verb>mint|pay) (?P<amount>.+?) to (?P<who>\S+)", _mint),
+    _Form(
+        "collect the treasury",
+        r"collect (?:the )?treasury: (?=.)(?:(?P<amount>[^ ]+ \w+) of the ledger(?:, |$))?"
+        r"(?P<court>the court's(?:, |$))?(?P<oracles>the oracles')?",
+        _collect,
+    ),
     _Form("overturn challenge 7", r"(?P<verb>uphold|overturn) challenge (?P<number>\d+)", _ruling),
     _Form("cancel ballot 1a2b3c4d", r"cancel (?P<what>ballot|proposal) (?P<id>\S+)", _cancel),
 )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from qcrs.governance.bodies import CONSORTIA
 from qcrs.governance.overview import BodyView, MatterView, Overview
 from qcrs.report.svg import COLOURS, FAINT, GREY, INK, Drawing
 
 __all__ = ["republic"]
 
 WIDTH = 960.0
-HUB = 300.0
-"""Where the column of bodies begins."""
 ROW = 62.0
 LINE = 34.0
+HALT = 20.0
 STATE_COLOUR = {
     "open": COLOURS["orange"],
     "pending": COLOURS["grey"],
@@ -26,13 +26,16 @@ STATE_COLOUR = {
 def republic(found: Overview) -> str:
     """Each body with its seats and powers, and its open ballots and proposals as bars of votes, as SVG."""
     own = {body.key: [m for m in found.matters if m.body == body.key] for body in found.bodies}
+    top = 40 + HALT * len(found.halts)
     heights = [ROW + LINE * len(own[body.key]) for body in found.bodies]
-    draw = Drawing(WIDTH, 40 + sum(heights) + 14 * len(heights), "Bodies, powers and open proposals")
+    draw = Drawing(WIDTH, top + sum(heights) + 14 * len(heights), "Bodies, powers and open proposals")
     draw.text(8, 22, "who decides what, who sits, and what is open", size=13, bold=True)
-    draw.legend(
-        HUB, 22, [("votes", COLOURS["orange"]), ("waits", COLOURS["sky"]), ("done", COLOURS["green"])]
-    )
+    colours = {"votes": "orange", "against": "red", "waits": "sky", "done": "green"}
+    draw.legend(WIDTH - 270, 22, [(word, COLOURS[colour]) for word, colour in colours.items()])
     y = 40.0
+    for words in found.halts:
+        draw.text(8, y + 10, words, size=12, fill=COLOURS["red"], bold=True)
+        y += HALT
     for body, height in zip(found.bodies, heights, strict=True):
         _body(draw, body, y, height)
         for number, one in enumerate(own[body.key]):
@@ -46,9 +49,11 @@ def _body(draw: Drawing, body: BodyView, y: float, height: float) -> None:
     draw.text(16, y + 20, body.title, size=13, bold=True)
     draw.text(16, y + 37, body.decides, size=11, fill=GREY)
     waits = f"waits {_time(body.delay_s)}" if body.delay_s else "acts at once"
-    draw.text(
-        WIDTH - 16, y + 20, f"{body.threshold} of {len(body.seats)} decide, {waits}", size=11, anchor="end"
-    )
+    count = len(body.seats)
+    votes = f"{body.threshold} of {count} decide"
+    if body.key == CONSORTIA:
+        votes = f"quorum {body.quorum} of {count}, {body.threshold} decide early"
+    draw.text(WIDTH - 16, y + 20, f"{votes}, {waits}", size=11, anchor="end")
     step = min(22.0, 560.0 / max(1, len(body.seats)))
     for number, (place, holder) in enumerate(body.seats):
         draw.dot(26 + step * number, y + 51, COLOURS["blue"], radius=6, tip=f"seat {place}: {holder}")
@@ -56,12 +61,14 @@ def _body(draw: Drawing, body: BodyView, y: float, height: float) -> None:
 
 def _matter(draw: Drawing, one: MatterView, now: int, y: float) -> None:
     colour = STATE_COLOUR.get(one.state, COLOURS["grey"])
-    full = max(one.needed, one.votes, 1)
+    full = max(one.needed, one.votes + one.against + one.abstained, 1)
     draw.rect(26, y + 4, 120, 12, "#ffffff")
-    draw.rect(26, y + 4, 120 * one.votes / full, 12, colour, tip=f"{one.votes} of {one.needed} votes")
-    left = one.until - now
-    when = f", {_time(left)} left" if left > 0 and one.state not in ("executed", "expired", "ended") else ""
-    draw.text(156, y + 14, f"{one.votes} of {one.needed}: {one.state}{when}", size=11, fill=INK)
+    draw.rect(26, y + 4, 120 * one.votes / full, 12, colour, tip=one.tally)
+    if one.against:
+        draw.rect(146 - 120 * one.against / full, y + 4, 120 * one.against / full, 12, COLOURS["red"])
+    when = f", {one.coming} in {_time(one.until - now)}" if one.until else ""
+    draw.text(156, y + 14, f"{one.state}{when}", size=11, fill=INK)
+    draw.text(156, y + 28, one.tally, size=10, fill=GREY)
     words = "; ".join(f"{c.what}: {c.before} → {c.after}" for c in one.changes) or "; ".join(one.calls)
     draw.text(WIDTH - 16, y + 14, _short(words, 84), size=11, anchor="end")
     draw.text(26, y + 28, f"{one.kind} {one.id[:8]}", size=10, fill=GREY)

@@ -265,9 +265,16 @@ def test_a_council_decides_on_a_value(qcrs: Command, city: City) -> None:
     early = qcrs("gov", "execute", first["id"], by=("visitor",))
     refused(early, 4)
     city.later(TERMS["council_delay_s"] + 1)
-    assert qcrs("gov", "execute", first["id"], by=("visitor",)).value["state"] == "executed"
+    done = qcrs("gov", "execute", first["id"], by=("visitor",))
+    assert done.value["state"] == "executed"
+    assert "2,000 qubit-seconds" in done.err, "what it changes is told before"
     assert qcrs("gov", "show", *sentence).value["changes"] == []
     assert "changes nothing" in qcrs("gov", "show", *sentence, as_json=False).out
+    refused(qcrs("gov", "execute", first["id"], by=("visitor",)), 2, "executed already")
+    over = qcrs("gov", "show", first["id"], as_json=False).out
+    assert "executed: 2 of 2" in over
+    assert "changes nothing" not in over
+    assert " in " not in qcrs("gov", "list", "--all", as_json=False).out
     assert first["id"] in [one["id"] for one in qcrs("gov", "list", "--all").value]
     assert qcrs("gov", "list").value == []
 
@@ -297,7 +304,13 @@ def test_the_consortia_seat_and_unseat(qcrs: Command, city: City) -> None:
         city.later(TERMS["voting_delay_s"] + 1)
         refused(qcrs("gov", "queue", act["id"], by=("visitor",)), 4)
         refused(qcrs("gov", "vote", act["id"], by=("visitor",)), 2, "only a member")
+        refused(
+            qcrs("gov", "vote", act["id"], "--against", "--abstain", by=("consortia-2",)), 2, "one of them"
+        )
         qcrs("gov", "vote", act["id"], "--against", by=("consortia-2",))
+        told = qcrs("gov", "show", act["id"], as_json=False).out
+        assert "active: 0 for, 1 against, 0 abstain; quorum 2, proposed by consortia-0" in told
+        assert "vote ends in " in told
         done = qcrs("gov", "vote", act["id"], by=("consortia-0", "consortia-1")).value
         assert done["state"] == "succeeded"
         assert len(done["acts"]) == 2
@@ -323,7 +336,9 @@ def test_a_proposal_that_lies_is_told(qcrs: Command, city: City) -> None:
     human = qcrs("gov", "list", as_json=False).out
     assert "\x1b" not in human
     assert [line[:8] for line in human.splitlines()].count(listed["id"][:8]) == 1
-    assert len(human.splitlines()) == 4
+    assert len(human.splitlines()) == 5
+    assert "0 for, 0 against, 0 abstain; quorum 2" in human
+    assert "vote begins in " in human
     assert "≠ ResourceCredit.mint(lab, 777000000) “set certificate life" in human
     assert "judge by what they change" in human
     city.later(TERMS["voting_delay_s"] + 1)
@@ -338,7 +353,7 @@ def test_a_proposal_that_lies_is_told(qcrs: Command, city: City) -> None:
     city.later(TERMS["voting_period_s"] + TERMS["late_extension_s"])
     human = qcrs("gov", "list", "--all", as_json=False).out
     assert "≠" not in human
-    assert max(map(len, human.splitlines())) < 250
+    assert max(map(len, human.splitlines())) <= 100
     assert qcrs("gov", "list").value == []
 
 
@@ -349,7 +364,43 @@ def test_the_security_group_stops_and_goes_on(qcrs: Command, city: City) -> None
     assert allocator.paused()
     assert qcrs("gov", "resume", by=both).value["state"] == "executed"
     assert not allocator.paused()
+    every = (*both, "security-2")
+    done = qcrs("gov", "pause", by=every)
+    assert (done.value["state"], len(done.value["acts"])) == ("executed", 2)
+    assert qcrs("gov", "list").value == [], "the third opens no ballot of its own"
+    assert "✗ new jobs are paused" in qcrs("gov", "bodies", as_json=False).out
+    human = qcrs("gov", "resume", by=every, as_json=False).out
+    assert "without a vote of security-2" in human
+    assert not allocator.paused()
     refused(qcrs("gov", "pause", "the-moon", by=both), 2)
+
+
+def test_several_consortia_are_told_when_they_vote(
+    qcrs: Command, city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proposal is made, its id is told, and the votes wait for their time."""
+    three = ("consortia-0", "consortia-1", "consortia-2")
+    refused(qcrs("gov", "propose", "admit", "lab", by=(*three, "visitor")), 2, "only a member")
+    assert qcrs("gov", "list").value == [], "nothing is sent where one of them may not vote"
+    made = qcrs("gov", "propose", "admit", "lab", by=three, as_json=False)
+    assert made.code == 0, made.err
+    (listed,) = qcrs("gov", "list").value
+    assert listed["state"] == "pending"
+    assert f"then: qcrs gov vote {listed['id'][:8]}" in made.out
+    refused(
+        qcrs("gov", "propose", "admit", "lab", by=("consortia-1",)), 2, listed["id"][:8], "vote begins in"
+    )
+    city.later(TERMS["voting_delay_s"] + 1)
+    monkeypatch.setenv("QCRS_ACCOUNT", "consortia-1")
+    assert qcrs("gov", "propose", "admit", "lab").value["acts"][0]["state"] == "active"
+    (listed,) = qcrs("gov", "list").value
+    assert (listed["votes"], listed["against"], listed["needed"]) == (1, 0, 2)
+    monkeypatch.delenv("QCRS_ACCOUNT")
+    qcrs("gov", "vote", listed["id"], "--against", by=("consortia-0", "consortia-2"))
+    city.later(TERMS["voting_period_s"] + TERMS["late_extension_s"])
+    told = qcrs("gov", "show", listed["id"], as_json=False).out
+    assert "defeated: 1 for, 2 against, 0 abstain; quorum 2" in told
+    assert "it is over and changed nothing" in told
 
 
 def test_bodies_are_told_and_drawn(qcrs: Command, tmp_path: Path) -> None:
@@ -357,6 +408,7 @@ def test_bodies_are_told_and_drawn(qcrs: Command, tmp_path: Path) -> None:
     assert set(bodies) == {*COUNCILS, "consortia"}
     human = qcrs("gov", "bodies", as_json=False).out
     assert "2 of 3" in human
+    assert max(map(len, human.splitlines())) <= 100
     assert "Quantum Security Working Group" in human
     out = tmp_path / "new" / "bodies.svg"
     assert qcrs("gov", "picture", "--out", str(out)).value == {"picture": str(out)}

@@ -85,9 +85,13 @@ def test_what_the_security_group_closes_the_consortia_open(
     republic, commons = embedded_republic, embedded_commons
     assert decided(republic, commons, "close ConsortiumSeats").state == "executed"
     assert decided(republic, commons, "close Brake").state == "executed"
-    with pytest.raises(ContractError) as caught:
+    with pytest.raises(InputError, match="would refuse it: the contract is closed to the bodies") as caught:
+        decided(republic, commons, "reopen Brake")
+    assert "`qcrs gov propose reopen Brake by the consortia`" in str(caught.value.solution)
+    with pytest.raises(ContractError) as refused:
         decided(republic, commons, "reopen Brake", anyway=True)
-    assert caught.value.name == "AccessManagedUnauthorized"
+    assert refused.value.name == "AccessManagedUnauthorized"
+    assert "closed to the bodies" in str(refused.value.solution)
     for name in ("Brake", "ConsortiumSeats"):
         found = draft(commons, f"reopen {name} by the consortia")
         assert [(c.what, c.before, c.after) for c in found.changes] == [

@@ -25,7 +25,7 @@ from qcrs.governance import (
     refusal_of,
     vote,
 )
-from qcrs.governance.overview import overview
+from qcrs.governance.overview import halted, overview, view_of
 from qcrs.report.republic import republic as drawn
 
 ZERO = "0x" + "00" * 20
@@ -57,6 +57,7 @@ def test_a_council_s_words_become_a_value(republic: Republic, commons: Commons) 
 def test_pause_and_suspension_act_at_once(republic: Republic, commons: Commons) -> None:
     assert decided(republic, commons, "pause the exchange").state == "executed"
     assert republic.allocator.paused()
+    assert halted(commons.chain, commons.contracts) == ("new jobs are paused",)
     assert decided(republic, commons, "pause the channels").state == "executed"
     assert republic.bind(EntanglementCoordinator).current_parameters().paused
     assert decided(republic, commons, "resume the exchange").state == "executed"
@@ -103,6 +104,7 @@ def test_the_security_group_cancels_and_closes(republic: Republic, commons: Comm
     assert decided(republic, commons, "close ResultVerifier").state == "executed"
     manager, verifier = republic.manager, republic.bind(ResultVerifier)
     assert manager.is_target_closed(verifier.address)
+    assert halted(commons.chain, commons.contracts) == ("ResultVerifier is closed to the bodies",)
     assert decided(republic, commons, "reopen ResultVerifier").state == "executed"
     assert not manager.is_target_closed(verifier.address)
 
@@ -112,10 +114,17 @@ def test_consortia_elect_and_remove(republic: Republic, commons: Commons) -> Non
     act = passed(republic, commons, "elect lab to the security council")
     assert act.state == "executed"
     assert council.seat_of(person("lab").address)[:2] == (8, 3)
-    passed(republic, commons, "remove security-0 from the security council")
-    assert council.seats()[:2] == (0b1110, 3)
-    passed(republic, commons, "let 2 decide in the security council")
-    assert council.seats()[1] == 2
+    found = draft(commons, "remove security-0 from the security council")
+    assert [(c.what, c.before, c.after) for c in found.changes] == [
+        ("security-0 in SecurityCouncil", "seat 0", "no seat"),
+        ("votes that decide in SecurityCouncil", "3 of 4", "2 of 3"),
+    ]
+    passed(republic, commons, found.words)
+    assert council.seats()[:2] == (0b1110, 2)
+    passed(republic, commons, "let 3 decide in the security council")
+    assert council.seats()[1] == 3
+    swap = draft(commons, "elect security-1 to the security council at seat 3").changes
+    assert ("lab in SecurityCouncil", "seat 3", "no seat") in [(c.what, c.before, c.after) for c in swap]
 
 
 def test_consortia_admit_mint_and_pay(republic: Republic, commons: Commons) -> None:
@@ -139,6 +148,7 @@ def test_a_timelock_is_never_shorter_than_at_deployment(republic: Republic, comm
     with pytest.raises(ContractError) as caught:
         passed(republic, commons, f"set timelock delay to {TERMS['timelock_delay_s'] - 1} s")
     assert caught.value.name == "ExchangeTimelockOutOfBounds"
+    assert caught.value.solution
     with pytest.raises(ContractError) as caught:
         passed(republic, commons, "set super quorum to 59 %")
     assert caught.value.name == "ExchangeGovernorOutOfBounds"
@@ -171,6 +181,11 @@ def test_only_members_and_known_words(republic: Republic, commons: Commons) -> N
         (f"elect {ZERO} to the security council", "nobody has the zero address"),
         ("elect lab to the lunar council", "no such body"),
         ("cancel ballot ff", "no such ballot"),
+        ("cancel proposal ff", "no such proposal"),
+        ("close lab", "none of the exchange's contracts"),
+        ("reopen lab by the consortia", "none of the exchange's contracts"),
+        ("collect the treasury", "nothing waits"),
+        (f"set Δ to {10**26}", "larger than the contract can hold"),
     ):
         with pytest.raises(InputError, match=reason) as caught:
             draft(commons, words)
@@ -247,6 +262,47 @@ def test_nobody_votes_on_what_is_over(embedded_republic: Republic, embedded_comm
     assert republic.allocator.queueing()[0] == 900
 
 
+def test_what_is_decided_on_a_contract_that_is_closed_waits_until_it_is_open(
+    embedded_republic: Republic, embedded_commons: Commons
+) -> None:
+    republic, commons = embedded_republic, embedded_commons
+    members = [sender(republic, member) for member in republic.members["allocation"]]
+    first = propose(commons, draft(commons, "set Δ to 900"), members[0])
+    waiting = decided(republic, commons, "set weight of flow 0 to 250")
+    assert decided(republic, commons, "close ComputationAllocator").state == "executed"
+    assert "ComputationAllocator is closed to the bodies" in drawn(overview(commons))
+    for refused in (
+        lambda: vote(commons, first.id, members[1]),
+        lambda: execute(commons, waiting.id, members[1]),
+        lambda: propose(commons, draft(commons, "set Δ to 800"), members[1]),
+    ):
+        with pytest.raises(InputError, match="the contract is closed to the bodies") as caught:
+            refused()
+        assert "reopen ComputationAllocator by the consortia" in str(caught.value.solution)
+    assert decided(republic, commons, "reopen ComputationAllocator").state == "executed"
+    assert vote(commons, first.id, members[1]).state == "waiting"
+
+
+def test_what_nobody_executes_lapses(embedded_republic: Republic, embedded_commons: Commons) -> None:
+    """And is told from what was cancelled, also after its time."""
+    republic, commons = embedded_republic, embedded_commons
+    act, stopped = (decided(republic, commons, words) for words in ("set Δ to 900", "set grace to 45 s"))
+    assert decided(republic, commons, f"cancel ballot {stopped.id[:10]}").state == "executed"
+    anyone = sender(republic, republic.members["standards"][0])
+    view = view_of(commons, matter(commons, act.id))
+    assert (view.coming, 0 < view.until - commons.chain.now() <= TERMS["council_delay_s"]) == ("ready", True)
+    republic.later(TERMS["council_delay_s"] + 1)
+    view = view_of(commons, matter(commons, act.id))
+    week = 7 * 86_400
+    assert (view.coming, week - 60 < view.until - commons.chain.now() <= week) == ("lapses", True)
+    republic.later(week)
+    assert [matter(commons, one.id).state for one in (act, stopped)] == ["lapsed", "cancelled"]
+    assert [m.id for m in overview(commons).matters] == []
+    with pytest.raises(InputError, match="not executed in time"):
+        execute(commons, act.id, anyone)
+    assert decided(republic, commons, "set Δ to 900").state == "waiting"
+
+
 def test_everything_is_listed_and_drawn(republic: Republic, commons: Commons) -> None:
     decided(republic, commons, "set Δ to 900 qubit-seconds")
     propose(commons, draft(commons, "admit lab"), sender(republic, republic.members["consortia"][0]))
@@ -262,5 +318,7 @@ def test_everything_is_listed_and_drawn(republic: Republic, commons: Commons) ->
         "Quantum Security Working Group",
         "2,000 qubit-seconds → 900 qubit-seconds",
         "2 of 3 decide",
+        "quorum 2 of 3, 2 decide early",
+        "0 for, 0 against, 0 abstain; quorum 2",
     ):
         assert words in picture
