@@ -116,8 +116,9 @@ def test_a_false_word_of_one_execution_overturns_that_one_alone(
         worked(desk)
     found = gather(network.reader, number, 1, sandbox=judge)
     assert spoken(found) == ("accept", "accept", "overturned")
-    (wrong,) = json.loads(found.document)["report"]["differences"]
-    assert (wrong["execution"], wrong["unseen"], wrong["name"]) == (1, "", "4 beacon proofs")
+    wrong = json.loads(found.document)["report"]["differences"]
+    assert {(one["execution"], one["unseen"]) for one in wrong} == {(1, "")}
+    assert "4 beacon proofs" in {one["name"] for one in wrong}  # and the draw, where the proof decides it
     assert spoken(gather(network.reader, number, 0, sandbox=judge)) == ("accept", "accept", "upheld")
 
 
