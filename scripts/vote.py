@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,11 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
     keys: list[Any] = []
     try:
         with connect(options.network) as chain:
-            commons = Commons(chain, addresses(options.contracts))
             for path in options.account:
                 keys.append(open_key(path, password=lambda: password(options.password_file)))
-            value, human = _decide(commons, [Sender(chain, key) for key in keys], options)
-            commons.close()
+            with closing(Commons(chain, addresses(options.contracts))) as commons:
+                value, human = _decide(commons, [Sender(chain, key) for key in keys], options)
     except QCRSError as error:
         if options.json:
             emit(error.as_json(), as_json=True)

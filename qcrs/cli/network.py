@@ -13,7 +13,7 @@ from qcrs.cli.output import emit, say, table
 if TYPE_CHECKING:
     from qcrs.config.home import Home
 
-__all__ = ["register"]
+__all__ = ["register", "tell_halts"]
 
 
 def register(root: typer.Typer) -> None:
@@ -118,13 +118,13 @@ def status(home: HomeOption = None, as_json: Json = False) -> None:
     ended = [str(row["name"]) for row in rows if row["state"] != "running"]
     emit(rows, as_json=as_json, human=table([tuple(r.values()) for r in rows], list(rows[0])))
     if not ended:
-        _tell_halts(found)
+        tell_halts(found)
     if ended:
         say(f"✗ ended: {', '.join(ended)}\n  → `qcrs up` starts them again")
         raise typer.Exit(1)
 
 
-def _tell_halts(home: Home) -> None:
+def tell_halts(home: Home) -> None:
     """What the bodies have paused or closed, since a network that runs may still refuse work."""
     from qcrs.chain import connect
     from qcrs.errors import NetworkError

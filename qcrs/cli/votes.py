@@ -185,10 +185,12 @@ def _draft(commons: Commons, found: Draft) -> str:
     from qcrs.governance import rivals
 
     lines = [_changes(found.changes)]
-    for one in rivals(commons, found):
+    others = rivals(commons, found)
+    for one in others:
         calls = _short("; ".join(map(commons.call_shown, one.calls)), LONGEST)
-        lines.append(f"≠ {one.kind} {one.id[:8]} is {one.state} and sets the same values: {calls}")
-        lines.append("  each sets all of them, so propose this anew once that is executed, or not at all")
+        lines.append(f"✗ {one.kind} {one.id[:8]} is {one.state} and sets the same values: {calls}")
+    if others:
+        lines.append("  → each sets all of them: better propose this once that is executed")
     return "\n".join(lines)
 
 

@@ -35,7 +35,7 @@ def set_back(commons: Commons, one: Matter) -> tuple[Change, ...]:
         if not now:
             continue
         try:
-            then = {change.what for change in _changes(commons.at(one.block - 1), call)}
+            then = {change.what for change in changes_of(commons.at(one.block - 1), call)}
         except ContractError:
             continue  # what it is about was not there yet, so nobody decided on it before
         except ChainError:
@@ -47,8 +47,8 @@ def set_back(commons: Commons, one: Matter) -> tuple[Change, ...]:
 def _changes(commons: Commons, call: Call) -> tuple[Change, ...]:
     try:
         return changes_of(commons, call)
-    except InputError:
-        return ()  # none of the exchange's functions
+    except (InputError, ContractError):
+        return ()  # none of the exchange's functions, or about what there is not
 
 
 def rivals(commons: Commons, draft: Draft) -> tuple[Matter, ...]:

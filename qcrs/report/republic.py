@@ -70,7 +70,9 @@ def _matter(draw: Drawing, one: MatterView, now: int, y: float) -> None:
     draw.text(156, y + 14, f"{one.state}{when}", size=11, fill=INK)
     draw.text(156, y + 28, one.tally, size=10, fill=GREY)
     words = "; ".join(f"{c.what}: {c.before} → {c.after}" for c in one.changes) or "; ".join(one.calls)
-    draw.text(WIDTH - 16, y + 14, _short(words, 84), size=11, anchor="end")
+    told = f"sets back what was decided since: {words}" if one.undoes else words
+    fill = COLOURS["red"] if one.undoes or one.faithful is False else INK
+    draw.text(WIDTH - 16, y + 14, _short(told, 84), size=11, fill=fill, anchor="end")
     draw.text(26, y + 28, f"{one.kind} {one.id[:8]}", size=10, fill=GREY)
 
 

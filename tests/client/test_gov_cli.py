@@ -19,8 +19,10 @@ from qcrs.chain.bindings import ExchangeGovernor, ResourceCredit
 from qcrs.chain.handover import COUNCILS, Bodies, hand_over
 from qcrs.chain.sender import Sender
 from qcrs.cli import main
+from qcrs.cli.network import tell_halts
 from qcrs.client.wallet import Wallet
 from qcrs.governance.disputes import seal_ruling
+from qcrs.governance.quantities import shown as amount_text
 from qcrs.hub.rpc import RpcServer
 from qcrs.types import credits_text
 
@@ -229,6 +231,50 @@ def _shows(qcrs: Command, opened: dict[str, Any], appealed: dict[str, Any]) -> N
         assert words in human, human
 
 
+def test_the_treasury_collects_what_a_failed_appeal_brings(qcrs: Command, city: City, tmp_path: Path) -> None:
+    """The consortia uphold: half of the challenge's bond and half of the appeal's are the treasury's."""
+    program = tmp_path / "bell.qasm"
+    program.write_text(BELL)
+    city.network.certify(1, 8, epoch=2)  # the first has expired
+    job = qcrs("submit", str(program), "--shots", "200", "--no-wait", by=("client",)).value["job"]
+    while city.desk.step():
+        pass
+    opened = qcrs("dispute", "open", str(job), "--anyway", by=("client",)).value
+    number = str(opened["challenge"])
+    city.later(1)  # members commit from the second after it was opened
+
+    def listed() -> Any:
+        return next(one for one in qcrs("dispute", "list").value if str(one["challenge"]) == number)
+
+    for word in ("commit", "reveal"):
+        for member in ("dispute-0", "dispute-1"):
+            acted = qcrs("dispute", word, number, by=(member,))
+            assert acted.code == 0, acted.err
+        city.later(listed()["until"] - city.network.chain.now() + 1)
+    appealed = qcrs("dispute", "appeal", number, by=("client",)).value
+    every = tuple(city.seats["consortia"])
+    ruling = ("propose", "uphold", "challenge", number)
+    assert qcrs("gov", *ruling, by=every).value["state"] == "pending"
+    city.later(TERMS["voting_delay_s"] + 1)
+    passed = qcrs("gov", *ruling, by=every).value
+    assert passed["state"] == "succeeded"
+    assert qcrs("gov", "queue", passed["id"], by=("visitor",)).value["state"] == "queued"
+    city.later(TERMS["timelock_delay_s"] + 1)
+    assert qcrs("gov", "execute", passed["id"], by=("visitor",)).value["state"] == "executed"
+    found = qcrs("gov", "show", "collect", "the", "treasury").value
+
+    def words(amount: int) -> str:
+        return amount_text(amount, "credits")
+
+    halves = opened["bond"] // 2, appealed["appeal_bond"] // 2
+    ledger, court, credit = ((one["what"], one["before"], one["after"]) for one in found["changes"])
+    assert ledger == ("the treasury's in the allocator's ledger", words(halves[0]), "0 credits")
+    assert court == ("the treasury's at the court", words(halves[1]), "0 credits")
+    assert credit == ("credit of ExchangeTimelock", "0 credits", words(sum(halves)))
+    assert found["refused"] is None
+    assert found["words"] == f"collect the treasury: {words(halves[0])} of the ledger, the court's"
+
+
 @pytest.mark.parametrize("word", ["commit", "reveal", "finalise", "show", "appeal"])
 def test_a_challenge_that_there_is_not(qcrs: Command, word: str) -> None:
     by = () if word == "show" else ("dispute-0",)
@@ -357,7 +403,9 @@ def test_a_proposal_that_lies_is_told(qcrs: Command, city: City) -> None:
     assert qcrs("gov", "list").value == []
 
 
-def test_the_security_group_stops_and_goes_on(qcrs: Command, city: City) -> None:
+def test_the_security_group_stops_and_goes_on(
+    qcrs: Command, city: City, capsys: pytest.CaptureFixture[str]
+) -> None:
     both = ("security-0", "security-1")
     assert qcrs("gov", "pause", by=both).value["state"] == "executed"
     allocator = city.network.contracts.allocator
@@ -369,6 +417,9 @@ def test_the_security_group_stops_and_goes_on(qcrs: Command, city: City) -> None
     assert (done.value["state"], len(done.value["acts"])) == ("executed", 2)
     assert qcrs("gov", "list").value == [], "the third opens no ballot of its own"
     assert "✗ new jobs are paused" in qcrs("gov", "bodies", as_json=False).out
+    capsys.readouterr()
+    tell_halts(city.network.home)  # as `qcrs status` does where every process runs
+    assert "✗ new jobs are paused" in capsys.readouterr().err
     human = qcrs("gov", "resume", by=every, as_json=False).out
     assert "without a vote of security-2" in human
     assert not allocator.paused()

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from republic import TERMS, Republic, decided, passed, person, sender
 
+from qcrs.chain.bindings import Motion
 from qcrs.errors import ChainError, InputError
 from qcrs.governance import Ballot, Commons, draft, execute, matter, propose, queue, rivals, set_back, vote
-from qcrs.governance.overview import view_of
+from qcrs.governance.overview import overview, view_of
 
 
 def test_a_later_decision_undoes_no_earlier_one_unsaid(republic: Republic, commons: Commons) -> None:
@@ -88,6 +89,15 @@ def test_where_the_state_of_that_time_is_forgotten_one_value_is_what_was_meant(
     both = republic.allocator.set_queueing(800, 5)
     changed = set_back(commons, replace(one, call=both))
     assert [c.what for c in changed] == ["drain threshold", "banked credit"]
+
+
+def test_what_is_about_nothing_is_listed(embedded_republic: Republic, embedded_commons: Commons) -> None:
+    republic, commons = embedded_republic, embedded_commons
+    call = republic.allocator.set_flow_weight(99, 5)
+    motion = Motion(call.to, call.data, bytes(32))
+    sender(republic, republic.members["allocation"][0]).transact(republic.council("allocation").vote(motion))
+    (view,) = overview(commons).matters
+    assert (view.undoes, view.changes[0].after) == ((), "cannot be read: do not vote for it")
 
 
 def test_the_same_calls_are_proposed_once(embedded_republic: Republic, embedded_commons: Commons) -> None:
