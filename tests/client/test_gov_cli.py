@@ -235,6 +235,8 @@ def test_the_treasury_collects_what_a_failed_appeal_brings(qcrs: Command, city: 
     """The consortia uphold: half of the challenge's bond and half of the appeal's are the treasury's."""
     program = tmp_path / "bell.qasm"
     program.write_text(BELL)
+    held = city.network.contracts.allocator.balance_of
+    before = held(city.deployment.addresses["ExchangeTimelock"])  # of the challenge that failed before
     city.network.certify(1, 8, epoch=2)  # the first has expired
     job = qcrs("submit", str(program), "--shots", "200", "--no-wait", by=("client",)).value["job"]
     while city.desk.step():
@@ -266,7 +268,7 @@ def test_the_treasury_collects_what_a_failed_appeal_brings(qcrs: Command, city: 
     def words(amount: int) -> str:
         return amount_text(amount, "credits")
 
-    halves = opened["bond"] // 2, appealed["appeal_bond"] // 2
+    halves = before + opened["bond"] // 2, appealed["appeal_bond"] // 2
     ledger, court, credit = ((one["what"], one["before"], one["after"]) for one in found["changes"])
     assert ledger == ("the treasury's in the allocator's ledger", words(halves[0]), "0 credits")
     assert court == ("the treasury's at the court", words(halves[1]), "0 credits")
