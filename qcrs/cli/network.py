@@ -130,6 +130,8 @@ def tell_halts(home: Home) -> None:
     from qcrs.errors import NetworkError
     from qcrs.governance.overview import halted
 
+    if not home.network_file.exists():
+        return  # the start was interrupted before there was a network
     network = home.load()
     try:
         with connect(network.rpc) as chain:

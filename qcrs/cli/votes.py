@@ -62,7 +62,7 @@ def matters_text(found: Overview) -> str:
 
 def shown(commons: Commons, words: str) -> Told:
     """What a sentence, ballot or proposal would change: before and after. Nothing is sent."""
-    from qcrs.governance import draft, is_id, matter, refusal_of
+    from qcrs.governance import draft, is_id, matter, refusal_of, rivals
     from qcrs.governance.overview import view_of
 
     if is_id(words):
@@ -76,6 +76,7 @@ def shown(commons: Commons, words: str) -> Told:
         "body": found.body.key,
         "calls": calls,
         "changes": list(map(plain, found.changes)),
+        "rivals": [one.id for one in rivals(commons, found)],
         "refused": None if refusal is None else refusal.as_json(),
     }
     human = "\n".join(

@@ -118,6 +118,13 @@ def vote(commons: Commons, prefix: str, sender: Sender, support: str = "for", *,
     _check_votable(found)
     if isinstance(found, Proposal):
         _check_member(commons, body_named(CONSORTIA), sender.address)
+        if found.state == "pending":
+            raise InputError(
+                "the vote on this proposal has not begun",
+                field="id",
+                value=found.id[:8],
+                solution=f"it begins in {span(found.vote_start - commons.chain.now())}",
+            )
         if support == "for" and not anyway and not gives(commons, found.words, found.calls):
             raise InputError(
                 "the proposal's words are not the sentence that gives its calls",
@@ -251,7 +258,7 @@ def _past(found: Matter, more: str = "") -> InputError:
 
 
 def _check_votable(found: Matter) -> None:
-    if found.state not in (*_VOTABLE, "pending"):  # of a vote that has not begun the governor tells
+    if found.state not in (*_VOTABLE, "pending"):
         raise _past(found, ", and nobody votes on it")
 
 

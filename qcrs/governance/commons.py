@@ -34,17 +34,10 @@ class _Past(Chain):
         vars(self).update(vars(chain))  # the same node; nothing is opened, so nothing is to be closed
         self._block = block
 
-    def call_raw(
-        self,
-        call: Call,
-        *,
-        sender: str | None = None,
-        block: int | str = "latest",
-        codes: Mapping[str, str] | None = None,
-        words: Mapping[str, Mapping[int, int]] | None = None,
-    ) -> bytes:
-        place = self._block if block == "latest" else block
-        return super().call_raw(call, sender=sender, block=place, codes=codes, words=words)
+    def request(self, method: str, *params: Any) -> Any:
+        if method == "eth_call" and params[1] == "latest":
+            params = (params[0], hex(self._block), *params[2:])
+        return super().request(method, *params)
 
 
 class Commons:

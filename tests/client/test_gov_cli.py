@@ -304,6 +304,9 @@ def test_a_council_decides_on_a_value(qcrs: Command, city: City) -> None:
     refused(qcrs("gov", "propose", *sentence, by=("visitor",)), 2, "only a member")
     first = qcrs("gov", "propose", *sentence, by=("allocation-0",)).value
     assert (first["kind"], first["state"]) == ("ballot", "open")
+    other = ("show", "set", "banked", "credit", "to", "9")
+    assert qcrs("gov", *other).value["rivals"] == [first["id"]]
+    assert f"ballot {first['id'][:8]} is open and sets the same" in qcrs("gov", *other, as_json=False).out
     (listed,) = qcrs("gov", "list").value
     assert (listed["id"], listed["votes"], listed["needed"]) == (first["id"], 1, 2)
     refused(qcrs("gov", "vote", first["id"], by=("allocation-0",)), 4)
@@ -348,7 +351,7 @@ def test_the_consortia_seat_and_unseat(qcrs: Command, city: City) -> None:
     for words, holds in ((("elect", "lab", "dispute"), True), (("remove", "lab", "dispute"), False)):
         act = qcrs("gov", *words, by=("consortia-0",)).value
         assert act["state"] == "pending"
-        refused(qcrs("gov", "vote", act["id"], by=("consortia-0",)), 4)
+        refused(qcrs("gov", "vote", act["id"], by=("consortia-0",)), 2, "has not begun", "begins in")
         city.later(TERMS["voting_delay_s"] + 1)
         refused(qcrs("gov", "queue", act["id"], by=("visitor",)), 4)
         refused(qcrs("gov", "vote", act["id"], by=("visitor",)), 2, "only a member")
