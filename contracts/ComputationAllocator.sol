@@ -9,7 +9,7 @@ import {AllocatorViews} from "./allocation/AllocatorViews.sol";
 import {Flows} from "./allocation/Flows.sol";
 import {Ledger} from "./allocation/Ledger.sol";
 import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
-import {Execution, MOST_EXECUTIONS, Progress, USED_STEPS, packExecution, packTerms} from "./libraries/JobWords.sol";
+import {Execution, MASK40, MOST_EXECUTIONS, Progress, USED_STEPS, packExecution, packTerms} from "./libraries/JobWords.sol";
 import {Dispatch, QUALITY_AT, Standing, UNTIL_AT} from "./libraries/ProcessorWords.sol";
 import {Clock, Queue} from "./libraries/QueueWords.sol";
 import {
@@ -22,8 +22,11 @@ contract ComputationAllocator is AllocatorViews {
     using SafeERC20 for IERC20;
 
     uint256 private constant MOST_LIFE = 365 days;
+    /// @dev Virtual time is at most this much, and this much more for each second since the deployment: 40 bits last 17 years.
+    uint256 private constant HEAD_START = 1 << 33;
+    uint256 private constant PACE = 2048;
 
-
+    uint256 private immutable BORN = block.timestamp;
     AllocatorDesk private immutable DESK;
 
     /// @param unit base units of the credit token in one fee and bond unit
@@ -109,9 +112,11 @@ contract ComputationAllocator is AllocatorViews {
             revert ComputationAllocatorNothingEligible(reason, jobAt(pick.queue, pick.index));
         }
         Job storage job_ = _jobs[id = jobAt(pick.queue, pick.index)];
-        Case memory k = _load(id, job_);
+        Case memory k;
+        _fill(k, id, job_, pick.progress);
         index = uint8(k.p.countOf());
         (Queue q, bool relink, uint256 next) = _unlink(pick);
+        if (!pick.returned) q = _charge(k, q);
         if (relink) {
             Job storage previous = _jobs[jobAt(pick.queue, pick.previous)];
             previous.progress = previous.progress.withNext(next);
@@ -121,7 +126,9 @@ contract ComputationAllocator is AllocatorViews {
         _put(k, index, packExecution(number, ExecutionState.Allocated, 0, block.timestamp, 0));
         // Sums of words of at most 40 bits; and a job that is handed out never takes more qubits than are free.
         unchecked {
-            emit JobAllocated(id, processor, index, uint40(block.timestamp + k.p.declaredOf() + k.p.patienceOf()));
+            emit JobAllocated(
+                id, processor, index, uint40(block.timestamp + k.p.declaredOf() + k.p.patienceOf()), uint40(k.p.tagOf())
+            );
             _dispatch[processor] = d.withFree(d.freeOf() - k.p.qubitsOf());
         }
         _step(k, STEP_ALLOCATED, index, bytes32(number));
@@ -131,7 +138,7 @@ contract ComputationAllocator is AllocatorViews {
         }
         _store(k, job_);
         _queues[pick.queue] = q;
-        if (k.p.tagOf() > c.timeOf()) _clock = c.withTime(k.p.tagOf());
+        _pass(c, k.p.tagOf());
         _show(pick.queue, q);
     }
 
@@ -396,30 +403,27 @@ contract ComputationAllocator is AllocatorViews {
         return class == 0 ? c.normalRateOf() : _policy.raisedRateOf(class);
     }
 
-    /// @dev Tags a job, charges its flow and puts it into its queue; the class granted.
+    /// @dev Puts a job into its queue, with the least start tag that it may get; the class granted.
     function _enqueue(Case memory k, JobRequest memory r, Clock c) private returns (uint256 class) {
         uint256 flow_ = r.flow;
         Queue q = _flow(flow_);
         if (!q.isOpenFlow() && !_isMember(flow_, msg.sender)) {
             revert ComputationAllocatorNotMember(uint16(flow_), msg.sender);
         }
-        // Factors of 12, 18 and 3 bits; tags of at most 40 bits, checked before they are packed.
+        // Factors of 12, 18 and 3 bits.
         unchecked {
             uint256 units = uint256(r.qubits) * r.declaredSeconds * r.redundancy;
             if (r.class != 0) class = _spendQuota(flow_, r.class, units);
             uint256 tag = c.timeOf() > c.creditOf() ? c.timeOf() - c.creditOf() : 0;
-            if (q.finishOf() > tag) tag = q.finishOf();
-            units = tag + _increment(units, q);
-            if (units > type(uint40).max) revert ComputationAllocatorTagOverflow(uint16(flow_));
-            q = q.withFinish(units);
             k.p = _pack(r, tag, class, c.graceOf());
             if (ProcessorId.unwrap(r.target) == 0) {
                 uint256 place = q.addedOf() + 1;
                 _queues[flow_] = q.withAdded(place);
                 k.id = jobAt(flow_, place);
-                if (q.returnedHeadOf() == 0 && q.removedOf() + 1 == place) _setLane(flow_, _laneFor(k.p));
+                if (q.returnedHeadOf() == 0 && q.removedOf() + 1 == place) {
+                    _setLane(flow_, _laneFor(q.finishOf() > tag ? k.p.withTag(q.finishOf()) : k.p));
+                }
             } else {
-                _queues[flow_] = q;
                 k.id = _enqueueDirect(r.target, r.qubits);
             }
         }
@@ -477,6 +481,36 @@ contract ComputationAllocator is AllocatorViews {
 
     /* ------------------------------ executions ------------------------------ */
 
+    /// @dev Charges the flow of a job that is handed out for the first time; the word of the job's queue.
+    function _charge(Case memory k, Queue q) private returns (Queue) {
+        if (k.id.queueOf() < DIRECT) return _charged(k.p, q);
+        uint256 flow_ = _jobs[k.id].terms.flowOf();
+        Queue flowing = _charged(k.p, _queues[flow_]);
+        _queues[flow_] = flowing;
+        _show(flow_, flowing);
+        return q;
+    }
+
+    /// @dev The word of a flow whose finish tag is that of a job with its start tag; 40 bits hold no later one.
+    function _charged(Progress p, Queue q) private pure returns (Queue) {
+        // Factors of 12, 18 and 3 bits.
+        unchecked {
+            uint256 finish = p.tagOf() + _increment(p.qubitsOf() * p.declaredOf() * p.redundancyOf(), q);
+            return q.withFinish(finish > MASK40 ? MASK40 : finish);
+        }
+    }
+
+    /// @dev Lets virtual time pass up to the start tag of what is handed out, and in all no faster than PACE after HEAD_START, so
+    /// that nobody takes it to its end.
+    function _pass(Clock c, uint256 tag) private {
+        if (tag <= c.timeOf()) return;
+        // Sums of words of at most 64 bits; the bound never falls, so that it is not below what time is.
+        unchecked {
+            uint256 most = HEAD_START + (block.timestamp - BORN) * PACE;
+            _clock = c.withTime(tag > most ? most : tag);
+        }
+    }
+
     /// @dev Puts a verdict into an execution.
     function _judge(Case memory k, uint256 index, uint256 round, Outcome outcome) private returns (ProcessorId processor) {
         Execution e = _executionAt(k, index);
@@ -490,7 +524,7 @@ contract ComputationAllocator is AllocatorViews {
         processor = ProcessorId.wrap(uint32(e.processorOf()));
         // All words here have at most 24 bits.
         unchecked {
-            if (round == 0) _creditFlow(k.terms.flowOf(), k.p, USED_STEPS - e.usedOf());
+            if (round == 0 && (index == 0 || index < k.p.redundancyOf())) _creditFlow(k.terms.flowOf(), k.p, USED_STEPS - e.usedOf());
             _put(k, index, e.withVerdict(to, round + 1, block.timestamp));
         }
     }
@@ -499,11 +533,11 @@ contract ComputationAllocator is AllocatorViews {
     function _creditFlow(uint256 flow_, Progress p, uint256 unused) private {
         if (unused == 0) return;
         Queue q = _queues[flow_];
-        // Factors of 12, 18, 7 and 5 bits; the finish tag does not fall below 0.
+        // Factors of 12, 18, 7 and 5 bits; the finish tag, which is the word's lowest bits, does not fall below 0.
         unchecked {
             uint256 by = p.qubitsOf() * p.declaredOf() * TAG_SCALE * unused / (USED_STEPS * q.weightOf());
             uint256 finish = q.finishOf();
-            _queues[flow_] = q.withFinish(finish > by ? finish - by : 0);
+            _queues[flow_] = Queue.wrap(Queue.unwrap(q) - (finish > by ? by : finish));
         }
     }
 

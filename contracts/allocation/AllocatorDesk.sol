@@ -38,7 +38,6 @@ contract AllocatorDesk is JobBook {
             ExecutionState state = _executionIn(k.p, k.more, i).executionStateOf();
             if (_isPending(state)) revert ComputationAllocatorBadExecutionState(id, uint8(i), state);
         }
-        if (count == 0) _uncharge(k);
         _close(k, JobState.Cancelled);
         _store(k);
         _tidy(id);
@@ -68,7 +67,6 @@ contract AllocatorDesk is JobBook {
             Execution e = _executionIn(k.p, k.more, i);
             if (_isPending(e.executionStateOf())) _end(k, uint8(i), e);
         }
-        if (count == 0) _uncharge(k);
         _close(k, JobState.Expired);
         _store(k);
         _tidy(id);
@@ -77,6 +75,7 @@ contract AllocatorDesk is JobBook {
     function skim(uint256 id, uint256 most) external returns (uint256 dropped) {
         Queue q = _queues[id];
         (q, dropped) = _trim(id, q, most);
+        dropped += _weed(id, q, most - dropped);
         _queues[id] = q;
         _show(id, q);
     }
@@ -292,16 +291,6 @@ contract AllocatorDesk is JobBook {
         _move(k, index, e, ExecutionState.Ended);
         _step(k, STEP_ENDED, index, bytes32(penalty));
         emit ExecutionEnded(k.id, processor, index, from, penalty);
-    }
-
-    /// @dev Gives a flow back what a job took that nobody ever ran: its increment, and the qubit-seconds of its class.
-    function _uncharge(Case memory k) private {
-        uint256 flow_ = k.terms.flowOf();
-        uint256 units = k.p.qubitsOf() * k.p.declaredOf() * k.p.redundancyOf();
-        Queue q = _queues[flow_];
-        uint256 by = _increment(units, q);
-        _queues[flow_] = q.withFinish(q.finishOf() > by ? q.finishOf() - by : 0);
-        if (k.p.classOf() != 0) _refillQuota(flow_, k.p.classOf(), units);
     }
 
     /// @dev Until when an open job may not be closed by anyone: its deadline, and while somebody may still be paid for what it

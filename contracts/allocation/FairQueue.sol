@@ -20,7 +20,8 @@ abstract contract FairQueue is Flows {
     }
 
     /// @notice What the rule names for a processor. `previous` is the entry of its list that stands before it and stays, 0 if there
-    /// is none; `unfit` the lane of a live entry that was passed over since the processor can never run it, 0 if there is none.
+    /// is none; `unfit` the lane of a live entry that was passed over since the processor can never run it, 0 if there is none;
+    /// `progress` has the start tag that the job gets if it is handed out now.
     struct Pick {
         uint256 queue;
         uint256 index;
@@ -34,9 +35,14 @@ abstract contract FairQueue is Flows {
     /// @dev Live returned entries that a processor may be passed by, since its provider had them or it cannot run them, before the
     /// flow offers its next job.
     uint256 private constant LOOK_LIVE = 8;
-    /// @dev Entries read from one list at most, dead ones included.
+    /// @dev Entries read from one list at most, dead ones included, of a processor's own queue and of FLOWS_DEEP flows, which are
+    /// others every TURN seconds; of all other flows only the first of each list. This bounds what a call can be made to cost.
     uint256 private constant LOOK = 24;
+    uint256 private constant FLOWS_DEEP = 8;
+    uint256 private constant TURN = 16;
 
+    /// @dev The first number of a direct queue.
+    uint256 internal constant DIRECT = 1 << 23;
     uint256 private constant NONE = type(uint256).max;
 
     mapping(JobId job => Job) internal _jobs;
@@ -59,7 +65,10 @@ abstract contract FairQueue is Flows {
         if (!d.hasDirect()) {
             // Nearly always the least lane is the answer.
             uint256 best = _scan(flows, d, quality, _late(c));
-            if (best != NONE && _offer(best, processor, _reach(d, quality), c, pick) && pick.progress.qubitsOf() <= d.freeOf()) {
+            if (
+                best != NONE && _offer(best, processor, _reach(d, quality), c, 1, pick)
+                    && pick.progress.qubitsOf() <= d.freeOf()
+            ) {
                 return (Reason.None, pick);
             }
         }
@@ -77,18 +86,22 @@ abstract contract FairQueue is Flows {
             lanes[i] = uint64(_lanes[i >> 2] >> ((i & 3) << 6));
         }
         uint256 resolved; // bit i: lane i holds what the queue really offers to this processor
+        uint256 deep = _deep(flows); // bit i: lane i is looked into deeply
         uint256 reach = _reach(d, quality);
         if (d.hasDirect()) {
-            _offer(directQueueOf(processor), processor, reach, c, pick);
+            _offer(directQueueOf(processor), processor, reach, c, LOOK, pick);
             lanes[flows] = _laneOf(pick);
             resolved = 1 << flows;
+            if (pick.index == 0) reason = Reason.Backlog;
         }
         while (true) {
             uint256 best = _least(lanes, resolved, d, quality, _late(c));
             if (best == NONE) {
                 return reason == Reason.None ? _why(lanes, d, quality) : reason;
             }
-            bool same = _offer(best == flows ? directQueueOf(processor) : best, processor, reach, c, pick);
+            bool same = _offer(
+                best == flows ? directQueueOf(processor) : best, processor, reach, c, deep >> best & 1 == 0 ? 1 : LOOK, pick
+            );
             if (!same && resolved >> best & 1 == 0) {
                 // With nothing else to offer, a front that is unfit stays in the lane as the reason why.
                 lanes[best] = pick.index == 0 ? pick.unfit : _laneOf(pick);
@@ -103,6 +116,13 @@ abstract contract FairQueue is Flows {
                 if (reason == Reason.None) reason = Reason.Busy;
             }
         }
+    }
+
+    /// @dev The lanes that are looked into deeply now, and the one of a processor's own queue behind them.
+    function _deep(uint256 flows) private view returns (uint256) {
+        uint256 turns = (flows + FLOWS_DEEP - 1) / FLOWS_DEEP;
+        uint256 turn = turns == 0 ? 0 : block.timestamp / TURN % turns;
+        return (1 << FLOWS_DEEP) - 1 << turn * FLOWS_DEEP | 1 << flows;
     }
 
     /// @dev A key below this may belong to a tag that the virtual time has left behind by more than the drain.
@@ -185,8 +205,9 @@ abstract contract FairQueue is Flows {
     }
 
     /// @dev Puts into `pick` the first entry of a queue that is live, that the processor can run and that its provider never had;
-    /// index 0 if there is none. `same`: it is the very first entry of the queue, as its lane shows it.
-    function _offer(uint256 id, ProcessorId processor, uint256 reach, Clock c, Pick memory pick)
+    /// index 0 if there is none among the first `look` of each list. `same`: it is the very first entry of the queue, as its lane
+    /// shows it.
+    function _offer(uint256 id, ProcessorId processor, uint256 reach, Clock c, uint256 look, Pick memory pick)
         private
         view
         returns (bool same)
@@ -203,7 +224,7 @@ abstract contract FairQueue is Flows {
         uint256 live;
         // Counters are bounded by LOOK.
         unchecked {
-            while (index != 0 && live < LOOK_LIVE && looked < LOOK) {
+            while (index != 0 && live < LOOK_LIVE && looked < look) {
                 Progress p = _jobs[jobAt(id, index)].progress;
                 if (_isLive(p, c)) {
                     if (!_fits(p, reach)) {
@@ -223,14 +244,15 @@ abstract contract FairQueue is Flows {
             pick.previous = 0;
             looked = 0;
             uint256 last = q.addedOf();
-            for (index = q.removedOf() + 1; index <= last && looked < LOOK; ++looked) {
+            for (index = q.removedOf() + 1; index <= last && looked < look; ++looked) {
                 Progress p = _jobs[jobAt(id, index)].progress;
                 if (_isLive(p, c)) {
+                    Progress started = _started(id, q, index, p);
                     if (_fits(p, reach)) {
-                        (pick.index, pick.progress) = (index, p);
+                        (pick.index, pick.progress) = (index, started);
                         return same;
                     }
-                    (pick.previous, pick.unfit) = (index, Lane.unwrap(_laneFor(p)));
+                    (pick.previous, pick.unfit) = (index, Lane.unwrap(_laneFor(started)));
                 }
                 same = false;
                 index = _behind(index, p);
@@ -321,9 +343,34 @@ abstract contract FairQueue is Flows {
         return (q, dropped);
     }
 
+    /// @dev Of the next `most` entries never dispatched links those that stay past the dead ones between them; how many these are.
+    function _weed(uint256 id, Queue q, uint256 most) internal returns (uint256 dropped) {
+        Clock c = _clock;
+        uint256 last = q.addedOf();
+        uint256 stays = q.removedOf() + 1;
+        // Counters are bounded by `most`.
+        unchecked {
+            while (stays < last && most != 0) {
+                Progress p = _jobs[jobAt(id, stays)].progress;
+                uint256 next = _behind(stays, p);
+                uint256 gone;
+                while (next <= last && most != 0) {
+                    --most;
+                    Progress behind = _jobs[jobAt(id, next)].progress;
+                    if (_isLive(behind, c)) break;
+                    next = _behind(next, behind);
+                    ++gone;
+                }
+                if (gone != 0) _jobs[jobAt(id, stays)].progress = p.withNext(next);
+                dropped += gone;
+                stays = next;
+            }
+        }
+    }
+
     /// @dev Makes the lane of a flow, or the flag of a processor's direct queue, show the queue's front.
     function _show(uint256 id, Queue q) internal {
-        if (id < 1 << 23) {
+        if (id < DIRECT) {
             _setLane(id, _front(id, q));
         } else {
             ProcessorId processor = ProcessorId.wrap(uint32(id & 0x3FFFFF));
@@ -336,11 +383,17 @@ abstract contract FairQueue is Flows {
     /// @dev The lane of a queue's first entry; zero if it has none.
     function _front(uint256 id, Queue q) private view returns (Lane) {
         uint256 index = q.returnedHeadOf();
-        if (index == 0) {
-            index = q.removedOf() + 1;
-            if (index > q.addedOf()) return Lane.wrap(0);
-        }
-        return _laneFor(_jobs[jobAt(id, index)].progress);
+        if (index != 0) return _laneFor(_jobs[jobAt(id, index)].progress);
+        index = q.removedOf() + 1;
+        if (index > q.addedOf()) return Lane.wrap(0);
+        return _laneFor(_started(id, q, index, _jobs[jobAt(id, index)].progress));
+    }
+
+    /// @dev A job never dispatched, with the start tag that it gets if it is handed out now: not before the least one that it may
+    /// get, nor before the finish tag of its flow.
+    function _started(uint256 id, Queue q, uint256 index, Progress p) private view returns (Progress) {
+        uint256 finish = id < DIRECT ? q.finishOf() : _queues[_jobs[jobAt(id, index)].terms.flowOf()].finishOf();
+        return finish > p.tagOf() ? p.withTag(finish) : p;
     }
 
     /// @dev The lane that shows a job.

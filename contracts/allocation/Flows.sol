@@ -49,13 +49,6 @@ abstract contract Flows is Ledger, AccessManaged {
         return class;
     }
 
-    /// @dev Gives `units` back to the flow's quota of `class`; what exceeds its capacity nobody ever reads.
-    function _refillQuota(uint256 id, uint256 class, uint256 units) internal {
-        uint256 word = _quotas[id * 4 + class];
-        units += _tokens(word);
-        _quotas[id * 4 + class] = word & (1 << 128) - 1 | units << 128 | block.timestamp << 192;
-    }
-
     /// @dev Whether `units` of the flow's quota of `class` are there.
     function _hasQuota(uint256 id, uint256 class, uint256 units) internal view returns (bool) {
         return units <= _tokens(_quotas[id * 4 + class]);

@@ -145,17 +145,16 @@ abstract contract JobBook is FairQueue {
 
     /// @dev Takes the job's words, so that their place is computed once for reading and writing.
     function _loadAll(JobId id, Job storage job_) internal view returns (Case memory k) {
-        _fill(k, id, job_);
+        _fill(k, id, job_, job_.progress);
         k.terms = job_.terms;
     }
 
     /// @dev Without the terms, where they are not needed.
     function _load(JobId id, Job storage job_) internal view returns (Case memory k) {
-        _fill(k, id, job_);
+        _fill(k, id, job_, job_.progress);
     }
 
-    function _fill(Case memory k, JobId id, Job storage job_) private view {
-        Progress p = job_.progress;
+    function _fill(Case memory k, JobId id, Job storage job_, Progress p) internal view {
         k.id = id;
         k.p = p;
         k.trail = job_.trail;

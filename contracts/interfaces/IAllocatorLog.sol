@@ -21,14 +21,16 @@ interface IAllocatorLog {
 
     /// @notice A job entered its queue; `feePerExecution * request.maxExecutions` moved to escrow. Each verdict of Accept, of which
     /// the verifier's VerdictReported tells, moves one fee of it to the balance of the processor's provider.
+    /// @param tag the least start tag that the job may get
     /// @param boosted whether the class was granted; if not, the job is of class 0
     event JobSubmitted(
         JobId indexed job, address indexed client, uint256 feePerExecution, uint40 tag, bool boosted, JobRequest request
     );
     /// @notice Jobs submitted in one call, in order.
     event JobSetSubmitted(address indexed client, JobId[] jobs);
-    /// @notice An execution began. The provider is the processor's. `deadline` is for the commitment.
-    event JobAllocated(JobId indexed job, ProcessorId indexed processor, uint8 execution, uint40 deadline);
+    /// @notice An execution began. The provider is the processor's. `deadline` is for the commitment; `tag` is the job's start tag,
+    /// which it got with its first execution.
+    event JobAllocated(JobId indexed job, ProcessorId indexed processor, uint8 execution, uint40 deadline, uint40 tag);
     /// @notice The processor committed to a result; its qubits are free.
     event ResultCommitted(JobId indexed job, ProcessorId indexed processor, uint8 execution, bytes32 commitment);
     /// @notice An execution ended unpaid: out of time from `from` (Allocated: with penalty; Committed; Undecided), or reported
@@ -78,8 +80,6 @@ interface IAllocatorLog {
     error ComputationAllocatorBadDeadline(uint40 deadline, uint256 earliest, uint256 latest);
     /// @notice The target is unknown, suspended, retired, or too small.
     error ComputationAllocatorBadTarget(ProcessorId target);
-    /// @notice The flow's tag left its 40 bits.
-    error ComputationAllocatorTagOverflow(uint16 flow);
     /// @notice The processor gets nothing now. `job` is the one it drains for, if it does.
     error ComputationAllocatorNothingEligible(Reason reason, JobId job);
     /// @notice No such processor.

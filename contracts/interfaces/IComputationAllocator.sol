@@ -17,9 +17,10 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// ## The fair queue (start-time fair queueing with a drain rule)
 /// A *flow* is one consortium's share. Virtual time is in 1/64 qubit-second per unit of weight; tags have 40 bits.
 /// With v the virtual time, C the credit, F the flow's finish tag, w its weight:
-/// - submit: `S = max(v - C, F)` (v - C not below 0); `F = S + ceil(64 * qubits * declaredSeconds * redundancy / w)`;
-///   key `K = max(0, S - boost(class))` if the class is above 0 and the flow's quota of that class holds
-///   `qubits * declaredSeconds * redundancy`, which is then spent; else the job is of class 0 and K = S.
+/// - submit: the job's tag is `v - C` (not below 0), the least start tag that it may get. It keeps its class if that is above 0 and
+///   the flow's quota of that class holds `qubits * declaredSeconds * redundancy`, which is then spent, for good; else it is of
+///   class 0. Nothing is charged: what nobody runs costs its flow no time and moves none.
+/// - start tag `S = max(tag, F)` of a job never dispatched, and its tag of one that was; key `K = max(0, S - boost(class))`.
 /// - a flow's entries are its *returned* jobs in the order they returned, then its jobs never dispatched, by index. The first
 ///   live entry is its *front*. An entry is dead when its job is not Queued any more or can no longer be run in time
 ///   (`now + declaredSeconds + grace + margin > deadline`).
@@ -27,26 +28,30 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///   `qubits <= p.qubits` and `quality <= p.quality` (0 without a live certificate). In order of K (ties: flows by number, the
 ///   direct queue last):
 ///     - if p's provider already had an execution of the front, or p can never run it, the flow offers in its place, for this call,
-///       its next entry: up to 8 live returned ones in all, then those never dispatched, 24 read in all; tested and ranked anew by
-///       its own K. Nobody loses a place by it;
-///     - if it fits p's free qubits, it is handed out: `v = max(v, S)`;
-///     - else if `v > S + drain`, p is *draining*: nothing is handed out until it fits;
+///       its next entry: up to 8 live returned ones, then those never dispatched; tested and ranked anew by its own K. Nobody loses
+///       a place by it. Of each of the two lists of p's own queue and of eight flows 24 entries are read, dead ones included, of
+///       those of other flows only the first: with more than eight flows it is the turn of another eight every 16 seconds. So
+///       crowds in many flows cannot make a call cost more than a node pays;
+///     - if the entry's qubits are free, it is handed out, and if never before, `tag = S` from then on, and
+///       `F = S + ceil(64 * qubits * declaredSeconds * redundancy / w)` (at most 2^40 - 1); `v = max(v, S)`, but no more than
+///       2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years, whatever anyone does;
+///     - else if `v > S + drain`, p is *draining*: nothing is handed out until the entry fits;
 ///     - else it is passed over.
 /// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one
-///   whose execution failed or stayed undecided. Its tag never changes.
+///   whose execution failed or stayed undecided. Its tag changes no more.
 /// - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) at the first verdict
-///   of an execution; cancel or expiry before any execution: `F` falls by the job's whole increment (not below 0), and what it
-///   spent of a quota is given back (up to the capacity).
+///   of each of the first `redundancy` executions, which are those that were charged.
 /// - split: the new flow starts with the finish tag of the one that it is split from: a debt stays with both.
 /// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. It asks for quality 0 (its client
 ///   looks at the certificate) and for no more qubits than the processor has, which never change: so the processor can run it
-///   whenever its turn comes, with a certificate or without, and no targeted job keeps those behind it, its capability tests
+///   whenever its turn comes, with a certificate or without, and no live targeted job keeps those behind it, its capability tests
 ///   among them, from their turn.
 ///
-/// A flow is looked at through its *lane*, which shows its first entry, live or dead: time kills entries without a transaction.
-/// Only when a lane's turn comes are dead entries, and those that p cannot run, passed over and the one behind them ranked by its
-/// own K. Behind 24 of them in a row nothing is seen (reason Backlog, or Unsuitable where some are live) until `skim`, `expire`,
-/// `cancel` or another processor takes some away. Anyone may call `skim`.
+/// A flow is looked at through its *lane*, which shows its first entry, live or dead, with its key, as they were when the flow's
+/// line last changed: time kills entries without a transaction, and a verdict that lowers F shows at the next change. Only when a
+/// lane's turn comes are dead entries, and those that p cannot run, passed over and the one behind them ranked by its own K. Behind
+/// 24 of them in a row nothing is seen (reason Backlog, or Unsuitable where some are live) until `skim`, `expire`, `cancel` or
+/// another processor takes some away. Anyone may call `skim`; nodes do.
 ///
 /// ## How many executions
 /// With a accepted, l running (Allocated or Committed) and u undecided executions of `redundancy` r: the job wants another one
@@ -136,7 +141,8 @@ interface IComputationAllocator is IAllocatorLog {
     /// tight that work is had for nothing. Needs no one's consent. Never paused.
     function expire(JobId job) external;
 
-    /// @notice Drops up to `most` dead entries from the front of a queue, so that its lane shows a live one again.
+    /// @notice Drops dead entries among the first `most` of a queue: from its front, so that its lane shows a live one again, then
+    /// of those never dispatched also behind live ones, which keep their places.
     /// @return dropped how many were
     function skim(uint256 queue, uint256 most) external returns (uint256 dropped);
 

@@ -17,7 +17,7 @@ type Execution is uint256;
 using {clientOf, rateOf, flowOf, trustOf, lifeOf} for Terms global;
 using {
     tagOf, qubitsOf, qualityOf, classOf, declaredOf, deadlineOf, redundancyOf, mostOf, stateOf, countOf, paidOf, nextOf,
-    patienceOf, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen, isSingle
+    patienceOf, withTag, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen, isSingle
 } for Progress global;
 using {processorOf, executionStateOf, reportsOf, sinceOf, usedOf, judged, withVerdict} for Execution global;
 
@@ -130,6 +130,10 @@ function patienceOf(Progress p) pure returns (uint256) {
 
 function firstOf(Progress p) pure returns (Execution) {
     return Execution.wrap(Progress.unwrap(p) >> FIRST_AT);
+}
+
+function withTag(Progress p, uint256 tag) pure returns (Progress) {
+    return Progress.wrap(Progress.unwrap(p) & ~MASK40 | tag);
 }
 
 function withState(Progress p, JobState state) pure returns (Progress) {

@@ -91,7 +91,8 @@ enum Outcome {
 /// Empty: no job waits. Unsuitable: jobs wait, but their qubits or quality exceed the processor or its provider had them.
 /// Busy: suitable jobs wait for more free qubits. Draining: one of them has waited so long that the processor takes
 /// nothing else first. NoCertificate: only jobs of flows wait and no certificate is live. Suspended: by the Certification
-/// Authority, or retired. Paused: by the Security Working Group. Backlog: dead entries stand in front, call `skim`.
+/// Authority, or retired. Paused: by the Security Working Group. Backlog: dead entries stand before what waits, call `skim`; or
+/// what stands behind a flow's front was not looked at, since it is the turn of other flows.
 enum Reason {
     None,
     Empty,

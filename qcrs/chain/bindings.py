@@ -1069,17 +1069,18 @@ class ComputationAllocator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class JobAllocated(Event):
-        """An execution began. The provider is the processor's. `deadline` is for the commitment."""
+        """An execution began. The provider is the processor's. `deadline` is for the commitment; `tag` is the job's start tag, which it got with its first execution."""
 
         job: int
         processor: int
         execution: int
         deadline: int
+        tag: int
 
         CONTRACT: ClassVar[str] = "ComputationAllocator"
         NAME: ClassVar[str] = "JobAllocated"
-        TOPIC: ClassVar[bytes] = bytes.fromhex("cc426b595ccc762af24a22fc674332e67c1819a65c33873e1b629320294c3a08")
-        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("execution", "uint8"), Parameter("deadline", "uint40"))
+        TOPIC: ClassVar[bytes] = bytes.fromhex("336592aef809a19a8d46423803c1a8544c8f6536580d3d9536a2fde80dd41e5e")
+        FIELDS: ClassVar[tuple[Parameter, ...]] = (Parameter("job", "uint64", indexed=True), Parameter("processor", "uint32", indexed=True), Parameter("execution", "uint8"), Parameter("deadline", "uint40"), Parameter("tag", "uint40"))
 
     @dataclass(frozen=True, slots=True)
     class JobClosed(Event):
@@ -1459,7 +1460,7 @@ class ComputationAllocator(Binding):
         return self._prepare("settle", "30683ef7", (Parameter("id", "uint64"), Parameter("index", "uint256"), Parameter("round", "uint256"), Parameter("outcome", "uint8", Outcome), Parameter("weak", "bool"), Parameter("report_hash", "bytes32")), (Parameter("provider", "address"),), (id, index, round, outcome, weak, report_hash))
 
     def skim(self, value0: int, value1: int) -> Call:
-        """Drops up to `most` dead entries from the front of a queue, so that its lane shows a live one again. Returns how many were."""
+        """Drops dead entries among the first `most` of a queue: from its front, so that its lane shows a live one again, then of those never dispatched also behind live ones, which keep their places. Returns how many were."""
         return self._prepare("skim", "c4367888", (Parameter("value0", "uint256"), Parameter("value1", "uint256")), (Parameter("value0", "uint256"),), (value0, value1))
 
     def slash_bond(self, value0: int, value1: int, value2: str) -> Call:
@@ -4898,7 +4899,6 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("98e07577"): ("ComputationAllocatorNothingEligible", (Parameter("reason", "uint8", Reason), Parameter("job", "uint64"))),
     bytes.fromhex("56d0cf44"): ("ComputationAllocatorOutOfBounds", (Parameter("name", "bytes32"), Parameter("value", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("8d978277"): ("ComputationAllocatorPaused", ()),
-    bytes.fromhex("5c778d99"): ("ComputationAllocatorTagOverflow", (Parameter("flow", "uint16"),)),
     bytes.fromhex("6bb7f704"): ("ComputationAllocatorTooEarly", (Parameter("job", "uint64"), Parameter("from_", "uint40"))),
     bytes.fromhex("6f5a412f"): ("ComputationAllocatorTooLate", (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("deadline", "uint40"))),
     bytes.fromhex("d0d9db1a"): ("ComputationAllocatorTooManyFlows", ()),

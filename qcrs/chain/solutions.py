@@ -20,7 +20,6 @@ _ALLOCATOR: dict[str, str] = {
     "execution and asks for quality 0: its client compares the certificate",
     "BadDeadline": "choose a deadline between earliest and latest; " + _CLOCK,
     "BadTarget": "choose a processor that is registered, admitted and wide enough (`qcrs processor list`)",
-    "TagOverflow": "the flow is in debt beyond its counter; use another flow or wait until its jobs finish",
     "NothingEligible": "no job for this processor now; the reason says why, ask again later",
     "UnknownProcessor": "register the processor first (`qcrs processor register`)",
     "NotOperator": "sign with the processor's operator or provider key",

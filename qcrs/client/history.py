@@ -285,7 +285,7 @@ class History:
                 job.executions.append(
                     Execution(event.execution, event.processor, event.deadline, logged.time)
                 )
-                job.state = JobState.ACTIVE
+                job.state, job.tag = JobState.ACTIVE, event.tag
                 job.extend(logged, StepKind.ALLOCATED, event.execution, word(event.processor))
             case ComputationAllocator.ResultCommitted():
                 job = self.jobs[event.job]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,6 +29,7 @@ from qcrs.client.source import EventSource
 from qcrs.client.views import ExecutionInfo, JobInfo, KeyInfo, ProcessorInfo, Status, VerdictInfo
 from qcrs.config.home import Home, NetworkFile
 from qcrs.errors import BackendError, ChainError, ConfigError, InputError, JobNotFoundError, QCRSError
+from qcrs.scheduling.words import TAG_SCALE
 from qcrs.store import ContentStore, Mailbox
 from qcrs.types import Json, cid_to_digest, digest_to_cid, parse_canonical
 
@@ -366,23 +367,40 @@ class Reader:
             return Status.QUEUED
         return Status.VALIDATING
 
-    def _key(self, job: Job) -> int:
-        """The key by which the fair queue orders fronts: the tag less its class's boost."""
+    def _boost(self, job: Job) -> int:
+        """By how much its class brings a job's turn forward, in virtual time."""
         if not job.boosted:
-            return job.tag
+            return 0
         if job.request.class_ not in self._boosts:
             self._boosts[job.request.class_] = self.contracts.allocator.class_of(job.request.class_)[1]
-        return max(0, job.tag - self._boosts[job.request.class_])
+        return self._boosts[job.request.class_]
+
+    def _turns(self, waiting: Sequence[Job]) -> dict[int, tuple[int, int]]:
+        """Key (start tag less boost) and place of each waiting job, as the fair queue orders them if nothing
+        else comes: who was handed out before keeps its tag, others start after what their flow has by then.
+        """
+        flows: dict[int, tuple[int, int]] = {}
+        turns = {}
+        for place, job in enumerate(sorted(waiting, key=lambda one: (one.submitted_at, one.id))):
+            start, request = job.tag, job.request
+            if not job.executions:
+                if request.flow not in flows:
+                    _, weight, _, finish = self.contracts.allocator.flow(request.flow)
+                    flows[request.flow] = weight, finish
+                weight, finish = flows[request.flow]
+                start = max(start, finish)
+                units = request.qubits * request.declared_seconds * request.redundancy
+                flows[request.flow] = weight, start - (-units * TAG_SCALE // weight)
+            turns[job.id] = max(0, start - self._boost(job)), place
+        return turns
 
     def _position(self, history: History, job: Job) -> int:
-        """1 for the next one: jobs that wait for the same processors and have a smaller key, plus one."""
-        mine = (self._key(job), job.submitted_at, job.id)
+        """1 for the next one: jobs that wait for the same processors and come before it, plus one."""
+        waiting = [other for other in history.jobs.values() if other.state == JobState.QUEUED]
+        turns = self._turns(waiting)
         return 1 + sum(
-            other.state == JobState.QUEUED
-            and other.id != job.id
-            and other.request.target in (0, job.request.target)
-            and (self._key(other), other.submitted_at, other.id) < mine
-            for other in history.jobs.values()
+            other.request.target in (0, job.request.target) and turns[other.id] < turns[job.id]
+            for other in waiting
         )
 
     def _gas_of(self, job: Job) -> dict[str, int]:

@@ -12,25 +12,29 @@ from dataclasses import dataclass
 
 from qcrs.scheduling.words import DIRECT, Flow, Job, JobState, Parameters, Processor, Queue
 
-__all__ = ["Lane", "Lines", "Pick"]
+__all__ = ["LOOK", "Lane", "Lines", "Pick"]
 
 Lane = tuple[int, int, int]
 """Key, qubits and quality of a flow's first entry."""
 
-_LOOK_LIVE, _LOOK = 8, 24
+_LOOK_LIVE, LOOK = 8, 24
 """Live returned entries passed over for one provider, and entries read from one list, at most."""
+
+_FLOWS_DEEP, _TURN = 8, 16
+"""Flows that are looked into so far in one call, and seconds until it is the turn of others."""
 
 
 @dataclass(slots=True)
 class Pick:
     """An entry that a queue offers: index 0 if none.
 
-    `previous` is the entry of its list that stands before it and stays; `unfit` shows a live entry that was
-    passed over since the processor can never run it.
+    `tag` is its start tag if it is handed out now; `previous` is the entry of its list that stands before it
+    and stays; `unfit` shows a live entry that was passed over since the processor can never run it.
     """
 
     queue: int
     index: int
+    tag: int
     previous: int
     returned: bool
     first: bool
@@ -47,33 +51,36 @@ class Lines:
         self.jobs: dict[int, Job] = {}
         self.processors: dict[int, Processor] = {}
 
-    def _offer(self, place: int, processor: int, now: int) -> Pick:
-        """The queue's first live entry that the processor can run and its provider never had."""
+    def _offer(self, place: int, processor: int, now: int, look: int = LOOK) -> Pick:
+        """The queue's first live entry that the processor can run and its provider never had, among the first
+        `look` of each list.
+        """
         queue = self._queue(place)
         index, previous, first, live, looked = queue.returned_head, 0, True, 0, 0
         unfit: Lane | None = None
-        while index and live < _LOOK_LIVE and looked < _LOOK:
+        while index and live < _LOOK_LIVE and looked < look:
             job = self.jobs[place << 40 | index]
             if self._is_live(job, now):
                 if not self._fits(job, processor, now):
-                    unfit = self._lane(job)
+                    unfit = self._lane(job, job.tag)
                 elif not self._had(processor, job):
-                    return Pick(place, index, previous, returned=True, first=first)
+                    return Pick(place, index, job.tag, previous, returned=True, first=first)
                 live += 1
             first = False
             looked += 1
             previous, index = index, job.following
         index, previous, looked = queue.removed + 1, 0, 0
-        while index <= queue.added and looked < _LOOK:
+        while index <= queue.added and looked < look:
             job = self.jobs[place << 40 | index]
             if self._is_live(job, now):
+                tag = self._start(job)
                 if self._fits(job, processor, now):
-                    return Pick(place, index, previous, returned=False, first=first)
-                previous, unfit = index, self._lane(job)
+                    return Pick(place, index, tag, previous, returned=False, first=first)
+                previous, unfit = index, self._lane(job, tag)
             first = False
             looked += 1
             index = job.following or index + 1
-        return Pick(place, 0, previous, returned=False, first=False, unfit=unfit)
+        return Pick(place, 0, 0, previous, returned=False, first=False, unfit=unfit)
 
     def _fits(self, job: Job, number: int, now: int) -> bool:
         """Whether a processor can ever run a job: it is wide enough, and certified for its quality."""
@@ -91,12 +98,21 @@ class Lines:
         enough = now + job.request.declared + p.grace + p.margin <= job.request.deadline
         return job.state == JobState.QUEUED and enough
 
-    def _lane(self, job: Job) -> Lane:
-        key = max(0, job.tag - self.parameters.boosts[job.klass])
+    def _deep(self, flow: int, now: int) -> bool:
+        """Whether it is a flow's turn to be looked into."""
+        turns = -(-len(self.flows) // _FLOWS_DEEP)
+        return flow // _FLOWS_DEEP == now // _TURN % turns
+
+    def _start(self, job: Job) -> int:
+        """The start tag of a job never dispatched, if it is handed out now."""
+        return max(job.tag, self.flows[job.request.flow].finish)
+
+    def _lane(self, job: Job, tag: int) -> Lane:
+        key = max(0, tag - self.parameters.boosts[job.klass])
         return key, job.request.qubits, job.request.quality
 
     def _lane_of(self, pick: Pick) -> Lane | None:
-        return self._lane(self.jobs[pick.queue << 40 | pick.index]) if pick.index else None
+        return self._lane(self.jobs[pick.queue << 40 | pick.index], pick.tag) if pick.index else None
 
     def _queue(self, place: int) -> Queue:
         return self.queues.setdefault(place, Queue())
@@ -144,11 +160,31 @@ class Lines:
             queue.removed = (job.following or queue.removed + 2) - 1
         return dropped
 
+    def _weed(self, place: int, most: int, now: int) -> int:
+        """Link those that stay among the next `most` never dispatched past the dead ones between them."""
+        queue, dropped = self._queue(place), 0
+        stays = queue.removed + 1
+        while stays < queue.added and most:
+            job, gone = self.jobs[place << 40 | stays], 0
+            index = job.following or stays + 1
+            while index <= queue.added and most:
+                most -= 1
+                behind = self.jobs[place << 40 | index]
+                if self._is_live(behind, now):
+                    break
+                index, gone = behind.following or index + 1, gone + 1
+            if gone:
+                job.following = index
+            dropped, stays = dropped + gone, index
+        return dropped
+
     def _show(self, place: int) -> None:
         """Make a flow's lane, or a processor's flag, show the queue's first entry."""
         queue = self._queue(place)
         index = queue.returned_head or (queue.removed + 1 if queue.removed < queue.added else 0)
         if place < DIRECT:
-            self.flows[place].lane = self._lane(self.jobs[place << 40 | index]) if index else None
+            job = self.jobs[place << 40 | index] if index else None
+            tag = 0 if job is None else job.tag if queue.returned_head else self._start(job)
+            self.flows[place].lane = None if job is None else self._lane(job, tag)
         else:
             self.processors[place - DIRECT].direct = index != 0

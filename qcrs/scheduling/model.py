@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qcrs.scheduling.lines import Lane, Lines, Pick
+from qcrs.scheduling.lines import LOOK, Lane, Lines, Pick
 from qcrs.scheduling.words import (
     DIRECT,
     PENDING,
@@ -41,6 +41,8 @@ Odds = Callable[[int], int]
 """Log2-odds of a processor's reputation in 1/256 bit, after the operation at hand."""
 
 _MOST_TAG = (1 << 40) - 1
+_HEAD_START, _PACE = 1 << 33, 2048
+"""Virtual time is at most this much, and this much more for each second since the deployment."""
 _MOST_LIFE = 365 * 86_400
 _TIDY = 8
 _MOST_REPORTS = 3
@@ -48,10 +50,14 @@ _OWED = (ExecutionState.COMMITTED, ExecutionState.UNDECIDED)
 
 
 class FairQueue(Lines):
-    """All flows, jobs and processors of one allocator. Refused operations raise `QueueRefusal`."""
+    """All flows, jobs and processors of one allocator. Refused operations raise `QueueRefusal`.
 
-    def __init__(self, parameters: Parameters | None = None) -> None:
+    `born` is the time of the allocator's deployment, in seconds.
+    """
+
+    def __init__(self, parameters: Parameters | None = None, born: int = 0) -> None:
         super().__init__(parameters)
+        self.born = born
         self.time = 0
         self.quotas: dict[tuple[int, int], Quota] = {}
 
@@ -84,21 +90,15 @@ class FairQueue(Lines):
     # ------------------------------ clients ------------------------------
 
     def submit(self, request: Request, client: int, now: int) -> int:
-        """Tag a job and put it in line; its id."""
+        """Put a job in line, with the least start tag that it may get; its id."""
         p = self.parameters
         if p.paused:
             raise QueueRefusal("Paused")
         if not 0 <= request.flow < len(self.flows):
             raise QueueRefusal("UnknownFlow")
         self._check(request, now)
-        flow = self.flows[request.flow]
         klass = self._grant(request, now)
-        tag = max(self.time - p.credit, 0, flow.finish)
-        finish = tag - (-request.units * TAG_SCALE // flow.weight)
-        if finish > _MOST_TAG:
-            raise QueueRefusal("TagOverflow")
-        flow.finish = finish
-        job = Job(request, client, tag, klass)
+        job = Job(request, client, max(self.time - p.credit, 0), klass)
         place = DIRECT | request.target if request.target else request.flow
         queue = self._queue(place)
         queue.added += 1
@@ -107,7 +107,7 @@ class FairQueue(Lines):
         if request.target:
             self.processors[request.target].direct = True
         elif queue.returned_head == 0 and queue.removed + 1 == queue.added:
-            flow.lane = self._lane(job)
+            self.flows[request.flow].lane = self._lane(job, self._start(job))
         return identity
 
     def _check(self, request: Request, now: int) -> None:
@@ -147,9 +147,8 @@ class FairQueue(Lines):
             raise QueueRefusal("BadJobState")
         if any(e.state in PENDING for e in job.executions):
             raise QueueRefusal("BadExecutionState")
-        self._uncharge(job, now)
         job.state = JobState.CANCELLED
-        self.skim(identity >> 40, _TIDY, now)
+        self._tidy(identity >> 40, now)
 
     # ------------------------------ providers ------------------------------
 
@@ -167,6 +166,8 @@ class FairQueue(Lines):
         identity = pick.queue << 40 | pick.index
         job, queue = self.jobs[identity], self.queues[pick.queue]
         self._unlink(pick, queue, job)
+        if not pick.returned:
+            self._charge(job, pick.tag)
         job.following = 0
         job.executions.append(Execution(processor, ExecutionState.ALLOCATED, now))
         accepted, running, _ = job.tally()
@@ -176,7 +177,7 @@ class FairQueue(Lines):
         else:
             job.state = JobState.ACTIVE
         self.processors[processor].free -= job.request.qubits
-        self.time = max(self.time, job.tag)
+        self.time = max(self.time, min(job.tag, _HEAD_START + (now - self.born) * _PACE))
         self._show(pick.queue)
         return identity, len(job.executions) - 1
 
@@ -213,7 +214,7 @@ class FairQueue(Lines):
             after = ExecutionState.FRAUDULENT
         if after is None:
             raise QueueRefusal("BadOutcome")
-        if execution.reports == 0:
+        if execution.reports == 0 and number < job.request.redundancy:
             flow, r = self.flows[job.request.flow], job.request
             unused = r.qubits * r.declared * TAG_SCALE * (USED_STEPS - execution.used)
             flow.finish = max(0, flow.finish - unused // (USED_STEPS * flow.weight))
@@ -258,15 +259,19 @@ class FairQueue(Lines):
         for execution in job.executions:
             if execution.state in PENDING:
                 self._end(job, execution, now)
-        self._uncharge(job, now)
         job.state = JobState.EXPIRED
-        self.skim(identity >> 40, _TIDY, now)
+        self._tidy(identity >> 40, now)
 
     def skim(self, queue: int, most: int, now: int) -> int:
-        """Drop up to `most` dead entries from the front of a queue; how many were."""
+        """Drop dead entries among the next `most` of a queue; how many were."""
         dropped = self._trim(queue, most, now)
+        dropped += self._weed(queue, most - dropped, now)
         self._show(queue)
         return dropped
+
+    def _tidy(self, queue: int, now: int) -> None:
+        self._trim(queue, _TIDY, now)
+        self._show(queue)
 
     # ------------------------------ the rule ------------------------------
 
@@ -284,15 +289,17 @@ class FairQueue(Lines):
             resolved.add(len(lanes))
             offered = self._offer(DIRECT | number, number, now)
             lanes.append(self._lane_of(offered))
+            reason = Reason.NONE if offered.index else Reason.BACKLOG
         else:
             lanes.append(None)
-        reason = Reason.NONE
+            reason = Reason.NONE
         while True:
             best = self._least(lanes, resolved, processor, quality)
             if best is None:
                 return None, reason or self._why(lanes, processor, quality, certified)
-            queue = DIRECT | number if best == len(lanes) - 1 else best
-            pick = self._offer(queue, number, now)
+            own = best == len(lanes) - 1
+            queue = DIRECT | number if own else best
+            pick = self._offer(queue, number, now, LOOK if own or self._deep(best, now) else 1)
             if not pick.first and best not in resolved:
                 lanes[best] = self._lane_of(pick) or pick.unfit
                 line = self.queues[queue]
@@ -303,7 +310,7 @@ class FairQueue(Lines):
             job = self.jobs[pick.queue << 40 | pick.index]
             if job.request.qubits <= processor.free:
                 return pick, Reason.NONE
-            if self.time > job.tag + self.parameters.drain:
+            if self.time > pick.tag + self.parameters.drain:
                 return pick, Reason.DRAINING
             lanes[best] = None
             reason = reason or Reason.BUSY
@@ -346,16 +353,13 @@ class FairQueue(Lines):
             raise QueueRefusal("BadExecutionState")
         return job, job.executions[number]
 
-    def _uncharge(self, job: Job, now: int) -> None:
-        """Give the flow back what a job took that nobody ever ran."""
-        if job.executions:
-            return
+    def _charge(self, job: Job, tag: int) -> None:
+        """Give a job that is handed out for the first time its start tag, and charge its flow."""
         flow = self.flows[job.request.flow]
-        flow.finish = max(0, flow.finish + (-job.request.units * TAG_SCALE // flow.weight))
-        if job.klass:
-            quota = self.quotas[job.request.flow, job.klass]
-            quota.tokens = min(quota.capacity, quota.available(now) + job.request.units)
-            quota.updated = now
+        job.tag = tag
+        flow.finish = min(_MOST_TAG, tag - (-job.request.units * TAG_SCALE // flow.weight))
+        if job.request.target:
+            self._show(job.request.flow)
 
     def _end(self, job: Job, execution: Execution, now: int) -> None:
         if execution.state == ExecutionState.ALLOCATED:
@@ -385,4 +389,4 @@ class FairQueue(Lines):
         self._append(place, index)
         job.state = JobState.QUEUED
         if place < DIRECT and was_empty:
-            self.flows[place].lane = self._lane(job)
+            self.flows[place].lane = self._lane(job, job.tag)

@@ -94,7 +94,7 @@ class Chain:
         number = self.jobs
         client = "0x" + "cd" * 20
         self(ComputationAllocator.JobSubmitted(number, client, 5, 1, False, REQUEST))
-        self(ComputationAllocator.JobAllocated(number, 1, 0, 0))
+        self(ComputationAllocator.JobAllocated(number, 1, 0, 0, 0))
         commitment = commitment_of(SALT, PROVIDER.address, number, ROOT)
         self(ComputationAllocator.ResultCommitted(number, 1, 0, commitment))
         return self.history.jobs[number].executions[0]

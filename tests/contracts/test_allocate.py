@@ -294,11 +294,10 @@ def test_what_no_processor_can_run_stops_nobody_behind_it(stage: Stage) -> None:
 def test_who_stands_behind_an_unfit_job_is_ranked_by_its_own_tag(flows: Stage) -> None:
     p = ready(flows)
     flows.submit(flow=0, qubits=28, seconds=60)
-    behind = flows.submit(flow=0)
-    first, second, third = (flows.submit(flow=1, seconds=200) for _ in range(3))
-    tags = [flows.job(job)["tag"] for job in (first, second, behind, third)]
-    assert tags == sorted(tags)
-    assert [given(flows, p) for _ in range(4)] == [first, second, behind, third]
+    behind, next_ = (flows.submit(flow=0) for _ in range(2))
+    first, second = (flows.submit(flow=1, seconds=200) for _ in range(2))
+    assert [given(flows, p) for _ in range(4)] == [behind, first, next_, second]
+    assert [flows.job(job)["tag"] for job in (behind, first, next_, second)] == [0, 0, 192, 640]
 
 
 def test_unfit_jobs_are_passed_over_as_far_as_is_looked(stage: Stage) -> None:
@@ -362,4 +361,97 @@ def test_credit_lets_idle_flows_start_earlier(flows: Stage) -> None:
     v = flows.allocator.read("virtualTime")
     assert v == 2 * 192
     assert flows.job(flows.submit(flow=1))["tag"] == v - 100
-    assert flows.job(flows.submit(flow=0))["tag"] == 3 * 192
+    flows.submit(flow=0)
+    assert [flows.allocate(p).one("JobAllocated")["tag"] for _ in range(2)] == [v - 100, 3 * 192]
+
+
+def test_what_is_handed_out_in_one_call_costs_no_more_by_crowds_in_many_flows(stage: Stage) -> None:
+    """Eight flows at a time are looked into; others have their turn in minutes, and fronts count always."""
+    a, body = stage.allocator, stage.who.committee[ALLOCATION]
+    p = ready(stage)
+    for _ in range(20):
+        a.send("openFlow", stage.admin, 100, True, by=body)
+    for flow in range(1, 21):
+        crowd = [stage.request(flow=flow, quality=4095, qubits=1, seconds=1)] * 24
+        a.send("submitMany", crowd, by=stage.who.clients[flow % 2])
+    job = stage.submit(seconds=600)
+    done = stage.allocate(p)
+    assert done.one("JobAllocated")["job"] == job
+    assert done.gas < 1_000_000
+    for flow in range(1, 21):
+        a.send("skim", flow, 100, by=stage.who.stranger)
+    a.send("cancel", 1 << 40 | 1, by=stage.who.clients[1])
+    behind = stage.submit(flow=1)
+    seen = set()
+    for _ in range(3):
+        seen.add(tuple(a.read("nextFor", p.id)))
+        stage.wait(16)
+    assert seen == {(behind, 0), (0, UNSUITABLE)} or seen == {(behind, 0), (0, BACKLOG)}
+
+
+def test_dead_jobs_behind_one_that_is_passed_over_are_skimmed(stage: Stage) -> None:
+    a, p, client = stage.allocator, ready(stage), stage.who.clients[0]
+    never = stage.submit(client=1, qubits=1, seconds=1, quality=4095, deadline=stage.now + 364 * 86_400)
+    dead = a.send("submitMany", [stage.request()] * 24, by=client).one("JobSetSubmitted")["jobs"]
+    for one in dead:
+        a.send("cancel", one, by=client)
+    job = stage.submit()
+    nothing(stage, p, UNSUITABLE)
+    stage.allocator.send("skim", 0, 10, by=stage.who.stranger)
+    assert given(stage, p) == job
+    later = stage.submit()
+    stage.allocator.send("skim", 0, 100, by=stage.who.stranger)
+    assert given(stage, p) == later
+    assert a.read("queue", 0)[0] == never - 1 or a.read("queue", 0)[0] == never
+
+
+def test_dead_jobs_in_a_processor_s_own_queue_are_a_backlog(stage: Stage) -> None:
+    """Before, the reason was that no job waited, and its capability tests were not seen for hours."""
+    a, p, client = stage.allocator, ready(stage), stage.who.clients[0]
+    near = stage.request(target=p.id, most=1, deadline=stage.now + 160)
+    a.send("submitMany", [near] * 24, by=client)
+    test = stage.submit(target=p.id, most=1)
+    stage.wait(60)
+    nothing(stage, p, BACKLOG)
+    queue = 1 << 23 | p.id
+    a.send("skim", queue, 100, by=stage.who.stranger)
+    assert given(stage, p) == test
+
+
+def test_executions_beyond_those_that_were_charged_give_nothing_back(stage: Stage) -> None:
+    """Accomplices that are rejected at once do not work off their flow's debt."""
+    ps = [ready(stage, index) for index in range(3)]
+    job = stage.submit()
+    for number, p in enumerate(ps):
+        assert given(stage, p) == job
+        stage.commit(p, job, number)
+        stage.judge(job, number, REJECT)
+        if number == 0:
+            finish = stage.allocator.read("flow", 0)[3]
+    assert 0 < stage.allocator.read("flow", 0)[3] == finish < 192
+
+
+def test_a_job_for_one_processor_is_charged_to_its_flow(flows: Stage) -> None:
+    """Its flow's front comes later for it, and its own start tag is its flow's."""
+    p, wide = ready(flows), ready(flows, 1, qubits=100)
+    first = flows.submit(flow=1, target=p.id, most=1)
+    assert given(flows, p) == first
+    assert flows.allocator.read("flow", 1)[3] == 192
+    mine, other = flows.submit(flow=1, qubits=28), flows.submit(flow=2, qubits=28, seconds=100)
+    assert [flows.allocator.read("lane", flow) >> 24 for flow in (1, 2)] == [192, 0]
+    second = flows.submit(flow=1, target=p.id, most=1)
+    done = flows.allocate(p).one("JobAllocated")
+    assert (done["job"], done["tag"]) == (second, 192)
+    assert [flows.allocator.read("flow", 1)[3], flows.allocator.read("lane", 1) >> 24] == [384, 384]
+    last = flows.submit(flow=3, qubits=28, seconds=1)
+    assert [given(flows, wide) for _ in range(3)] == [other, last, mine]
+    assert flows.job(mine)["tag"] == 384
+
+
+def test_a_flow_in_debt_waits_though_its_line_was_empty(flows: Stage) -> None:
+    p, q = ready(flows), ready(flows, 1, qubits=5)
+    flows.submit(flow=1, qubits=20)
+    given(flows, p)
+    mine, other = flows.submit(flow=1), flows.submit(flow=2)
+    assert flows.allocator.read("lane", 1) >> 24 == 20 * 60 * 64 // 100
+    assert [given(flows, q), given(flows, p)] == [other, mine]

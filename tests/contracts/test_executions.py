@@ -46,8 +46,8 @@ def test_commitment_needs_the_operator_and_the_time(stage: Stage) -> None:
 def test_used_time_is_counted_in_steps_and_given_back(stage: Stage) -> None:
     p = ready(stage)
     job = stage.submit()
-    before = stage.allocator.read("flow", 0)[3]
     stage.allocate(p)
+    before = stage.allocator.read("flow", 0)[3]
     start = stage.time
     stage.wait_until(start + 20)
     stage.commit(p, job)
@@ -89,6 +89,7 @@ def test_missed_deadline_costs_bond_and_reputation_and_moves_the_job_on(stage: S
         "processor": q.id,
         "execution": 1,
         "deadline": 0,
+        "tag": 0,
     }
     stage.check_ledger([job])
 

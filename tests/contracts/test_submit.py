@@ -91,17 +91,21 @@ def test_tags_follow_the_rule(stage: Stage) -> None:
     """S = max(v, F), F = S + ceil(64 c / w), with three flows of weights 100, 100 and 10."""
     body = stage.who.committee[ALLOCATION]
     stage.allocator.send("openFlow", stage.admin, 10, True, by=body)
+    p = stage.register(qubits=4095)
+    stage.certify(p.id)
     first = stage.submit()
     second = stage.submit(redundancy=2)
     increments = [-(-64 * 300 // 100), -(-64 * 600 // 100)]
-    assert stage.job(first)["tag"] == 0
-    assert stage.job(second)["tag"] == increments[0]
+    assert stage.allocator.read("flow", 0)[3] == 0  # nothing is charged before it is handed out
+    assert [stage.allocate(p).one("JobAllocated")["tag"] for _ in range(2)] == [0, increments[0]]
+    assert [stage.job(job)["tag"] for job in (first, second)] == [0, increments[0]]
     assert stage.allocator.read("flow", 0)[3] == sum(increments)
-    light = stage.submit(flow=1, qubits=1, seconds=1)
-    assert stage.job(light)["tag"] == 0
-    assert stage.allocator.read("flow", 1)[3] == 7
-    assert stage.allocator.read("lane", 0) == 5 << 12
-    assert stage.allocator.read("lane", 1) == 1 << 12
+    light, heavy = stage.submit(flow=1, qubits=1, seconds=1), stage.submit()
+    assert [stage.job(job)["tag"] for job in (light, heavy)] == [192, 192]  # the virtual time
+    assert stage.allocator.read("lane", 0) == increments[0] << 24 | 5 << 12  # it wants one more
+    assert stage.allocator.read("lane", 1) == 192 << 24 | 1 << 12
+    assert stage.allocate(p).one("JobAllocated")["job"] == light
+    assert stage.allocator.read("flow", 1)[3] == 192 + 7
 
 
 def test_closed_flows_take_members_only(stage: Stage) -> None:
@@ -131,7 +135,10 @@ def test_closed_flows_take_members_only(stage: Stage) -> None:
 def test_a_flow_splits_its_weight(stage: Stage) -> None:
     a, body, owner = stage.allocator, stage.who.committee[ALLOCATION], stage.who.clients[0]
     a.send("openFlow", owner, 100, False, by=body)
+    p = stage.register()
+    stage.certify(p.id)
     stage.submit(flow=1)
+    stage.allocate(p)
     debt = a.read("flow", 1)[3]
     done = a.send("splitFlow", 1, 30, stage.who.clients[1], by=owner)
     assert done.one("FlowOpened") == {
@@ -143,7 +150,10 @@ def test_a_flow_splits_its_weight(stage: Stage) -> None:
     }
     assert a.read("flow", 1)[1] == 70
     assert a.read("flow", 2)[3] == a.read("flow", 1)[3] == debt > 0
-    assert stage.job(stage.submit(client=1, flow=2))["tag"] == debt
+    child = stage.submit(client=1, flow=2)
+    assert stage.allocator.read("lane", 2) >> 24 == debt
+    assert stage.allocate(p).one("JobAllocated")["job"] == child
+    assert stage.job(child)["tag"] == debt
     for weight in (9, 61):
         with refuses("ComputationAllocatorOutOfBounds"):
             a.send("splitFlow", 1, weight, owner, by=owner)
@@ -233,39 +243,44 @@ def test_cancel_gives_back_escrow_and_the_place_in_time(stage: Stage) -> None:
 
 @pytest.mark.parametrize("end", ["cancel", "expire"])
 def test_what_nobody_ran_is_charged_to_nobody(stage: Stage, end: str) -> None:
-    """A flow cannot be pushed back, nor its quota emptied, by jobs that come and go."""
+    """A flow cannot be pushed back by jobs that come and go, nor a quota saved in them."""
     a, body, client = stage.allocator, stage.who.committee[ALLOCATION], stage.who.clients[0]
     a.send("setClass", 1, 5000, 900, by=body)
     a.send("setQuota", 0, 1, 700, 0, by=body)
     first = stage.submit()
-    before = a.read("flow", 0)[3]
     jobs = [stage.submit(deadline=stage.now + 500, **{"class": klass}) for klass in (1, 0)]
     assert [stage.job(job)["boosted"] for job in jobs] == [True, False]
-    assert (a.read("flow", 0)[3] > before, a.read("quota", 0, 1)[2]) == (True, 400)
+    assert (a.read("flow", 0)[3], a.read("quota", 0, 1)[2]) == (0, 400)
     stage.wait(600)
     for job in jobs:
         a.send(end, job, by=client)
-    assert (a.read("flow", 0)[3], a.read("quota", 0, 1)[2]) == (before, 700)
+    assert (a.read("flow", 0)[3], a.read("quota", 0, 1)[2]) == (0, 400)
     p = stage.register()
     stage.certify(p.id)
     stage.allocate(p)
     stage.wait(100)
     a.send("expireExecution", first, 0, by=client)
     a.send("cancel", first, by=client)
-    assert a.read("flow", 0)[3] == before  # somebody was kept busy by it
+    assert a.read("flow", 0)[3] == 192  # somebody was kept busy by it
 
 
-def test_a_quota_is_given_back_up_to_its_capacity(stage: Stage) -> None:
-    a, body, client = stage.allocator, stage.who.committee[ALLOCATION], stage.who.clients[0]
-    a.send("setClass", 1, 5000, 900, by=body)
-    a.send("setQuota", 0, 1, 700, 86_400, by=body)
-    job = stage.submit(**{"class": 1})
-    stage.wait(100)
-    a.send("cancel", job, by=client)
-    assert stage.job(job)["boosted"]
-    stage.wait(1)
-    assert a.read("quota", 0, 1)[2] == 700
-    assert not stage.job(stage.submit(qubits=20, **{"class": 1}))["boosted"]
+def test_giants_that_come_and_go_push_nobody_back_and_move_no_time(stage: Stage) -> None:
+    """Before, a small job behind giants took virtual time to their end, and who came after them waited."""
+    a, client = stage.allocator, stage.who.clients[0]
+    small, p = stage.register(qubits=5), stage.register(1)
+    for one in (small, p):
+        stage.certify(one.id)
+    giants = [stage.submit(qubits=4095, seconds=3600, most=1) for _ in range(2)]
+    mine = stage.submit(seconds=1)
+    after = stage.submit(client=1)
+    assert stage.allocate(small).one("JobAllocated")["job"] == mine
+    for giant in giants:
+        a.send("cancel", giant, by=client)
+    assert a.read("virtualTime") == 0
+    a.send("openFlow", stage.admin, 100, True, by=stage.who.committee[ALLOCATION])
+    other = stage.submit(client=2, flow=1, seconds=1)
+    assert [stage.allocate(p).one("JobAllocated")["job"] for _ in range(2)] == [other, after]
+    assert a.read("virtualTime") == 4  # five qubit-seconds at a weight of 100
 
 
 def test_cancel_of_a_running_job_is_refused(stage: Stage) -> None:
@@ -307,24 +322,33 @@ def test_bounds_of_requests_are_the_boards(stage: Stage) -> None:
     stage.submit(trust=5, redundancy=2, seconds=100)
 
 
-def test_a_flow_takes_no_work_that_its_tags_cannot_hold(stage: Stage) -> None:
-    """The largest jobs at the least weight: the next would pass 40 bits, a small one still goes in."""
+def test_virtual_time_cannot_be_taken_to_its_end(stage: Stage) -> None:
+    """The largest jobs at the least weight, on one's own machine: time keeps its pace, others go on."""
     body, a = stage.who.committee, stage.allocator
     a.send("setClass", 0, 1, 0, by=body[ALLOCATION])
     a.send("setFlowWeight", 0, 10, by=body[ALLOCATION])
+    a.send("openFlow", stage.admin, 100, True, by=body[ALLOCATION])
     a.send("setRequestBounds", 2, 5, 259_200, by=body[STANDARDS])
     stage.credit.send("approve", a.address, 10**13, by=stage.admin)
     a.send("deposit", stage.who.clients[0], 10**13, by=stage.admin)
-    large = {
-        "qubits": 4095,
-        "seconds": 259_200,
-        "redundancy": 5,
-        "most": 5,
-        "deadline": stage.now + 7 * 86_400,
-    }
-    step = 4095 * 259_200 * 5 * TAG_SCALE // 10
-    for n in range((2**40 - 1) // step):
-        assert stage.job(stage.submit(**large))["tag"] == n * step
-    with refuses("ComputationAllocatorTagOverflow", flow=0):
-        stage.submit(**large)
-    stage.submit()
+    machine, p = stage.register(qubits=4095), stage.register(1)
+    stage.certify(p.id)
+    born = stage.time
+    while a.read("flow", 0)[3] < 2**40 - 1:
+        large = {
+            "qubits": 4095,
+            "seconds": 259_200,
+            "target": machine.id,
+            "most": 1,
+            "deadline": stage.now + 7 * 86_400,
+        }
+        job = stage.submit(**large)
+        done = stage.allocate(machine)
+        assert done.one("JobAllocated")["job"] == job
+        stage.commit(machine, job)
+        most = (1 << 33) + (stage.time - born) * 2048
+        assert abs(a.read("virtualTime") - min(done.one("JobAllocated")["tag"], most)) < 4096 * 60
+    other, mine = stage.submit(client=1, flow=1), stage.submit(client=2)
+    assert [stage.allocate(p).one("JobAllocated")["job"] for _ in range(2)] == [other, mine]
+    assert (stage.job(mine)["tag"], a.read("flow", 0)[3]) == (2**40 - 1, 2**40 - 1)
+    assert a.read("virtualTime") < 1 << 34

@@ -42,17 +42,20 @@ def finish(model: FairQueue, job: int, number: int, now: int, outcome: Outcome =
 
 def test_tags_advance_by_cost_over_weight_rounded_up() -> None:
     model = queue(weights=(100, 300))
-    first = model.submit(ask(qubits=7, declared=11), 0, 0)
-    second = model.submit(ask(qubits=7, declared=11), 0, 0)
+    first, second = (model.submit(ask(qubits=7, declared=11), 0, 0) for _ in range(2))
+    other = model.submit(ask(1, qubits=7, declared=11), 0, 0)
+    assert [model.allocate(1, 0)[0] for _ in range(3)] == [first, other, second]
     assert model.jobs[first].tag == 0
     assert model.jobs[second].tag == -(-7 * 11 * TAG_SCALE // 100) == 50
-    model.submit(ask(1, qubits=7, declared=11), 0, 0)
-    assert model.flows[1].finish == -(-7 * 11 * TAG_SCALE // 300) == 17
+    assert (model.flows[0].finish, model.flows[1].finish) == (100, -(-7 * 11 * TAG_SCALE // 300))
+    assert model.time == 50
 
 
 def test_redundancy_is_charged_in_full() -> None:
     model = queue()
     model.submit(ask(redundancy=3, executions=4), 0, 0)
+    assert model.flows[0].finish == 0  # nothing is charged before it is handed out
+    model.allocate(1, 0)
     assert model.flows[0].finish == 10 * 100 * 3 * TAG_SCALE // 100
 
 
@@ -121,26 +124,115 @@ def test_a_boost_spends_its_bucket_and_then_counts_for_nothing() -> None:
     assert model.flows[0].lane == (max(0, 640 - 900), 10, 0)
 
 
-def test_what_nobody_ran_is_charged_to_nobody() -> None:
-    """Cancelled or expired, a job that was never handed out leaves no debt and no spent quota."""
+def test_what_nobody_ran_is_charged_to_nobody_and_moves_no_time() -> None:
+    """Giants that come and go leave no debt, push nobody back, and take virtual time nowhere."""
+    model = queue(sizes=(27,))
+    giants = [model.submit(ask(qubits=4000, declared=20_000), 0, 0) for _ in range(3)]
+    model.submit(ask(), 1, 0)
+    for giant in giants:
+        model.cancel(giant, 0, 1)
+    model.submit(ask(1), 0, 1)
+    assert [model.allocate(1, 2)[0] >> 40 for _ in range(2)] == [0, 1]
+    assert (model.time, model.flows[0].finish) == (0, 640)
+
+
+def test_a_quota_is_spent_when_a_job_comes_and_not_saved_in_jobs_that_go() -> None:
     model = queue()
     model.set_quota(0, 1, capacity=3000, per_day=0, now=0)
     early = model.submit(ask(klass=1), 0, 0)
     late = model.submit(ask(klass=1, deadline=500), 0, 0)
-    assert (model.flows[0].finish, model.quotas[0, 1].tokens) == (2 * 640, 1000)
     model.cancel(early, 0, 1)
-    assert (model.flows[0].finish, model.quotas[0, 1].tokens) == (640, 2000)
     model.expire(late, 501)
-    assert (model.flows[0].finish, model.quotas[0, 1].tokens) == (0, 3000)
+    assert model.quotas[0, 1].tokens == 1000
+
+
+def test_idle_time_is_not_saved_in_jobs_that_nobody_can_run() -> None:
+    model = queue(weights=(100, 100))
+    for _ in range(8):
+        model.submit(ask(1, quality=4000), 0, 0)
+    for now in range(8):
+        model.submit(ask(0), 0, now)
+        finish(model, *model.allocate(1, now), now)
+    for index in range(1, 9):
+        model.cancel(1 << 40 | index, 0, 9)
+    for _ in range(4):
+        model.submit(ask(0, qubits=1), 0, 9)
+        model.submit(ask(1, qubits=1), 0, 9)
+    order = [model.allocate(1, 10)[0] >> 40 for _ in range(8)]
+    assert sorted(order[:2]) == sorted(order[2:4]) == [0, 1]
 
 
 def test_a_split_flow_keeps_its_debt() -> None:
     model = queue()
     model.submit(ask(1), 0, 0)
+    model.allocate(1, 0)
     debt, weight = model.flows[1].finish, model.flows[1].weight
+    assert debt > 0
     child = model.split_flow(1, 50)
     assert (model.flows[child].weight, model.flows[1].weight) == (50, weight - 50)
-    assert model.jobs[model.submit(ask(child), 0, 0)].tag == debt
+    model.submit(ask(child, qubits=1, declared=1), 0, 0)
+    assert model.jobs[model.allocate(1, 0)[0]].tag == debt
+
+
+def test_virtual_time_passes_no_faster_than_its_pace() -> None:
+    model = FairQueue(Parameters(), born=1000)
+    model.open_flow(10)
+    model.enroll(1, 1, 4095)
+    for now, most in ((1000, 1 << 33), (1600, (1 << 33) + 600 * 2048)):
+        for _ in range(17):
+            job = model.submit(Request(0, 4095, 21_600, now + 30_000, target=1), 0, now)
+            model.allocate(1, now)
+            model.commit(job, 0, now)
+        assert model.flows[0].finish > model.time == most
+    model.flows[0].finish = (1 << 40) - 1
+    job = model.submit(Request(0, 1, 1, 30_000, target=1), 0, 1600)
+    model.allocate(1, 1600)
+    assert (model.jobs[job].tag, model.flows[0].finish) == ((1 << 40) - 1, (1 << 40) - 1)
+
+
+def test_eight_flows_at_a_time_are_looked_into() -> None:
+    """Behind a crowd that a processor cannot run another flow is seen when its turn comes."""
+    model = queue(weights=(100,) * 20, sizes=(27,))
+    for flow in range(20):
+        model.submit(ask(flow, quality=4000), 0, 0)
+        model.submit(ask(flow, qubits=1, declared=1), 0, 0)
+    for now in (0, 16, 32, 48):
+        seen = []
+        while model.next_for(1, now)[1] == Reason.NONE:
+            seen.append(model.allocate(1, now)[0] >> 40)
+        first = now // 16 % 3 * 8
+        assert seen == ([] if now == 48 else list(range(first, min(20, first + 8))))
+
+
+def test_dead_jobs_behind_a_live_one_that_is_passed_over_are_skimmed() -> None:
+    model = queue(sizes=(27,))
+    model.submit(ask(quality=4000), 0, 0)
+    for _ in range(30):
+        model.cancel(model.submit(ask(), 0, 0), 0, 0)
+    last = model.submit(ask(), 0, 0)
+    assert model.next_for(1, 0) == (0, Reason.UNSUITABLE)
+    assert [model.skim(0, 20, 0), model.skim(0, 20, 0)] == [20, 10]
+    assert model.next_for(1, 0) == (last, Reason.NONE)
+    assert model.skim(0, 20, 0) == 0
+
+
+def test_a_processor_is_told_that_dead_jobs_stand_in_its_own_queue() -> None:
+    model = queue(sizes=(27,))
+    for _ in range(24):
+        model.submit(ask(target=1, deadline=200), 0, 0)
+    test = model.submit(ask(target=1), 0, 0)
+    assert model.next_for(1, 150) == (0, Reason.BACKLOG)
+    assert model.skim(DIRECT | 1, 100, 150) == 24
+    assert model.next_for(1, 150) == (test, Reason.NONE)
+
+
+def test_executions_beyond_those_that_were_charged_give_nothing_back() -> None:
+    model = queue(sizes=(27, 27, 27))
+    job = model.submit(ask(executions=3), 0, 0)
+    for number in range(3):
+        model.allocate(number + 1, number)
+        finish(model, job, number, number, Outcome.REJECT)
+    assert model.flows[0].finish == 640 - 10 * 100 * TAG_SCALE * 31 // (31 * 100)
 
 
 def test_a_job_that_a_processor_cannot_run_is_passed_over_and_keeps_its_place() -> None:
@@ -161,8 +253,9 @@ def test_targeted_jobs_wait_apart_and_need_no_certificate() -> None:
     mine = model.submit(ask(target=1), 0, 0)
     other = model.submit(ask(), 0, 0)
     assert mine >> 40 == DIRECT | 1
-    assert model.flows[0].finish == 2 * 640
     assert model.allocate(1, 1)[0] == mine
+    assert model.flows[0].finish == 640  # it is charged to its flow, whose front comes later for it
+    assert model.flows[0].lane == (640, 10, 0)
     assert model.next_for(1, 2) == (0, Reason.NO_CERTIFICATE)
     assert model.allocate(2, 3)[0] == other
     assert model.next_for(2, 4) == (0, Reason.EMPTY)
@@ -259,14 +352,13 @@ def test_unused_time_is_given_back_at_the_first_verdict_only() -> None:
     assert before - model.flows[0].finish == given
 
 
-def test_cancelling_gives_the_whole_share_back() -> None:
+def test_a_queued_job_is_cancelled_by_its_client() -> None:
     model = queue()
     job = model.submit(ask(qubits=7, declared=11), 3, 0)
     other = model.submit(ask(), 4, 0)
     with pytest.raises(QueueRefusal, match="NotClient"):
         model.cancel(job, 4, 0)
     model.cancel(job, 3, 0)
-    assert model.flows[0].finish == 640
     assert model.next_for(1, 1) == (other, Reason.NONE)
     model.allocate(1, 1)
     with pytest.raises(QueueRefusal, match="BadJobState"):

@@ -89,13 +89,11 @@ def test_equal_queues_agree_on_everything() -> None:
 
 
 class RoundsDown(FairQueue):
-    def submit(self, request: Request, client: int, now: int) -> int:
-        before = self.flows[request.flow].finish if request.flow < len(self.flows) else 0
-        identity = super().submit(request, client, now)
-        flow = self.flows[request.flow]
-        if request.units * 64 % flow.weight and flow.finish > before:
+    def _charge(self, job: Job, tag: int) -> None:
+        super()._charge(job, tag)
+        flow = self.flows[job.request.flow]
+        if job.request.units * 64 % flow.weight:
             flow.finish -= 1
-        return identity
 
 
 class ForgetsExclusion(FairQueue):
