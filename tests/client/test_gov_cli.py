@@ -143,6 +143,7 @@ def test_a_challenge_from_its_evidence_to_its_end(qcrs: Command, city: City, tmp
     (listed,) = qcrs("dispute", "list").value
     assert (listed["state"], listed["stage"], listed["bond"]) == ("open", "commit", opened["bond"])
     assert (listed["grounds"], listed["appeal_grounds"]) == (opened["grounds"], None)
+    city.later(1)  # members commit from the second after it was opened
     _commits(qcrs, tmp_path)
     city.later(listed["until"] - city.network.chain.now() + 1)
     # A refused commitment leaves the salt of the one that stands; so does a damaged file beside it.
