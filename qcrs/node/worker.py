@@ -57,7 +57,7 @@ from qcrs.types import parse_canonical
 
 __all__ = ["NodeSettings", "Worker"]
 
-ALLOCATE_GAS = 1_000_000
+ALLOCATE_GAS = 3_000_000
 COMMIT_GAS = 200_000
 TO_COMMIT_S = 5.0
 """What is kept of the time until the deadline for sealing and committing."""
