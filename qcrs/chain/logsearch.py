@@ -42,9 +42,11 @@ class Query:
     @classmethod
     def from_rpc(cls, query: dict[str, Any]) -> Query:
         """From `{"address": …, "topics": […]}`; `ValueError` where it is neither."""
+        topics = query.get("topics") or ()
+        if not isinstance(topics, (list, tuple)):
+            raise ValueError(f"expected a list of topics in a log query: {topics!r}")
         return cls(
-            frozenset(_each(query.get("address"), 20)),
-            tuple(frozenset(_each(topic, 32)) for topic in query.get("topics") or ()),
+            frozenset(_each(query.get("address"), 20)), tuple(frozenset(_each(topic, 32)) for topic in topics)
         )
 
     def may_match(self, bloom: int) -> bool:
@@ -68,8 +70,8 @@ def _each(value: Any, length: int) -> list[bytes]:
         return []
     out = []
     for item in value if isinstance(value, (list, tuple)) else [value]:
-        raw = bytes.fromhex(item.removeprefix("0x")) if isinstance(item, str) else bytes(item)
-        if len(raw) != length:
+        raw = bytes.fromhex(item.removeprefix("0x")) if isinstance(item, str) else item
+        if not isinstance(raw, bytes) or len(raw) != length:
             raise ValueError(f"expected {length} bytes in a log query: {item!r}")
         out.append(raw)
     return out

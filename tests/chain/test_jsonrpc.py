@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qcrs.chain.embedded import EmbeddedChain
-from qcrs.chain.jsonrpc import INTERNAL_ERROR, RpcMethods, handle
+from qcrs.chain.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, RpcMethods, handle
 
 ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 WORD = "0x" + "11" * 32
@@ -68,6 +68,24 @@ objects = st.dictionaries(
     max_size=5,
 )
 parameters = st.lists(st.one_of(scalars, objects, st.lists(scalars, max_size=3)), max_size=4)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"address": 0.0},
+        {"address": 10**12},
+        {"address": [None]},
+        {"address": {}},
+        {"topics": 5},
+        {"topics": [[7]]},
+    ],
+    ids=str,
+)
+def test_what_is_no_log_query_is_refused(methods: RpcMethods, query: dict[str, Any]) -> None:
+    """A number is no address: of a large one a string of as many bytes was made."""
+    answer = handle(methods, {"jsonrpc": "2.0", "id": 1, "method": "eth_getLogs", "params": [query]})
+    assert answer["error"]["code"] == INVALID_PARAMS
 
 
 @settings(deadline=None, max_examples=300)
