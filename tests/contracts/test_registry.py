@@ -353,6 +353,7 @@ def test_a_top_up_lifts_no_suspension_and_the_authority_readmits_nobody_without_
     stage.certify(p.id)
     late(stage, p)
     assert told(r.send("setSuspended", p.id, False, by=body)) == (False, True)
+    assert r.read("processor", p.id)["suspended"]
     assert told(r.send("setSuspended", p.id, True, by=body)) == (True, True)
     assert told(r.send("addBond", p.id, 10 * CREDIT, by=p.provider)) == (True, False)
     stage.submit(most=1)
