@@ -116,7 +116,7 @@ contract ComputationAllocator is AllocatorViews {
         _fill(k, id, job_, pick.progress);
         index = uint8(k.p.countOf());
         (Queue q, bool relink, uint256 next) = _unlink(pick);
-        if (!pick.returned) q = _charge(k, q);
+        if (!pick.returned) q = _charge(k, q, c);
         if (relink) {
             Job storage previous = _jobs[jobAt(pick.queue, pick.previous)];
             previous.progress = previous.progress.withNext(next);
@@ -178,7 +178,7 @@ contract ComputationAllocator is AllocatorViews {
     {
         Job storage job_ = _jobs[id];
         Case memory k = _loadAll(id, job_);
-        ProcessorId processor = _judge(k, index, round, outcome);
+        (ProcessorId processor, uint256 unused) = _judge(k, index, round, outcome);
         _step(k, STEP_JUDGED, uint8(index), reportHash);
         provider = _record(processor, outcome, weak, k.terms.lifeOf());
         if (outcome == Outcome.Accept) {
@@ -186,7 +186,9 @@ contract ComputationAllocator is AllocatorViews {
             // At most five executions; sums of balances stay below the token's supply.
             unchecked {
                 _accounts[provider].balance += fee;
-                k.p = k.p.withPaid(k.p.paidOf() + 1);
+                uint256 paid = k.p.paidOf();
+                if (paid < k.p.redundancyOf()) _creditFlow(k.terms.flowOf(), k.p, unused);
+                k.p = k.p.withPaid(paid + 1);
             }
             // Whoever wants one execution and even odds, which no accepted execution falls below, has them now; all else is
             // weighed in full.
@@ -482,20 +484,23 @@ contract ComputationAllocator is AllocatorViews {
     /* ------------------------------ executions ------------------------------ */
 
     /// @dev Charges the flow of a job that is handed out for the first time; the word of the job's queue.
-    function _charge(Case memory k, Queue q) private returns (Queue) {
-        if (k.id.queueOf() < DIRECT) return _charged(k.p, q);
+    function _charge(Case memory k, Queue q, Clock c) private returns (Queue) {
+        if (k.id.queueOf() < DIRECT) return _charged(k.p, q, c);
         uint256 flow_ = _jobs[k.id].terms.flowOf();
-        Queue flowing = _charged(k.p, _queues[flow_]);
+        Queue flowing = _charged(k.p, _queues[flow_], c);
         _queues[flow_] = flowing;
         _show(flow_, flowing);
         return q;
     }
 
-    /// @dev The word of a flow whose finish tag is that of a job with its start tag; 40 bits hold no later one.
-    function _charged(Progress p, Queue q) private pure returns (Queue) {
-        // Factors of 12, 18 and 3 bits.
+    /// @dev The word of a flow whose finish tag is that of a job with its start tag, but of one that virtual time has not left
+    /// behind by more than twice the drain: what waits keeps no more time than that. 40 bits hold no later one.
+    function _charged(Progress p, Queue q, Clock c) private pure returns (Queue) {
+        // Factors of 12, 18 and 3 bits; words of 40.
         unchecked {
-            uint256 finish = p.tagOf() + _increment(p.qubitsOf() * p.declaredOf() * p.redundancyOf(), q);
+            uint256 start = p.tagOf();
+            if (start + 2 * c.drainOf() < c.timeOf()) start = c.timeOf() - 2 * c.drainOf();
+            uint256 finish = start + _increment(p.qubitsOf() * p.declaredOf() * p.redundancyOf(), q);
             return q.withFinish(finish > MASK40 ? MASK40 : finish);
         }
     }
@@ -511,8 +516,11 @@ contract ComputationAllocator is AllocatorViews {
         }
     }
 
-    /// @dev Puts a verdict into an execution.
-    function _judge(Case memory k, uint256 index, uint256 round, Outcome outcome) private returns (ProcessorId processor) {
+    /// @dev Puts a verdict into an execution; its processor, and the steps of the declared time that it did not use.
+    function _judge(Case memory k, uint256 index, uint256 round, Outcome outcome)
+        private
+        returns (ProcessorId processor, uint256 unused)
+    {
         Execution e = _executionAt(k, index);
         if (round != e.reportsOf() || round == 3) {
             revert ComputationAllocatorBadRound(k.id, uint8(index), uint8(round), uint8(e.reportsOf()));
@@ -524,7 +532,7 @@ contract ComputationAllocator is AllocatorViews {
         processor = ProcessorId.wrap(uint32(e.processorOf()));
         // All words here have at most 24 bits.
         unchecked {
-            if (round == 0 && (index == 0 || index < k.p.redundancyOf())) _creditFlow(k.terms.flowOf(), k.p, USED_STEPS - e.usedOf());
+            unused = USED_STEPS - e.usedOf();
             _put(k, index, e.withVerdict(to, round + 1, block.timestamp));
         }
     }

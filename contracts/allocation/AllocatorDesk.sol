@@ -73,6 +73,8 @@ contract AllocatorDesk is JobBook {
     }
 
     function skim(uint256 id, uint256 most) external returns (uint256 dropped) {
+        // A flow's, or a processor's own: nothing else is the number of a queue, and one of the same low bits would pass for it.
+        if (id >= DIRECT ? id >> 22 != DIRECT >> 22 : id >= MOST_FLOWS) revert ComputationAllocatorUnknownQueue(id);
         Queue q = _queues[id];
         (q, dropped) = _trim(id, q, most);
         dropped += _weed(id, q, most - dropped);

@@ -70,6 +70,8 @@ interface IAllocatorLog {
     error ComputationAllocatorPaused();
     /// @notice No such flow.
     error ComputationAllocatorUnknownFlow(uint16 flow);
+    /// @notice No queue has this number.
+    error ComputationAllocatorUnknownQueue(uint256 queue);
     /// @notice The caller may not charge the flow.
     error ComputationAllocatorNotMember(uint16 flow, address caller);
     /// @notice The caller does not own the flow.

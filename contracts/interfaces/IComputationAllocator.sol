@@ -33,14 +33,14 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///       those of other flows only the first: with more than eight flows it is the turn of another eight every 16 seconds. So
 ///       crowds in many flows cannot make a call cost more than a node pays;
 ///     - if the entry's qubits are free, it is handed out, and if never before, `tag = S` from then on, and
-///       `F = S + ceil(64 * qubits * declaredSeconds * redundancy / w)` (at most 2^40 - 1); `v = max(v, S)`, but no more than
+///       `F = max(S, v - 2 * drain) + ceil(64 * qubits * declaredSeconds * redundancy / w)` (at most 2^40 - 1); `v = max(v, S)`, but no more than
 ///       2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years, whatever anyone does;
 ///     - else if `v > S + drain`, p is *draining*: nothing is handed out until the entry fits;
 ///     - else it is passed over.
 /// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one
 ///   whose execution failed or stayed undecided. Its tag changes no more.
-/// - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) at the first verdict
-///   of each of the first `redundancy` executions, which are those that were charged.
+/// - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) with each
+///   of the first `redundancy` accepted executions: as many as were charged, and only for work that was done.
 /// - split: the new flow starts with the finish tag of the one that it is split from: a debt stays with both.
 /// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. It asks for quality 0 (its client
 ///   looks at the certificate) and for no more qubits than the processor has, which never change: so the processor can run it

@@ -4906,6 +4906,7 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("41670df3"): ("ComputationAllocatorUnknownFlow", (Parameter("flow", "uint16"),)),
     bytes.fromhex("6281b388"): ("ComputationAllocatorUnknownJob", (Parameter("job", "uint64"),)),
     bytes.fromhex("07427482"): ("ComputationAllocatorUnknownProcessor", (Parameter("processor", "uint32"),)),
+    bytes.fromhex("1df25c5f"): ("ComputationAllocatorUnknownQueue", (Parameter("queue", "uint256"),)),
     bytes.fromhex("c291071c"): ("ComputationAllocatorZeroAmount", ()),
     bytes.fromhex("68cb61e0"): ("ConsortiumSeatsBadHolder", (Parameter("account", "address"), Parameter("seated", "bool"))),
     bytes.fromhex("826c5703"): ("ConsortiumSeatsOutOfBounds", (Parameter("seats", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),

@@ -214,12 +214,13 @@ class FairQueue(Lines):
             after = ExecutionState.FRAUDULENT
         if after is None:
             raise QueueRefusal("BadOutcome")
-        if execution.reports == 0 and number < job.request.redundancy:
+        if outcome == Outcome.ACCEPT and job.paid < job.request.redundancy:
             flow, r = self.flows[job.request.flow], job.request
             unused = r.qubits * r.declared * TAG_SCALE * (USED_STEPS - execution.used)
             flow.finish = max(0, flow.finish - unused // (USED_STEPS * flow.weight))
         execution.state, execution.since = after, now
         execution.reports += 1
+        job.paid += outcome == Outcome.ACCEPT
         if job.is_open:
             self._advance(identity, job, odds)
 
@@ -357,7 +358,8 @@ class FairQueue(Lines):
         """Give a job that is handed out for the first time its start tag, and charge its flow."""
         flow = self.flows[job.request.flow]
         job.tag = tag
-        flow.finish = min(_MOST_TAG, tag - (-job.request.units * TAG_SCALE // flow.weight))
+        start = max(tag, self.time - 2 * self.parameters.drain)
+        flow.finish = min(_MOST_TAG, start - (-job.request.units * TAG_SCALE // flow.weight))
         if job.request.target:
             self._show(job.request.flow)
 

@@ -155,6 +155,7 @@ class Job:
     state: JobState = JobState.QUEUED
     executions: list[Execution] = field(default_factory=list)
     following: int = 0
+    paid: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -427,17 +427,43 @@ def test_dead_jobs_in_a_processor_s_own_queue_are_a_backlog(stage: Stage) -> Non
     assert given(stage, p) == test
 
 
-def test_executions_beyond_those_that_were_charged_give_nothing_back(stage: Stage) -> None:
-    """Accomplices that are rejected at once do not work off their flow's debt."""
+def test_rejected_work_gives_nothing_back(stage: Stage) -> None:
+    """Else an accomplice that is rejected at once would take off what the real execution is charged."""
     ps = [ready(stage, index) for index in range(3)]
     job = stage.submit()
-    for number, p in enumerate(ps):
-        assert given(stage, p) == job
-        stage.commit(p, job, number)
-        stage.judge(job, number, REJECT)
-        if number == 0:
-            finish = stage.allocator.read("flow", 0)[3]
-    assert 0 < stage.allocator.read("flow", 0)[3] == finish < 192
+    for number, outcome in enumerate((REJECT, REJECT, ACCEPT)):
+        assert given(stage, ps[number]) == job
+        stage.commit(ps[number], job, number)
+        stage.judge(job, number, outcome)
+        assert (stage.allocator.read("flow", 0)[3] < 192) == (outcome == ACCEPT)
+
+
+def test_a_flow_that_waited_keeps_no_more_time_than_twice_the_drain(flows: Stage) -> None:
+    """Its jobs come late, and what they take is counted from there on; before, each turn was its own."""
+    a, p = flows.allocator, ready(flows, qubits=4095)
+    a.send("setQueueing", 100, 0, by=flows.who.committee[ALLOCATION])
+    never = [flows.request(flow=1, quality=4095, qubits=1, seconds=1)] * 24
+    crowd = a.send("submitMany", never, by=flows.who.clients[0]).one("JobSetSubmitted")["jobs"]
+    hidden = [flows.submit(flow=1) for _ in range(2)]
+    for _ in range(5):
+        job = flows.submit()
+        assert given(flows, p) == job
+    assert a.read("virtualTime") == 4 * 192
+    for job in crowd:
+        a.send("cancel", job, by=flows.who.clients[0])
+    assert given(flows, p) == hidden[0]
+    assert [flows.job(hidden[0])["tag"], a.read("flow", 1)[3]] == [0, 4 * 192 - 2 * 100 + 192]
+
+
+def test_only_queues_are_skimmed(stage: Stage) -> None:
+    """A number with the low bits of a processor's queue hid that queue, its capability tests with it."""
+    p = ready(stage)
+    test = stage.submit(target=p.id, most=1)
+    for alias in (3 << 22 | p.id, 1 << 24 | p.id, 1 << 200 | p.id, 64):
+        with refuses("ComputationAllocatorUnknownQueue", queue=alias):
+            stage.allocator.send("skim", alias, 0, by=stage.who.stranger)
+    stage.allocator.send("skim", 1 << 23 | p.id, 10, by=stage.who.stranger)
+    assert given(stage, p) == test
 
 
 def test_a_job_for_one_processor_is_charged_to_its_flow(flows: Stage) -> None:

@@ -271,6 +271,17 @@ def test_trust_asks_for_more_than_one_newcomer(stage: Stage) -> None:
     assert stage.job(job)["state"] == SETTLED
 
 
+def test_more_accepted_executions_than_were_charged_give_nothing_back(stage: Stage) -> None:
+    p, q = ready(stage), ready(stage, 1)
+    job = committed(stage, p, trust=5)
+    stage.judge(job, 0, ACCEPT)
+    before = stage.allocator.read("flow", 0)[3]
+    assert stage.allocate(q).one("JobAllocated")["job"] == job
+    stage.commit(q, job, 1)
+    stage.judge(job, 1, ACCEPT)
+    assert stage.allocator.read("flow", 0)[3] == before
+
+
 def test_distrust_takes_nothing_from_the_word_of_others(stage: Stage) -> None:
     """Two rejections and an acceptance have log2(2 / 3) < 0 bits, which do not lower a newcomer's 1 bit."""
     p, q = ready(stage), ready(stage, 1)

@@ -226,13 +226,37 @@ def test_a_processor_is_told_that_dead_jobs_stand_in_its_own_queue() -> None:
     assert model.next_for(1, 150) == (test, Reason.NONE)
 
 
-def test_executions_beyond_those_that_were_charged_give_nothing_back() -> None:
+def test_rejected_work_gives_nothing_back() -> None:
     model = queue(sizes=(27, 27, 27))
     job = model.submit(ask(executions=3), 0, 0)
-    for number in range(3):
+    for number, outcome in enumerate((Outcome.REJECT, Outcome.REJECT, Outcome.ACCEPT)):
+        assert model.flows[0].finish == (640 if number else 0)
         model.allocate(number + 1, number)
-        finish(model, job, number, number, Outcome.REJECT)
+        finish(model, job, number, number, outcome)
     assert model.flows[0].finish == 640 - 10 * 100 * TAG_SCALE * 31 // (31 * 100)
+
+
+def test_a_flow_that_waited_keeps_no_more_time_than_twice_the_drain() -> None:
+    """Real jobs behind a crowd that is cancelled when the time is wanted."""
+    model = queue(weights=(100, 100), drain=500)
+    crowd = [model.submit(ask(1, qubits=1, declared=1, quality=4000), 0, 0) for _ in range(24)]
+    for _ in range(20):
+        model.submit(ask(1), 0, 0)
+    for now in range(20):
+        model.submit(ask(0), 0, now)
+        assert model.allocate(2, now)[0] >> 40 == 0
+        model.commit(1 + now, 0, now)
+    assert model.time == 19 * 640
+    for job in crowd:
+        model.cancel(job, 0, 20)
+    for _ in range(10):
+        model.submit(ask(0), 0, 20)
+    order = []
+    for _ in range(10):
+        job, number = model.allocate(2, 20)
+        model.commit(job, number, 20)
+        order.append(job >> 40)
+    assert (order[:4], order.count(0)) == ([1, 1, 1, 0], 4)
 
 
 def test_a_job_that_a_processor_cannot_run_is_passed_over_and_keeps_its_place() -> None:
@@ -338,7 +362,7 @@ def test_short_confidence_asks_for_another_execution() -> None:
     assert model.jobs[job].state == JobState.SETTLED
 
 
-def test_unused_time_is_given_back_at_the_first_verdict_only() -> None:
+def test_unused_time_of_accepted_work_is_given_back() -> None:
     model = queue()
     job = model.submit(ask(qubits=10, declared=100), 0, 0)
     model.allocate(1, 0)
@@ -346,10 +370,9 @@ def test_unused_time_is_given_back_at_the_first_verdict_only() -> None:
     assert model.jobs[job].executions[0].used == 16  # 15.5 of 31, rounded up
     before = model.flows[0].finish
     model.judge(job, 0, Outcome.UNDECIDED, 51, odds)
-    given = before - model.flows[0].finish
-    assert given == 10 * 100 * TAG_SCALE * 15 // (31 * 100)
+    assert model.flows[0].finish == before
     model.judge(job, 0, Outcome.ACCEPT, 52, odds)
-    assert before - model.flows[0].finish == given
+    assert before - model.flows[0].finish == 10 * 100 * TAG_SCALE * 15 // (31 * 100)
 
 
 def test_a_queued_job_is_cancelled_by_its_client() -> None:
