@@ -14,7 +14,7 @@ _ALLOCATOR: dict[str, str] = {
     "ZeroAmount": "give an amount above zero",
     "Paused": "the Security Working Group paused the exchange; refunds go on, try again later",
     "UnknownFlow": "use a flow that exists; flow 0 is open to all",
-    "UnknownQueue": "a flow's queue has its number, a processor's 8,388,608 more than its own (`qcrs job skim`)",
+    "UnknownQueue": "a flow's queue has its number, a processor's 8,388,608 more (`qcrs job skim`)",
     "NotMember": "use an open flow, or ask the flow's owner for membership",
     "NotFlowOwner": "only the flow's owner may do this",
     "BadRequest": "correct the field named; least and most are its bounds. A job for one processor has one "
