@@ -24,13 +24,12 @@ from qcrs.chain.compile import artifacts as committed
 from qcrs.config import load_config
 from qcrs.errors import ContractError
 
-ROOT = Path(__file__).parents[2]
 sys.path.append(str(Path(__file__).parent))  # the tests import the reference model beside them
 sys.path.append(str(Path(__file__).parents[1] / "contracts"))  # and what all contracts are called by
+from contract_stage import GAS, Contract, ContractStage
+from coordinator_play import Play
 
-from contract_stage import GAS, Contract, ContractStage  # noqa: E402 - found through the line above
-from coordinator_play import Play  # noqa: E402
-
+ROOT = Path(__file__).parents[2]
 OWN = ("EntanglementCoordinator", "coordination/EntanglementChannels")
 HOLDER_KEY = b"\x07" * 32
 """Of an account that signs permits."""
