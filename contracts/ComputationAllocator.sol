@@ -9,7 +9,7 @@ import {AllocatorViews} from "./allocation/AllocatorViews.sol";
 import {Flows} from "./allocation/Flows.sol";
 import {Ledger} from "./allocation/Ledger.sol";
 import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
-import {Execution, MASK40, MOST_EXECUTIONS, Progress, USED_STEPS, packExecution, packTerms} from "./libraries/JobWords.sol";
+import {Execution, MOST_EXECUTIONS, Progress, USED_STEPS, packExecution, packTerms} from "./libraries/JobWords.sol";
 import {Dispatch, QUALITY_AT, Standing, UNTIL_AT} from "./libraries/ProcessorWords.sol";
 import {Clock, Queue} from "./libraries/QueueWords.sol";
 import {
@@ -22,11 +22,6 @@ contract ComputationAllocator is AllocatorViews {
     using SafeERC20 for IERC20;
 
     uint256 private constant MOST_LIFE = 365 days;
-    /// @dev Virtual time is at most this much, and this much more for each second since the deployment: 40 bits last 17 years.
-    uint256 private constant HEAD_START = 1 << 33;
-    uint256 private constant PACE = 2048;
-
-    uint256 private immutable BORN = block.timestamp;
     AllocatorDesk private immutable DESK;
 
     /// @param unit base units of the credit token in one fee and bond unit
@@ -116,7 +111,7 @@ contract ComputationAllocator is AllocatorViews {
         _fill(k, id, job_, pick.progress);
         index = uint8(k.p.countOf());
         (Queue q, bool relink, uint256 next) = _unlink(pick);
-        if (!pick.returned) q = _charge(k, q, c);
+        q = _charge(k, q, c);
         if (relink) {
             Job storage previous = _jobs[jobAt(pick.queue, pick.previous)];
             previous.progress = previous.progress.withNext(next);
@@ -138,7 +133,6 @@ contract ComputationAllocator is AllocatorViews {
         }
         _store(k, job_);
         _queues[pick.queue] = q;
-        _pass(c, k.p.tagOf());
         _show(pick.queue, q);
     }
 
@@ -178,7 +172,8 @@ contract ComputationAllocator is AllocatorViews {
     {
         Job storage job_ = _jobs[id];
         Case memory k = _loadAll(id, job_);
-        (ProcessorId processor, uint256 unused) = _judge(k, index, round, outcome);
+        Execution e = _judge(k, index, round, outcome);
+        ProcessorId processor = ProcessorId.wrap(uint32(e.processorOf()));
         _step(k, STEP_JUDGED, uint8(index), reportHash);
         provider = _record(processor, outcome, weak, k.terms.lifeOf());
         if (outcome == Outcome.Accept) {
@@ -186,9 +181,8 @@ contract ComputationAllocator is AllocatorViews {
             // At most five executions; sums of balances stay below the token's supply.
             unchecked {
                 _accounts[provider].balance += fee;
-                uint256 paid = k.p.paidOf();
-                if (paid < k.p.redundancyOf()) _creditFlow(k.terms.flowOf(), k.p, unused);
-                k.p = k.p.withPaid(paid + 1);
+                _giveBack(k.terms.flowOf(), k.p, USED_STEPS - e.usedOf());
+                k.p = k.p.withPaid(k.p.paidOf() + 1);
             }
             // Whoever wants one execution and even odds, which no accepted execution falls below, has them now; all else is
             // weighed in full.
@@ -197,13 +191,20 @@ contract ComputationAllocator is AllocatorViews {
                 _store(k, job_);
                 return provider;
             }
-        } else if (outcome == Outcome.Fraud) {
-            _slash(k, processor, _feeOf(k) * _policy.fraudMultipleOf(), address(0));
-        } else if (outcome == Outcome.Undecided && round != 0) {
-            // A second look that tells no more is the last: nobody waits for what cannot be known.
-            _move(k, index, _executionAt(k, index), ExecutionState.Ended);
-            _step(k, STEP_ENDED, uint8(index), 0);
-            emit ExecutionEnded(k.id, processor, uint8(index), ExecutionState.Undecided, 0);
+        } else if (outcome == Outcome.Undecided) {
+            if (round != 0) {
+                // A second look that tells no more is the last: nobody waits for what cannot be known.
+                _refund(k, USED_STEPS - e.usedOf());
+                _move(k, index, _executionAt(k, index), ExecutionState.Ended);
+                _step(k, STEP_ENDED, uint8(index), 0);
+                emit ExecutionEnded(k.id, processor, uint8(index), ExecutionState.Undecided, 0);
+            }
+        } else {
+            // What is rejected served nobody; if it was before, its time was given back then.
+            if (e.executionStateOf() != ExecutionState.Rejected) _refund(k, USED_STEPS);
+            if (outcome == Outcome.Fraud) {
+                _slash(k, processor, _feeOf(k) * _policy.fraudMultipleOf(), address(0));
+            }
         }
         if (k.p.isOpen()) _advance(k);
         _store(k, job_);
@@ -483,45 +484,12 @@ contract ComputationAllocator is AllocatorViews {
 
     /* ------------------------------ executions ------------------------------ */
 
-    /// @dev Charges the flow of a job that is handed out for the first time; the word of the job's queue.
-    function _charge(Case memory k, Queue q, Clock c) private returns (Queue) {
-        if (k.id.queueOf() < DIRECT) return _charged(k.p, q, c);
-        uint256 flow_ = _jobs[k.id].terms.flowOf();
-        Queue flowing = _charged(k.p, _queues[flow_], c);
-        _queues[flow_] = flowing;
-        _show(flow_, flowing);
-        return q;
-    }
-
-    /// @dev The word of a flow whose finish tag is that of a job with its start tag, but of one that virtual time has not left
-    /// behind by more than twice the drain: what waits keeps no more time than that. 40 bits hold no later one.
-    function _charged(Progress p, Queue q, Clock c) private pure returns (Queue) {
-        // Factors of 12, 18 and 3 bits; words of 40.
-        unchecked {
-            uint256 start = p.tagOf();
-            if (start + 2 * c.drainOf() < c.timeOf()) start = c.timeOf() - 2 * c.drainOf();
-            uint256 finish = start + _increment(p.qubitsOf() * p.declaredOf() * p.redundancyOf(), q);
-            return q.withFinish(finish > MASK40 ? MASK40 : finish);
-        }
-    }
-
-    /// @dev Lets virtual time pass up to the start tag of what is handed out, and in all no faster than PACE after HEAD_START, so
-    /// that nobody takes it to its end.
-    function _pass(Clock c, uint256 tag) private {
-        if (tag <= c.timeOf()) return;
-        // Sums of words of at most 64 bits; the bound never falls, so that it is not below what time is.
-        unchecked {
-            uint256 most = HEAD_START + (block.timestamp - BORN) * PACE;
-            _clock = c.withTime(tag > most ? most : tag);
-        }
-    }
-
-    /// @dev Puts a verdict into an execution; its processor, and the steps of the declared time that it did not use.
+    /// @dev Puts a verdict into an execution; the execution as it was.
     function _judge(Case memory k, uint256 index, uint256 round, Outcome outcome)
         private
-        returns (ProcessorId processor, uint256 unused)
+        returns (Execution e)
     {
-        Execution e = _executionAt(k, index);
+        e = _executionAt(k, index);
         if (round != e.reportsOf() || round == 3) {
             revert ComputationAllocatorBadRound(k.id, uint8(index), uint8(round), uint8(e.reportsOf()));
         }
@@ -529,23 +497,9 @@ contract ComputationAllocator is AllocatorViews {
         if (to == ExecutionState.None) {
             revert ComputationAllocatorBadOutcome(k.id, uint8(index), e.executionStateOf(), outcome);
         }
-        processor = ProcessorId.wrap(uint32(e.processorOf()));
-        // All words here have at most 24 bits.
+        // At most three.
         unchecked {
-            unused = USED_STEPS - e.usedOf();
             _put(k, index, e.withVerdict(to, round + 1, block.timestamp));
-        }
-    }
-
-    /// @dev Returns to the flow the steps of the declared time that an execution did not use.
-    function _creditFlow(uint256 flow_, Progress p, uint256 unused) private {
-        if (unused == 0) return;
-        Queue q = _queues[flow_];
-        // Factors of 12, 18, 7 and 5 bits; the finish tag, which is the word's lowest bits, does not fall below 0.
-        unchecked {
-            uint256 by = p.qubitsOf() * p.declaredOf() * TAG_SCALE * unused / (USED_STEPS * q.weightOf());
-            uint256 finish = q.finishOf();
-            _queues[flow_] = Queue.wrap(Queue.unwrap(q) - (finish > by ? by : finish));
         }
     }
 

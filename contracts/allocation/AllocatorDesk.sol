@@ -3,7 +3,7 @@ pragma solidity ^0.8.37;
 
 import {IProcessorRegistry} from "../interfaces/IProcessorRegistry.sol";
 import {IResultVerifier} from "../interfaces/IResultVerifier.sol";
-import {Execution, packExecution} from "../libraries/JobWords.sol";
+import {Execution, USED_STEPS, packExecution} from "../libraries/JobWords.sol";
 import {Dispatch, RETIRED_AT, SUSPENDED_AT, Standing} from "../libraries/ProcessorWords.sol";
 import {
     CREDIT_AT, Clock, DRAIN_AT, GRACE_AT, HALF_LIFE_AT, MARGIN_AT, MULTIPLE_AT, PAUSED_AT, PERMILLE_AT, Policy, Queue,
@@ -12,14 +12,14 @@ import {
 import {Reputation} from "../libraries/Reputation.sol";
 import {ExecutionState, JobId, JobState, Outcome, ProcessorId} from "../libraries/Types.sol";
 import {Flows} from "./Flows.sol";
-import {JobBook} from "./JobBook.sol";
+import {FlowTime} from "./FlowTime.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @title AllocatorDesk
 /// @notice The seldom used half of the ComputationAllocator's code: the bodies' parameters, each inside hard bounds, and the end of
 /// jobs that were given up or ran out of time. It runs by delegatecall on the allocator's storage; called by itself it only
 /// touches its own, which nothing reads. What each function promises is written in IComputationAllocator.
-contract AllocatorDesk is JobBook {
+contract AllocatorDesk is FlowTime {
     uint256 private constant MOST_QUEUEING = 1 << 36;
 
     constructor(address authority_, address credit, address registry, address verifier, uint256 unit)
@@ -279,11 +279,13 @@ contract AllocatorDesk is JobBook {
         _policy = Policy.wrap(_put(Policy.unwrap(_policy), offset, bits, value));
     }
 
-    /// @dev Ends a pending execution: frees its qubits and takes the penalty if it was running.
+    /// @dev Ends a pending execution: frees its qubits and takes the penalty if it was running, and gives its flow the time back
+    /// that it did not use.
     function _end(Case memory k, uint8 index, Execution e) private {
         ExecutionState from = e.executionStateOf();
         ProcessorId processor = ProcessorId.wrap(uint32(e.processorOf()));
         uint256 penalty;
+        _refund(k, USED_STEPS - e.usedOf());
         if (from == ExecutionState.Allocated) {
             Dispatch d = _dispatch[processor];
             _dispatch[processor] = d.withFree(d.freeOf() + k.p.qubitsOf());

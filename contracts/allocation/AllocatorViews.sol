@@ -7,11 +7,11 @@ import {Dispatch, RETIRED_AT, SUSPENDED_AT, Standing} from "../libraries/Process
 import {Queue} from "../libraries/QueueWords.sol";
 import {Reputation} from "../libraries/Reputation.sol";
 import {ExecutionView, JobId, JobState, JobView, ProcessorId, Reason, jobAt} from "../libraries/Types.sol";
-import {JobBook} from "./JobBook.sol";
+import {FlowTime} from "./FlowTime.sol";
 
 /// @title AllocatorViews
 /// @notice The allocator's words, unpacked for reading.
-abstract contract AllocatorViews is JobBook, IComputationAllocator {
+abstract contract AllocatorViews is FlowTime, IComputationAllocator {
     /// @inheritdoc IComputationAllocator
     function job(JobId id) external view returns (JobView memory view_) {
         Case memory k = _loadAll(id);

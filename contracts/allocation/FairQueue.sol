@@ -35,10 +35,13 @@ abstract contract FairQueue is Flows {
     /// @dev Live returned entries that a processor may be passed by, since its provider had them or it cannot run them, before the
     /// flow offers its next job.
     uint256 private constant LOOK_LIVE = 8;
-    /// @dev Entries read from one list at most, dead ones included, of a processor's own queue and of FLOWS_DEEP flows, which are
-    /// others every TURN seconds; of all other flows only the first of each list. This bounds what a call can be made to cost.
+    /// @dev Entries read from one list at most, dead ones included, of a processor's own queue, of FLOWS_DEEP flows that are others
+    /// every TURN seconds, and of the FLOWS_AHEAD others of least key; of all other flows only the first of each list. This bounds
+    /// what a call can be made to cost.
     uint256 private constant LOOK = 24;
-    uint256 private constant FLOWS_DEEP = 8;
+    uint256 private constant FLOWS_DEEP = 4;
+    uint256 private constant FLOWS_AHEAD = 4;
+    uint256 private constant AHEAD_AT = 128;
     uint256 private constant TURN = 16;
 
     /// @dev The first number of a direct queue.
@@ -86,7 +89,7 @@ abstract contract FairQueue is Flows {
             lanes[i] = uint64(_lanes[i >> 2] >> ((i & 3) << 6));
         }
         uint256 resolved; // bit i: lane i holds what the queue really offers to this processor
-        uint256 deep = _deep(flows); // bit i: lane i is looked into deeply
+        uint256 deep = _deep(flows); // bit i: lane i is looked into deeply; and how many more may be
         uint256 reach = _reach(d, quality);
         if (d.hasDirect()) {
             _offer(directQueueOf(processor), processor, reach, c, LOOK, pick);
@@ -99,6 +102,7 @@ abstract contract FairQueue is Flows {
             if (best == NONE) {
                 return reason == Reason.None ? _why(lanes, d, quality) : reason;
             }
+            deep = _deepen(deep, best);
             bool same = _offer(
                 best == flows ? directQueueOf(processor) : best, processor, reach, c, deep >> best & 1 == 0 ? 1 : LOOK, pick
             );
@@ -118,11 +122,17 @@ abstract contract FairQueue is Flows {
         }
     }
 
-    /// @dev The lanes that are looked into deeply now, and the one of a processor's own queue behind them.
+    /// @dev The lanes whose turn it is to be looked into deeply, and the one of a processor's own queue behind them; from AHEAD_AT
+    /// on how many others may be.
     function _deep(uint256 flows) private view returns (uint256) {
         uint256 turns = (flows + FLOWS_DEEP - 1) / FLOWS_DEEP;
         uint256 turn = turns == 0 ? 0 : block.timestamp / TURN % turns;
-        return (1 << FLOWS_DEEP) - 1 << turn * FLOWS_DEEP | 1 << flows;
+        return FLOWS_AHEAD << AHEAD_AT | (1 << FLOWS_DEEP) - 1 << turn * FLOWS_DEEP | 1 << flows;
+    }
+
+    /// @dev The same after it came to lane `i`.
+    function _deepen(uint256 deep, uint256 i) private pure returns (uint256) {
+        return deep >> i & 1 == 1 || deep >> AHEAD_AT == 0 ? deep : (deep | 1 << i) - (1 << AHEAD_AT);
     }
 
     /// @dev A key below this may belong to a tag that the virtual time has left behind by more than the drain.

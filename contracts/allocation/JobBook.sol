@@ -204,13 +204,6 @@ abstract contract JobBook is FairQueue {
         k.trail = next;
     }
 
-    function _increment(uint256 units, Queue q) internal pure returns (uint256) {
-        // At most 40 bits, and a weight of at least 10.
-        unchecked {
-            return (units * TAG_SCALE + q.weightOf() - 1) / q.weightOf();
-        }
-    }
-
     function _feeOf(Case memory k) internal view returns (uint256) {
         // 32, 12, 18 and at most 64 bits.
         unchecked {

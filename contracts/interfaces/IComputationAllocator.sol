@@ -30,17 +30,20 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///     - if p's provider already had an execution of the front, or p can never run it, the flow offers in its place, for this call,
 ///       its next entry: up to 8 live returned ones, then those never dispatched; tested and ranked anew by its own K. Nobody loses
 ///       a place by it. Of each of the two lists of p's own queue and of eight flows 24 entries are read, dead ones included, of
-///       those of other flows only the first: with more than eight flows it is the turn of another eight every 16 seconds. So
-///       crowds in many flows cannot make a call cost more than a node pays;
-///     - if the entry's qubits are free, it is handed out, and if never before, `tag = S` from then on, and
-///       `F = max(S, v - 2 * drain) + ceil(64 * qubits * declaredSeconds * redundancy / w)` (at most 2^40 - 1); `v = max(v, S)`, but no more than
-///       2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years, whatever anyone does;
+///       those of other flows only the first. Four of the eight are others every 16 seconds, the rest are the first by K: what is
+///       late is always looked for. So crowds in many flows cannot make a call cost more than a node pays;
+///     - if the entry's qubits are free, it is handed out, `tag = S` from then on, and
+///       `F = max(F, S, v - 2 * drain) + ceil(64 * qubits * declaredSeconds / w)` (at most 2^40 - 1); `v = max(v, S)`, but no more
+///       than 2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years, whatever anyone does. F and v
+///       stay where they are if p's certificate is not live: that job is a *trial*, which takes nobody's turn and is nobody's
+///       debt, however large a machine p claims to be;
 ///     - else if `v > S + drain`, p is *draining*: nothing is handed out until the entry fits;
 ///     - else it is passed over.
 /// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one
 ///   whose execution failed or stayed undecided. Its tag changes no more.
-/// - verdict: `F = F - floor(64 * qubits * declaredSeconds * (31 - usedSteps) / (31 * w))` (not below 0) with each
-///   of the first `redundancy` accepted executions: as many as were charged, and only for work that was done.
+/// - when an execution ends, its flow gets back what it did not use, but for trials: `F = F - floor(64 * qubits * declaredSeconds
+///   * n / (31 * w))` (not below 0), with n = 31 where it is rejected, fraudulent or never committed, else `31 - usedSteps`:
+///   accepted, undecided for the second time or without a verdict. It runs again at a new charge.
 /// - split: the new flow starts with the finish tag of the one that it is split from: a debt stays with both.
 /// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. It asks for quality 0 (its client
 ///   looks at the certificate) and for no more qubits than the processor has, which never change: so the processor can run it

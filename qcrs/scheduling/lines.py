@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from qcrs.scheduling.words import DIRECT, Flow, Job, JobState, Parameters, Processor, Queue
 
-__all__ = ["LOOK", "Lane", "Lines", "Pick"]
+__all__ = ["FLOWS_AHEAD", "LOOK", "Lane", "Lines", "Pick"]
 
 Lane = tuple[int, int, int]
 """Key, qubits and quality of a flow's first entry."""
@@ -20,8 +20,11 @@ Lane = tuple[int, int, int]
 _LOOK_LIVE, LOOK = 8, 24
 """Live returned entries passed over for one provider, and entries read from one list, at most."""
 
-_FLOWS_DEEP, _TURN = 8, 16
+_FLOWS_DEEP, _TURN = 4, 16
 """Flows that are looked into so far in one call, and seconds until it is the turn of others."""
+
+FLOWS_AHEAD = 4
+"""Flows besides, those of least key."""
 
 
 @dataclass(slots=True)

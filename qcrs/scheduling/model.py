@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qcrs.scheduling.lines import LOOK, Lane, Lines, Pick
+from qcrs.scheduling.lines import FLOWS_AHEAD, LOOK, Lane, Lines, Pick
 from qcrs.scheduling.words import (
     DIRECT,
     PENDING,
@@ -166,8 +166,8 @@ class FairQueue(Lines):
         identity = pick.queue << 40 | pick.index
         job, queue = self.jobs[identity], self.queues[pick.queue]
         self._unlink(pick, queue, job)
-        if not pick.returned:
-            self._charge(job, pick.tag)
+        job.tag = pick.tag
+        self._charge(job, self.processors[processor], now)
         job.following = 0
         job.executions.append(Execution(processor, ExecutionState.ALLOCATED, now))
         accepted, running, _ = job.tally()
@@ -177,7 +177,6 @@ class FairQueue(Lines):
         else:
             job.state = JobState.ACTIVE
         self.processors[processor].free -= job.request.qubits
-        self.time = max(self.time, min(job.tag, _HEAD_START + (now - self.born) * _PACE))
         self._show(pick.queue)
         return identity, len(job.executions) - 1
 
@@ -214,10 +213,12 @@ class FairQueue(Lines):
             after = ExecutionState.FRAUDULENT
         if after is None:
             raise QueueRefusal("BadOutcome")
-        if outcome == Outcome.ACCEPT and job.paid < job.request.redundancy:
-            flow, r = self.flows[job.request.flow], job.request
-            unused = r.qubits * r.declared * TAG_SCALE * (USED_STEPS - execution.used)
-            flow.finish = max(0, flow.finish - unused // (USED_STEPS * flow.weight))
+        if after == ExecutionState.ACCEPTED:
+            self._give_back(job, USED_STEPS - execution.used)
+        elif after == ExecutionState.ENDED:
+            self._refund(job, USED_STEPS - execution.used)
+        elif after != ExecutionState.UNDECIDED and before != ExecutionState.REJECTED:
+            self._refund(job, USED_STEPS)
         execution.state, execution.since = after, now
         execution.reports += 1
         job.paid += outcome == Outcome.ACCEPT
@@ -286,6 +287,7 @@ class FairQueue(Lines):
         quality = processor.quality if certified else 0
         lanes: list[Lane | None] = [flow.lane for flow in self.flows] if certified else []
         resolved: set[int] = set()
+        ahead: set[int] = set()
         if processor.direct:
             resolved.add(len(lanes))
             offered = self._offer(DIRECT | number, number, now)
@@ -300,7 +302,10 @@ class FairQueue(Lines):
                 return None, reason or self._why(lanes, processor, quality, certified)
             own = best == len(lanes) - 1
             queue = DIRECT | number if own else best
-            pick = self._offer(queue, number, now, LOOK if own or self._deep(best, now) else 1)
+            deep = own or self._deep(best, now)
+            if not deep and len(ahead) < FLOWS_AHEAD:
+                ahead.add(best)
+            pick = self._offer(queue, number, now, LOOK if deep or best in ahead else 1)
             if not pick.first and best not in resolved:
                 lanes[best] = self._lane_of(pick) or pick.unfit
                 line = self.queues[queue]
@@ -354,16 +359,33 @@ class FairQueue(Lines):
             raise QueueRefusal("BadExecutionState")
         return job, job.executions[number]
 
-    def _charge(self, job: Job, tag: int) -> None:
-        """Give a job that is handed out for the first time its start tag, and charge its flow."""
-        flow = self.flows[job.request.flow]
-        job.tag = tag
-        start = max(tag, self.time - 2 * self.parameters.drain)
-        flow.finish = min(_MOST_TAG, start - (-job.request.units * TAG_SCALE // flow.weight))
-        if job.request.target:
-            self._show(job.request.flow)
+    def _charge(self, job: Job, processor: Processor, now: int) -> None:
+        """Charge an execution to its job's flow, and let virtual time pass to the job's start tag; neither
+        for a trial: what a processor without a certificate gets."""
+        flow, r = self.flows[job.request.flow], job.request
+        job.trial = r.target != 0 and processor.certified_until <= now
+        if job.trial:
+            return
+        start = max(flow.finish, job.tag, self.time - 2 * self.parameters.drain)
+        flow.finish = min(_MOST_TAG, start - (-r.qubits * r.declared * TAG_SCALE // flow.weight))
+        self.time = max(self.time, min(job.tag, _HEAD_START + (now - self.born) * _PACE))
+        if r.target:
+            self._show(r.flow)
+
+    def _give_back(self, job: Job, steps: int) -> None:
+        """Give the flow of a job back as many steps of an execution's declared time."""
+        if not job.trial:
+            flow, r = self.flows[job.request.flow], job.request
+            unused = r.qubits * r.declared * TAG_SCALE * steps
+            flow.finish = max(0, flow.finish - unused // (USED_STEPS * flow.weight))
+
+    def _refund(self, job: Job, steps: int) -> None:
+        """The same where nobody is paid, and show what it means for the flow's front."""
+        self._give_back(job, steps)
+        self._show(job.request.flow)
 
     def _end(self, job: Job, execution: Execution, now: int) -> None:
+        self._refund(job, USED_STEPS - execution.used)
         if execution.state == ExecutionState.ALLOCATED:
             self.processors[execution.processor].free += job.request.qubits
         execution.state, execution.since = ExecutionState.ENDED, now

@@ -156,6 +156,7 @@ class Job:
     executions: list[Execution] = field(default_factory=list)
     following: int = 0
     paid: int = 0
+    trial: bool = False
 
     @property
     def is_open(self) -> bool:

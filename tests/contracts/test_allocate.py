@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 from contract_stage import refuses
-from exchange_stage import ACCEPT, ALLOCATION, CERTIFICATION, REJECT, SECURITY, Processor, Stage
+from exchange_stage import (
+    ACCEPT,
+    ALLOCATION,
+    CERTIFICATION,
+    FRAUD,
+    REJECT,
+    SECURITY,
+    UNDECIDED,
+    Processor,
+    Stage,
+)
 
 from qcrs.node.worker import ALLOCATE_GAS
 
@@ -373,7 +383,7 @@ def test_credit_lets_idle_flows_start_earlier(flows: Stage) -> None:
 def test_what_is_handed_out_in_one_call_costs_no_more_by_crowds_in_many_flows(
     stage: Stage, crowds: int, most: int
 ) -> None:
-    """Eight flows at a time are looked into; others have their turn in minutes, and fronts count always."""
+    """Eight flows are looked into, four by their key, others in their turn; and fronts count always."""
     a, body = stage.allocator, stage.who.committee[ALLOCATION]
     p = ready(stage)
     for _ in range(crowds):
@@ -388,14 +398,26 @@ def test_what_is_handed_out_in_one_call_costs_no_more_by_crowds_in_many_flows(
     assert done.one("JobAllocated")["job"] == job
     assert done.gas < most < ALLOCATE_GAS
     behind = []
-    for flow in (1, 20):
+    for flow in (10, 20):
         a.send("cancel", flow << 40 | 1, by=stage.who.clients[flow % 4])
         behind.append(stage.submit(flow=flow))
     seen = set()
-    for _ in range(-(-crowds // 8) + 1):
+    for _ in range(crowds // 4 + 2):
         seen.add(a.read("nextFor", p.id)[0])
         stage.wait(16)
     assert seen == {0, *behind}
+
+
+def test_what_is_late_is_looked_for_whatever_the_time(stage: Stage) -> None:
+    """Of twelve flows four have their turn; the first by their keys are looked into as well."""
+    p = ready(stage)
+    for _ in range(11):
+        stage.allocator.send("openFlow", stage.admin, 100, True, by=stage.who.committee[ALLOCATION])
+    stage.submit(flow=11, quality=4095, qubits=1, seconds=1)
+    hidden = stage.submit(flow=11)
+    for _ in range(3):
+        assert stage.allocator.read("nextFor", p.id) == (hidden, 0)
+        stage.wait(16)
 
 
 def test_dead_jobs_behind_one_that_is_passed_over_are_skimmed(stage: Stage) -> None:
@@ -427,15 +449,77 @@ def test_dead_jobs_in_a_processor_s_own_queue_are_a_backlog(stage: Stage) -> Non
     assert given(stage, p) == test
 
 
-def test_rejected_work_gives_nothing_back(stage: Stage) -> None:
-    """Else an accomplice that is rejected at once would take off what the real execution is charged."""
-    ps = [ready(stage, index) for index in range(3)]
+def test_what_nobody_was_served_by_is_given_back_and_charged_when_it_runs_again(stage: Stage) -> None:
+    """So an accomplice that is rejected at once takes nothing off what the real execution is charged."""
+    ps = [ready(stage, index) for index in range(4)]
     job = stage.submit()
-    for number, outcome in enumerate((REJECT, REJECT, ACCEPT)):
+    for number, outcome in enumerate((REJECT, FRAUD)):
         assert given(stage, ps[number]) == job
+        assert stage.allocator.read("flow", 0)[3] == 192
         stage.commit(ps[number], job, number)
         stage.judge(job, number, outcome)
-        assert (stage.allocator.read("flow", 0)[3] < 192) == (outcome == ACCEPT)
+        assert stage.allocator.read("flow", 0)[3] == 0
+    assert given(stage, ps[2]) == job
+    stage.judge(job, 0, FRAUD, round=1)  # it was rejected before: its time came back then
+    assert stage.allocator.read("flow", 0)[3] == 192
+    stage.commit(ps[2], job, 2)
+    stage.judge(job, 2, ACCEPT)
+    assert 0 < stage.allocator.read("flow", 0)[3] < 192
+
+
+@pytest.mark.parametrize("end", [ACCEPT, REJECT, None])
+def test_trials_of_a_processor_without_a_certificate_cost_no_flow_its_turn(
+    flows: Stage, end: int | None
+) -> None:
+    """Anybody can enroll 4,095 qubits: one job for them in flow 0 put all others of flow 0 last."""
+    a, p, mine = flows.allocator, ready(flows), flows.register(1, qubits=4095)
+    for flow in (0, 0, 1):
+        flows.submit(flow=flow, qubits=1)
+        given(flows, p)
+    before = a.read("flow", 0)[3], a.read("virtualTime")
+    giant = flows.submit(target=mine.id, most=1, qubits=4095, seconds=3600, deadline=flows.now + 80_000)
+    assert given(flows, mine) == giant
+    assert (a.read("flow", 0)[3], a.read("virtualTime")) == before
+    if end is None:
+        flows.wait(3700)
+        a.send("expireExecution", giant, 0, by=flows.who.stranger)
+    else:
+        flows.commit(mine, giant)
+        flows.judge(giant, 0, end)
+    assert (a.read("flow", 0)[3], a.read("virtualTime")) == before
+    honest, other = flows.submit(client=3), flows.submit(flow=1)
+    assert {given(flows, p) for _ in range(2)} == {honest, other}
+
+
+def test_time_that_served_nobody_is_back_at_once_in_the_flow_s_place(flows: Stage) -> None:
+    """A giant for one's own processor that ends unpaid does not leave its flow's next job behind others."""
+    a, p, q = flows.allocator, ready(flows), ready(flows, 1, qubits=1000)
+    for end in (REJECT, UNDECIDED, None):
+        giant = flows.submit(target=q.id, most=1, qubits=1000, seconds=3600)
+        assert given(flows, q) == giant
+        front = flows.submit()
+        assert a.read("lane", 0) >> 24 == a.read("flow", 0)[3] > 1_000_000
+        if end is None:
+            flows.wait(3700)
+            a.send("expireExecution", giant, 0, by=flows.who.stranger)
+        else:
+            flows.commit(q, giant)
+            flows.judge(giant, 0, end)
+            if end == UNDECIDED:
+                flows.judge(giant, 0, end, round=1)
+        assert a.read("lane", 0) >> 24 == max(a.read("flow", 0)[3], flows.job(front)["tag"]) < 100_000
+        a.send("cancel", front, by=flows.who.clients[0])
+    assert a.read("nextFor", p.id) == (0, EMPTY)
+
+
+def test_a_job_for_a_processor_with_a_certificate_is_no_trial(flows: Stage) -> None:
+    a, p = flows.allocator, ready(flows)
+    job = flows.submit(target=p.id, most=1)
+    assert given(flows, p) == job
+    assert a.read("flow", 0)[3] == 192
+    flows.commit(p, job)
+    flows.judge(job, 0, REJECT)
+    assert a.read("flow", 0)[3] == 0
 
 
 def test_a_flow_that_waited_keeps_no_more_time_than_twice_the_drain(flows: Stage) -> None:

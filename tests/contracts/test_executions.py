@@ -271,15 +271,37 @@ def test_trust_asks_for_more_than_one_newcomer(stage: Stage) -> None:
     assert stage.job(job)["state"] == SETTLED
 
 
-def test_more_accepted_executions_than_were_charged_give_nothing_back(stage: Stage) -> None:
+def test_executions_for_confidence_are_charged_like_others(stage: Stage) -> None:
     p, q = ready(stage), ready(stage, 1)
     job = committed(stage, p, trust=5)
     stage.judge(job, 0, ACCEPT)
     before = stage.allocator.read("flow", 0)[3]
     assert stage.allocate(q).one("JobAllocated")["job"] == job
+    assert stage.allocator.read("flow", 0)[3] == before + 192
     stage.commit(q, job, 1)
     stage.judge(job, 1, ACCEPT)
-    assert stage.allocator.read("flow", 0)[3] == before
+    assert before < stage.allocator.read("flow", 0)[3] < before + 192
+
+
+def test_what_stays_undecided_or_without_a_verdict_gives_back_what_it_did_not_use(stage: Stage) -> None:
+    p = ready(stage)
+    used = -(-31 * 30 // 60)
+    left = 192 - 5 * 60 * 64 * (31 - used) // (31 * 100)
+    job = stage.submit(most=1)
+    stage.allocate(p)
+    stage.wait_until(stage.time + 30)
+    stage.commit(p, job)
+    stage.judge(job, 0, UNDECIDED)
+    assert stage.allocator.read("flow", 0)[3] == 192
+    stage.judge(job, 0, UNDECIDED, round=1)
+    assert stage.allocator.read("flow", 0)[3] == left
+    silent = stage.submit(most=1)
+    stage.allocate(p)
+    stage.wait_until(stage.time + 30)
+    stage.commit(p, silent)
+    stage.wait(3601)
+    stage.allocator.send("expireExecution", silent, 0, by=stage.who.stranger)
+    assert stage.allocator.read("flow", 0)[3] == 2 * left
 
 
 def test_distrust_takes_nothing_from_the_word_of_others(stage: Stage) -> None:

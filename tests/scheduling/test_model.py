@@ -51,12 +51,18 @@ def test_tags_advance_by_cost_over_weight_rounded_up() -> None:
     assert model.time == 50
 
 
-def test_redundancy_is_charged_in_full() -> None:
-    model = queue()
-    model.submit(ask(redundancy=3, executions=4), 0, 0)
-    assert model.flows[0].finish == 0  # nothing is charged before it is handed out
-    model.allocate(1, 0)
-    assert model.flows[0].finish == 10 * 100 * 3 * TAG_SCALE // 100
+def test_each_execution_is_charged_when_it_is_handed_out() -> None:
+    """Those of the redundancy and those for confidence alike."""
+    model = queue(sizes=(27, 27, 27))
+    job = model.submit(ask(redundancy=2, executions=4, trust=17), 0, 0)
+    assert model.flows[0].finish == 0
+    for number in range(3):
+        assert model.allocate(number + 1, 0) == (job, number)
+        assert model.flows[0].finish == (number + 1) * 640
+        if number:
+            for done in (0, 1) if number == 1 else (2,):
+                finish(model, job, done, 100)
+    assert (model.jobs[job].state, model.flows[0].finish) == (JobState.QUEUED, 3 * 640)
 
 
 def test_an_idle_flow_starts_at_virtual_time_less_its_credit() -> None:
@@ -178,6 +184,7 @@ def test_virtual_time_passes_no_faster_than_its_pace() -> None:
     model = FairQueue(Parameters(), born=1000)
     model.open_flow(10)
     model.enroll(1, 1, 4095)
+    model.certify(1, 0, FAR)
     for now, most in ((1000, 1 << 33), (1600, (1 << 33) + 600 * 2048)):
         for _ in range(17):
             job = model.submit(Request(0, 4095, 21_600, now + 30_000, target=1), 0, now)
@@ -191,17 +198,34 @@ def test_virtual_time_passes_no_faster_than_its_pace() -> None:
 
 
 def test_eight_flows_at_a_time_are_looked_into() -> None:
-    """Behind a crowd that a processor cannot run another flow is seen when its turn comes."""
+    """Four by their turn, four by their key: behind a crowd in another one something is seen later."""
     model = queue(weights=(100,) * 20, sizes=(27,))
     for flow in range(20):
         model.submit(ask(flow, quality=4000), 0, 0)
-        model.submit(ask(flow, qubits=1, declared=1), 0, 0)
-    for now in (0, 16, 32, 48):
-        seen = []
+    hidden = {flow: model.submit(ask(flow, qubits=1, declared=1), 0, 0) for flow in (9, 19)}
+    seen = [model.next_for(1, now)[0] for now in range(0, 80, 16)]
+    assert seen == [0, 0, hidden[9], 0, hidden[19]]
+
+
+@pytest.mark.parametrize("flows", [9, 64])
+def test_a_processor_drains_for_a_late_job_behind_one_that_it_cannot_run(flows: int) -> None:
+    """However many flows there are: flows that are late are the first by their keys."""
+    model = queue(weights=(100,) * flows, sizes=(10,), drain=100)
+    late = flows - 1
+    for n in range(200):
+        model.submit(ask(0, qubits=5, declared=90 + 31 * (n % 2)), 1, 0)
+    model.submit(ask(late, qubits=1, declared=1, quality=4095), 9, 0)
+    wide = model.submit(ask(late), 9, 0)
+    running: list[tuple[int, int, int]] = []
+    for now in range(4000):
+        for entry in [entry for entry in running if entry[0] <= now]:
+            running.remove(entry)
+            finish(model, entry[1], entry[2], now)
         while model.next_for(1, now)[1] == Reason.NONE:
-            seen.append(model.allocate(1, now)[0] >> 40)
-        first = now // 16 % 3 * 8
-        assert seen == ([] if now == 48 else list(range(first, min(20, first + 8))))
+            job, number = model.allocate(1, now)
+            running.append((now + model.jobs[job].request.declared, job, number))
+    assert model.jobs[wide].state == JobState.SETTLED
+    assert model.jobs[wide].executions[0].since < 1000
 
 
 def test_dead_jobs_behind_a_live_one_that_is_passed_over_are_skimmed() -> None:
@@ -226,14 +250,72 @@ def test_a_processor_is_told_that_dead_jobs_stand_in_its_own_queue() -> None:
     assert model.next_for(1, 150) == (test, Reason.NONE)
 
 
-def test_rejected_work_gives_nothing_back() -> None:
+def test_what_nobody_was_served_by_is_given_back_and_charged_when_it_runs_again() -> None:
     model = queue(sizes=(27, 27, 27))
     job = model.submit(ask(executions=3), 0, 0)
-    for number, outcome in enumerate((Outcome.REJECT, Outcome.REJECT, Outcome.ACCEPT)):
-        assert model.flows[0].finish == (640 if number else 0)
+    for number, outcome in enumerate((Outcome.REJECT, Outcome.FRAUD)):
         model.allocate(number + 1, number)
+        assert model.flows[0].finish == 640
         finish(model, job, number, number, outcome)
-    assert model.flows[0].finish == 640 - 10 * 100 * TAG_SCALE * 31 // (31 * 100)
+        assert model.flows[0].finish == 0
+    model.judge(job, 0, Outcome.FRAUD, 2, odds)  # rejected before: no time twice
+    model.allocate(3, 2)
+    model.submit(ask(1, declared=1000), 0, 2)
+    model.allocate(1, 2)
+    model.expire_execution(job, 2, 1000, odds)
+    assert (model.flows[0].finish, model.flows[1].finish) == (0, 6400)
+
+
+def test_what_stays_undecided_gives_back_what_it_did_not_use() -> None:
+    model = queue()
+    job = model.submit(ask(executions=2), 0, 0)
+    model.allocate(1, 0)
+    finish(model, job, 0, 50, Outcome.UNDECIDED)
+    assert model.flows[0].finish == 640
+    model.judge(job, 0, Outcome.UNDECIDED, 60, odds)
+    assert model.flows[0].finish == 640 - 1000 * TAG_SCALE * 15 // (31 * 100)
+
+
+def test_an_accomplice_that_is_rejected_takes_nothing_off_what_others_run() -> None:
+    model = queue(sizes=(10, 10))
+    for _ in range(50):
+        model.submit(ask(1), 1, 0)
+    served, now = [], 0
+    for _ in range(40):
+        if not any(job.request.flow == 0 and job.is_open for job in model.jobs.values()):
+            mine = model.submit(ask(0, executions=2), 0, now)
+            if model.next_for(2, now) == (mine, Reason.NONE):
+                model.allocate(2, now)
+                finish(model, mine, 0, now, Outcome.REJECT)
+        job, number = model.allocate(1, now)
+        now += 100
+        finish(model, job, number, now)
+        served.append(model.jobs[job].request.flow)
+    assert abs(served.count(0) - served.count(1)) <= 1
+
+
+def test_trials_of_a_processor_without_a_certificate_cost_no_flow_its_turn() -> None:
+    """Anybody can enroll 4,095 qubits; one job for them in flow 0 would put all others of flow 0 last."""
+    model = queue(sizes=(10,))
+    model.enroll(7, 7, 4095)
+    for _ in range(20):
+        model.submit(ask(1), 1, 0)
+    model.time = 500
+    for outcome in (Outcome.ACCEPT, Outcome.REJECT, None):
+        job = model.submit(ask(qubits=4095, declared=20_000, target=7), 9, 0)
+        assert model.allocate(7, 0) == (job, 0)
+        assert (model.flows[0].finish, model.time) == (0, 500)
+        if outcome is None:
+            model.expire_execution(job, 0, 30_000, odds)
+        else:
+            finish(model, job, 0, 0, outcome)
+        assert model.flows[0].finish == 0
+    mine, served = model.submit(ask(), 3, 0), []
+    for now in range(2):
+        job, number = model.allocate(1, now)
+        model.commit(job, number, now)
+        served.append(job)
+    assert mine in served
 
 
 def test_a_flow_that_waited_keeps_no_more_time_than_twice_the_drain() -> None:
@@ -272,16 +354,18 @@ def test_a_job_that_a_processor_cannot_run_is_passed_over_and_keeps_its_place() 
 
 
 def test_targeted_jobs_wait_apart_and_need_no_certificate() -> None:
-    model = queue(sizes=(27, 27))
-    model.certify(1, 0, 0)
+    model = queue(sizes=(27, 127))
     mine = model.submit(ask(target=1), 0, 0)
-    other = model.submit(ask(), 0, 0)
+    other = model.submit(ask(qubits=100), 0, 0)
     assert mine >> 40 == DIRECT | 1
     assert model.allocate(1, 1)[0] == mine
     assert model.flows[0].finish == 640  # it is charged to its flow, whose front comes later for it
-    assert model.flows[0].lane == (640, 10, 0)
-    assert model.next_for(1, 2) == (0, Reason.NO_CERTIFICATE)
+    assert model.flows[0].lane == (640, 100, 0)
     assert model.allocate(2, 3)[0] == other
+    model.certify(1, 0, 0)
+    again = model.submit(ask(target=1), 0, 3)
+    assert model.allocate(1, 4)[0] == again
+    assert model.next_for(1, 4) == (0, Reason.NO_CERTIFICATE)
     assert model.next_for(2, 4) == (0, Reason.EMPTY)
 
 

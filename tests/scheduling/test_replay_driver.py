@@ -9,7 +9,7 @@ import pytest
 from qcrs.errors import VerificationError
 from qcrs.scheduling import FairQueue, Outcome, Parameters, QueueRefusal, Reason, Request
 from qcrs.scheduling.replay import Snapshot, model_snapshot, replay
-from qcrs.scheduling.words import Job
+from qcrs.scheduling.words import Job, Processor
 
 START = 1_000_000
 
@@ -89,10 +89,10 @@ def test_equal_queues_agree_on_everything() -> None:
 
 
 class RoundsDown(FairQueue):
-    def _charge(self, job: Job, tag: int) -> None:
-        super()._charge(job, tag)
-        flow = self.flows[job.request.flow]
-        if job.request.units * 64 % flow.weight:
+    def _charge(self, job: Job, processor: Processor, now: int) -> None:
+        super()._charge(job, processor, now)
+        flow, r = self.flows[job.request.flow], job.request
+        if r.qubits * r.declared * 64 % flow.weight and not job.trial:
             flow.finish -= 1
 
 

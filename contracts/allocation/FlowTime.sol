@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {MASK40, Progress, USED_STEPS} from "../libraries/JobWords.sol";
+import {Clock, Queue} from "../libraries/QueueWords.sol";
+import {ProcessorId} from "../libraries/Types.sol";
+import {JobBook} from "./JobBook.sol";
+
+/// @title FlowTime
+/// @notice What a flow's executions cost it in virtual time, and what it gets back. The rule is written out in
+/// IComputationAllocator.
+abstract contract FlowTime is JobBook {
+    /// @dev Virtual time is at most this much, and this much more for each second since the deployment: 40 bits last 17 years.
+    uint256 private constant HEAD_START = 1 << 33;
+    uint256 private constant PACE = 2048;
+
+    uint256 private immutable BORN = block.timestamp;
+
+    /// @dev Charges an execution that is handed out to its job's flow, and lets time pass; the word of the job's queue. What a
+    /// processor without a certificate gets is a trial: it serves nobody else, and would make a flow wait for whoever claims to
+    /// have a large one.
+    function _charge(Case memory k, Queue q, Clock c) internal returns (Queue) {
+        uint256 queue_ = k.id.queueOf();
+        if (queue_ < DIRECT) return _charged(k.p, q, c);
+        if (_dispatch[ProcessorId.wrap(uint32(queue_ & 0x3FFFFF))].certifiedUntilOf() <= block.timestamp) {
+            k.p = k.p.asTrial();
+            return q;
+        }
+        uint256 flow_ = _jobs[k.id].terms.flowOf();
+        Queue flowing = _charged(k.p, _queues[flow_], c);
+        _queues[flow_] = flowing;
+        _show(flow_, flowing);
+        return q;
+    }
+
+    /// @dev The word of a flow after one more execution. What waits keeps no more time than twice the drain. Virtual time moves to
+    /// the job's start tag, and in all no faster than PACE after HEAD_START, so that nobody takes it to its end.
+    function _charged(Progress p, Queue q, Clock c) private returns (Queue) {
+        // Factors of 12 and 18 bits; words of 40; the bound of time never falls, so that it is not below what time is.
+        unchecked {
+            uint256 tag = p.tagOf();
+            uint256 time = c.timeOf();
+            uint256 start = q.finishOf();
+            if (start < tag) start = tag;
+            if (start + 2 * c.drainOf() < time) start = time - 2 * c.drainOf();
+            if (tag > time) {
+                uint256 most = HEAD_START + (block.timestamp - BORN) * PACE;
+                _clock = c.withTime(tag > most ? most : tag);
+            }
+            uint256 finish = start + _increment(p.qubitsOf() * p.declaredOf(), q);
+            return q.withFinish(finish > MASK40 ? MASK40 : finish);
+        }
+    }
+
+    /// @dev Gives a job's flow back as many steps of an execution's declared time.
+    function _giveBack(uint256 flow_, Progress p, uint256 steps) internal {
+        if (p.isTrial() || steps == 0) return;
+        Queue q = _queues[flow_];
+        // Factors of 12, 18, 7 and 5 bits; the finish tag, which is the word's lowest bits, does not fall below 0.
+        unchecked {
+            uint256 by = p.qubitsOf() * p.declaredOf() * TAG_SCALE * steps / (USED_STEPS * q.weightOf());
+            uint256 finish = q.finishOf();
+            _queues[flow_] = Queue.wrap(Queue.unwrap(q) - (finish > by ? by : finish));
+        }
+    }
+
+    /// @dev The same where nobody is paid, and shows what it means for the flow's front. A verdict that pays leaves that to the
+    /// flow's next change, since it would cost it 7,000 gas.
+    function _refund(Case memory k, uint256 steps) internal {
+        uint256 flow_ = k.terms.flowOf();
+        _giveBack(flow_, k.p, steps);
+        _show(flow_, _queues[flow_]);
+    }
+
+    function _increment(uint256 units, Queue q) private pure returns (uint256) {
+        // At most 40 bits, and a weight of at least 10.
+        unchecked {
+            return (units * TAG_SCALE + q.weightOf() - 1) / q.weightOf();
+        }
+    }
+}
