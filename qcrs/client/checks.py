@@ -6,6 +6,7 @@ was `unseen`: whoever rules on the strength of a report must not take it for a d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,7 +14,7 @@ from qcrs.errors import StoreError
 from qcrs.store import ContentStore
 from qcrs.types import Json
 
-__all__ = ["Check", "Subject", "Unseen", "VerifyReport", "WatchedStore"]
+__all__ = ["Check", "Notes", "Subject", "Unseen", "VerifyReport", "WatchedStore"]
 
 Unseen = Literal["", "document", "key", "events", "transaction", "machine"]
 """What could not be looked at: a document, published keys, all events of the job, a verdict's transaction, or
@@ -128,3 +129,37 @@ class WatchedStore(ContentStore):
         except StoreError:
             self.missed.append(cid)
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Where comparisons are noted. What the store missed since the last one is why this one may not agree."""
+
+    report: VerifyReport
+    store: WatchedStore
+
+    def forget(self) -> None:
+        """Begin anew: what was missed so far is of nothing that is compared next."""
+        self.store.missed.clear()
+
+    def add(self, subject: Subject, name: str, ok: bool, detail: str = "", *, unseen: Unseen = "") -> bool:
+        """Note a comparison. One that does not agree is unseen where a blob was missed for it."""
+        if self.store.missed and not ok and not unseen:
+            unseen, lost = "document", self.store.missed[0]
+            detail += "" if lost in name + detail else f" (without blob {lost}, which is not in the store)"
+        self.forget()
+        return self.report.add(subject, name, ok, detail, unseen=unseen)
+
+    def equal(
+        self,
+        subject: Subject,
+        name: str,
+        pairs: Sequence[tuple[str, object, object]],
+        *,
+        unseen: Unseen = "",
+    ) -> None:
+        """Compare words of the evidence with what they should be; one check, naming what differs."""
+        wrong = [
+            f"{word} is {found!r}, expected {wanted!r}" for word, found, wanted in pairs if found != wanted
+        ]
+        self.add(subject, name, not wrong, "; ".join(wrong)[:1000], unseen=unseen)

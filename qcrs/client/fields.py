@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from typing import Any
 
 from qcrs.errors import InputError
 from qcrs.types import ContentId, Json, cid_to_digest
 
-__all__ = ["Reader", "address_text", "hex_text", "read_items"]
+__all__ = ["Reader", "address_text", "hex_text", "read_items", "table_in"]
 
 _HEX = re.compile(r"[0-9a-f]*")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -45,6 +46,11 @@ def read_items(value: Json, name: str, most: int) -> list[Json]:
     if not isinstance(value, list) or len(value) > most:
         raise InputError(f"expected a list of at most {most}", field=name)
     return value
+
+
+def table_in(value: object) -> Mapping[str, Any]:
+    """A table as it is, to be compared word by word; an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
 
 
 class Reader:

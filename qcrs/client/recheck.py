@@ -1,104 +1,49 @@
-"""One verdict made again: evidence, inputs, beacon, draw, statistics and signatures.
+"""One verdict made again: signatures, evidence, inputs, beacon, draw and past results.
 
-Statistics run in a limited child process, from documents that were opened and checked before. Oracles sign
-equal evidence only; whoever checks may have other packages, so numbers that come from floating point may
-differ a little here. Words may not.
+What follows from the result itself, its outcome and statistics, is judged anew in `qcrs.client.rejudge`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from qcrs.client.archive import asked_in, circuits_named, counted_past, keys_of, open_past, shots_of
 from qcrs.client.auditing import rate_at, simulated
-from qcrs.client.checks import Subject, Unseen, WatchedStore
+from qcrs.client.checks import Notes, Subject, Unseen
+from qcrs.client.fields import table_in
 from qcrs.client.history import Execution, Job, Processor, Verdict
 from qcrs.client.identities import OracleIdentity
-from qcrs.client.judgement import DeviceRecord, Found, JudgeRequest, Party
 from qcrs.client.quorum import read_report_call, signature_problems
 from qcrs.client.reader import Reader
 from qcrs.client.references import expected, names_a_result, stands_alone
 from qcrs.client.registered import registered_device
+from qcrs.client.rejudge import Opened, Rejudge, unseen_result
 from qcrs.client.standing import Standing, audited_rate_ppm, measure_from, standing_of
-from qcrs.client.unjudged import unjudged
-from qcrs.errors import ChainError, InputError, QCRSError, SandboxError
-from qcrs.sandbox import GIB, Limits, Sandbox
+from qcrs.errors import ChainError, InputError, QCRSError
 from qcrs.sealing import beacon_message, verify_proof
 from qcrs.types import Json, digest_to_cid, parse_canonical
 from qcrs.verification.audit import drawn
 
-if TYPE_CHECKING:
-    from qcrs.client.documents import FramesDocument, JobDocument, ResultDocument, SecretDocument
-
-__all__ = ["Recheck", "judging_sandbox"]
-
-SCORE_TOLERANCE_PPM = 1_000
-"""Largest difference of a recomputed number, in 1e-6, that other packages or machines may make."""
-
-_LIMITS = Limits(4 * GIB, cpu_seconds=600, wall_seconds=1200)
-
-
-def judging_sandbox() -> Sandbox:
-    """Limited children that judge; starting one takes a second or two, so callers may keep it."""
-    return Sandbox(preload=["qcrs.client.judgement:preload"], limits=_LIMITS, name="the judge of qcrs verify")
-
-
-class Noted(Protocol):
-    """Where comparisons are noted."""
-
-    verdicts: list[Json]
-
-    def add(self, subject: Subject, name: str, ok: bool, detail: str = "", *, unseen: Unseen = "") -> bool:
-        """Note one comparison; gives back whether it agreed."""
-
-
-class Opened(Protocol):
-    """The documents that were opened."""
-
-    document: JobDocument | None
-    frames_document: FramesDocument | None
-    secret: SecretDocument | None
-    results: dict[int, ResultDocument]
-    roots: dict[int, bytes]
-    result_cids: dict[int, str]
-    unseen: set[int]
+__all__ = ["Recheck"]
 
 
 @dataclass(slots=True)
 class Recheck:
-    """Makes the verdicts of one job again; a context, since it may own child processes.
-
-    `store` is the reader's: what it missed since the last comparison is why that one may not agree.
-    """
+    """Makes the verdicts of one job again; the store that the notes watch is the reader's."""
 
     reader: Reader
-    store: WatchedStore
     job: Job
-    report: Noted
+    notes: Notes
     case: Opened
-    sandbox: Sandbox | None = None
-    _owned: Sandbox | None = None
-    _past: list[Json] = field(default_factory=list)
-
-    def __enter__(self) -> Recheck:
-        if self.sandbox is None:
-            self.sandbox = self._owned = judging_sandbox()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._owned is not None:
-            self._owned.close()
+    rejudge: Rejudge
 
     def verdict(self, run: Execution, verdict: Verdict) -> None:
         """Every check of one verdict."""
         subject = Subject(f"verdict {verdict.round} on execution {run.index}", run.index)
-        self.store.missed.clear()
+        self.notes.forget()
         cid = digest_to_cid(verdict.evidence)
         self._signatures(subject, run, verdict)
         try:
@@ -106,16 +51,16 @@ class Recheck:
             if not isinstance(evidence, dict):
                 raise InputError("evidence is a JSON table", field="evidence")
         except QCRSError as error:
-            self._add(subject, f"evidence {cid}", False, error.reason)
+            self.notes.add(subject, f"evidence {cid}", False, error.reason)
             return
-        self._add(subject, "evidence", True)
+        self.notes.add(subject, "evidence", True)
         self._words(subject, run, verdict, evidence)
         self._inputs(subject, run, evidence)
         self._held_against(subject, run, verdict, evidence)
         self._beacon(subject, run, verdict, evidence)
         self._devices(subject, run, verdict, evidence)
-        self._archive(subject, run, evidence)
-        self._judge(subject, run, verdict, evidence)
+        past = self._archive(subject, run, evidence)
+        self.rejudge.judge(subject, run, verdict, evidence, past)
 
     # ----------------------------------------------------------------- signatures
 
@@ -131,7 +76,7 @@ class Recheck:
             verdict.score, verdict.threshold, verdict.evidence, verdict.era,
         )  # fmt: skip
         if found is None:
-            self._add(
+            self.notes.add(
                 subject,
                 "signatures",
                 False,
@@ -139,7 +84,7 @@ class Recheck:
                 unseen="transaction",
             )
             return
-        self._add(
+        self.notes.add(
             subject,
             "report as signed",
             fields in found.reports and found.bitmap == verdict.signers,
@@ -150,42 +95,15 @@ class Recheck:
         problems = signature_problems(found, digest, signers)
         count = found.bitmap.bit_count()
         what = f" on a batch of {len(found.reports)}" if found.batch else ""
-        self._add(
+        self.notes.add(
             subject, f"{count} signatures of era {verdict.era}{what}", not problems, "; ".join(problems)
         )
 
     # ----------------------------------------------------------------- evidence
 
-    def _add(self, subject: Subject, name: str, ok: bool, detail: str = "", *, unseen: Unseen = "") -> bool:
-        """Note a comparison. One that does not agree is unseen where a blob was missed for it."""
-        if self.store.missed and not ok and not unseen:
-            unseen, lost = "document", self.store.missed[0]
-            detail += "" if lost in name + detail else f" (without blob {lost}, which is not in the store)"
-        self.store.missed.clear()
-        return self.report.add(subject, name, ok, detail, unseen=unseen)
-
-    def _equal(
-        self,
-        subject: Subject,
-        name: str,
-        pairs: list[tuple[str, object, object]],
-        *,
-        unseen: Unseen = "",
-    ) -> None:
-        """Compare words of the evidence with what they should be; one check, naming the first difference."""
-        wrong = [
-            f"{word} is {found!r}, expected {wanted!r}" for word, found, wanted in pairs if found != wanted
-        ]
-        self._add(subject, name, not wrong, "; ".join(wrong)[:1000], unseen=unseen)
-
-    def _blind(self, run: Execution, evidence: Mapping[str, Any]) -> Unseen:
-        """Whether the result that was judged, or one that it was held against, cannot be looked at here."""
-        named = [_table(item).get("execution") for item in evidence.get("references") or []]
-        return "document" if any(one in (run.index, *named) for one in self.case.unseen) else ""
-
     def _words(self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
         reader = self.reader
-        self._equal(
+        self.notes.equal(
             subject,
             "evidence is of this verdict",
             [
@@ -206,7 +124,7 @@ class Recheck:
 
     def _inputs(self, subject: Subject, run: Execution, evidence: Mapping[str, Any]) -> None:
         document = self.case.document
-        inputs = _table(evidence.get("inputs"))
+        inputs = table_in(evidence.get("inputs"))
         pairs = [
             ("inputs.job", inputs.get("job"), digest_to_cid(self.job.request.payload)),
             ("inputs.frames", inputs.get("frames"), None if document is None else document.frames),
@@ -214,32 +132,32 @@ class Recheck:
             *self._result_words("inputs", inputs, run),
         ]
         for item in evidence.get("references") or []:
-            index = _table(item).get("execution")
+            index = table_in(item).get("execution")
             if type(index) is not int or not 0 <= index < len(self.job.executions) or index == run.index:
                 pairs.append(("references.execution", index, "another execution of the job"))
                 continue
             other = self.job.executions[index]
             pairs.append((f"references.{index}.processor", item.get("processor"), other.processor))
             pairs += self._result_words(f"references.{index}", item, other)
-        if _table(evidence.get("beacon")) and evidence.get("capability"):
+        if table_in(evidence.get("beacon")) and evidence.get("capability"):
             purpose = self.case.secret.purpose if self.case.secret is not None else None
             pairs.append(("capability", purpose, "capability"))
-        self._equal(subject, "inputs", pairs, unseen=self._blind(run, evidence))
+        self.notes.equal(subject, "inputs", pairs, unseen=unseen_result(self.case, run, evidence))
 
     def _held_against(
         self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
     ) -> None:
         """Which executions it was held against, and whether it stood alone."""
         beacon = run.committed_block + self.reader.network.beacon_blocks
-        found = [_table(item).get("execution") for item in evidence.get("references") or []]
+        found = [table_in(item).get("execution") for item in evidence.get("references") or []]
         named = [index for index in found if type(index) is int]
         wanted = expected(self.job, run, verdict, named, beacon, self._counts)
         alone = stands_alone(self.job, run, verdict.round, beacon, self._processors)
         pairs: list[tuple[str, object, object]] = [
             ("references", found, list(wanted)),
-            ("draw.alone", _table(evidence.get("draw")).get("alone"), alone),
+            ("draw.alone", table_in(evidence.get("draw")).get("alone"), alone),
         ]
-        self._equal(subject, f"{len(wanted)} references that count", pairs)
+        self.notes.equal(subject, f"{len(wanted)} references that count", pairs)
 
     def _counts(self, digest: bytes) -> bool:
         return names_a_result(self.reader.document(digest))
@@ -266,10 +184,10 @@ class Recheck:
     def _beacon(
         self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
     ) -> None:
-        reader, words = self.reader, _table(evidence.get("beacon"))
+        reader, words = self.reader, table_in(evidence.get("beacon"))
         block = run.committed_block + reader.network.beacon_blocks
         hash_ = reader.chain.block_hash(block) or b""
-        self._equal(
+        self.notes.equal(
             subject,
             "beacon block",
             [("beacon.block", words.get("block"), block), ("beacon.hash", words.get("hash"), hash_.hex())],
@@ -286,17 +204,17 @@ class Recheck:
         identities: tuple[OracleIdentity, ...] = ()
         try:
             identities = reader.identities(verdict.era)
-            for name, text in _table(words.get("proofs")).items():
+            for name, text in table_in(words.get("proofs")).items():
                 proofs[int(name)] = bytes.fromhex(text)
                 if not verify_proof(identities[int(name)].beacon, message, proofs[int(name)]):
                     wrong.append(f"the proof of oracle {name} is not its own")
         except (QCRSError, ValueError, TypeError, IndexError) as error:
             wrong.append(str(error))
-        self._add(subject, f"{len(proofs)} beacon proofs", not wrong, "; ".join(wrong))
+        self.notes.add(subject, f"{len(proofs)} beacon proofs", not wrong, "; ".join(wrong))
         void = evidence.get("decided_by") == "client void"
         if len(hash_) == 32 and identities:
             took = partial(drawn, hash_, proofs, oracles=len(identities))
-            self._draw(subject, run, _table(evidence.get("draw")), took, block, void=void)
+            self._draw(subject, run, table_in(evidence.get("draw")), took, block, void=void)
 
     def _draw(
         self,
@@ -331,7 +249,7 @@ class Recheck:
             pairs.append(("draw.value", words.get("value"), secret.value))
         if type(rate) is int:
             pairs.append(("draw.drawn", words.get("drawn"), took(rate)))
-        self._equal(subject, name, pairs)
+        self.notes.equal(subject, name, pairs)
 
     def _standing(self, run: Execution) -> Standing:
         """That of the execution's provider when it committed."""
@@ -341,9 +259,9 @@ class Recheck:
 
     # ----------------------------------------------------------------- the past
 
-    def _archive(self, subject: Subject, run: Execution, evidence: Mapping[str, Any]) -> None:
-        """Circuits and past results that the evidence names, against chain and store."""
-        self._past = []
+    def _archive(self, subject: Subject, run: Execution, evidence: Mapping[str, Any]) -> list[Json]:
+        """Circuits and past results that the evidence names, against chain and store; their counts."""
+        past = []
         void = evidence.get("decided_by") == "client void"
         keys = () if self.case.secret is None else keys_of(self.case.secret)
         named = circuits_named(evidence)
@@ -353,7 +271,7 @@ class Recheck:
         counting = counted_past(
             history, self.job, run, beacon_block, named, lambda one: asked_in(self.reader.document(one))
         )
-        words = [_table(item) for item in evidence.get("archive") or []]
+        words = [table_in(item) for item in evidence.get("archive") or []]
         pairs: list[tuple[str, object, object]] = [
             ("circuits", list(named), [] if void and not named else list(keys)),
             ("shots", evidence.get("shots", shots), shots),
@@ -374,20 +292,21 @@ class Recheck:
                 unseen = "document"
                 continue
             pairs.append((f"archive.{one.job}/{one.execution}", item.get("result"), cid))
-            self._past.append(counts)
-        self._equal(subject, f"{len(counting)} past results of the same circuits", pairs, unseen=unseen)
+            past.append(counts)
+        self.notes.equal(subject, f"{len(counting)} past results of the same circuits", pairs, unseen=unseen)
+        return past
 
-    # ----------------------------------------------------------------- statistics
+    # ----------------------------------------------------------------- devices
 
     def _devices(
         self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
     ) -> None:
         """Registered errors that were used, against those on chain between commitment and verdict."""
-        used = [(run, _table(evidence.get("inputs")).get("device"))]
+        used = [(run, table_in(evidence.get("inputs")).get("device"))]
         for item in evidence.get("references") or []:
-            index = _table(item).get("execution")
+            index = table_in(item).get("execution")
             if type(index) is int and 0 <= index < len(self.job.executions):
-                used.append((self.job.executions[index], _table(item).get("device")))
+                used.append((self.job.executions[index], table_in(item).get("device")))
         blocks = {step.block for step in self.job.steps if step.transaction == verdict.transaction}
         wrong = []
         for one, device in used:
@@ -399,131 +318,4 @@ class Recheck:
             ]
             if device not in known:
                 wrong.append(f"processor {one.processor}: {device} is not {known[-1]}")
-        self._add(subject, "registered errors", not wrong, "; ".join(wrong)[:1000])
-
-    def _party(self, run: Execution, tested: Execution, words: Mapping[str, Any]) -> Party:
-        earlier = run.committed_block < tested.committed_block
-        device = DeviceRecord.from_json(words.get("device"))
-        return Party(self.case.results[run.index].as_json(), device, earlier)
-
-    def _request(self, run: Execution, evidence: Mapping[str, Any]) -> JudgeRequest:
-        assert self.case.secret is not None  # noqa: S101  (verify opens both before judging)
-        assert self.case.frames_document is not None  # noqa: S101
-        draw = _table(evidence.get("draw"))
-        return JudgeRequest(
-            secret=self.case.secret.as_json(),
-            frames=self.case.frames_document.as_json(),
-            qubits=self.job.request.qubits,
-            seconds=self.job.request.declared_seconds,
-            tested=self._party(run, run, _table(evidence.get("inputs"))),
-            peers=tuple(
-                self._party(self.job.executions[item["execution"]], run, item)
-                for item in evidence.get("references") or []
-            ),
-            drawn=bool(draw.get("drawn")),
-            alone=bool(draw.get("alone")),
-            capability=bool(evidence.get("capability")),
-            past=tuple(self._past),
-        )
-
-    def _judge(self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]) -> None:
-        if _table(evidence.get("inputs")).get("result") is None:
-            self._without_result(subject, run, verdict, evidence)
-            return
-        if self._blind(run, evidence) or run.index not in self.case.results:
-            unseen = self._blind(run, evidence)
-            self._add(subject, "judged again", False, "a result could not be opened", unseen=unseen)
-            return
-        assert self.sandbox is not None  # noqa: S101  (used as a context)
-        try:
-            payload = self._request(run, evidence).as_bytes()
-            found = Found.from_json(
-                parse_canonical(self.sandbox.call("qcrs.client.judgement:run", payload, _LIMITS))
-            )
-        except (QCRSError, KeyError, TypeError) as error:
-            unseen = "machine" if isinstance(error, SandboxError) else ""
-            reason = f"it cannot be judged again: {error}"
-            self._add(subject, "judged again", False, reason, unseen=unseen)
-            return
-        self._note(run, verdict, found, judged=True)
-        self._equal(
-            subject,
-            "outcome recomputed",
-            [
-                ("outcome", evidence.get("outcome"), found.outcome),
-                ("decided_by", evidence.get("decided_by"), found.decided_by),
-                ("weak", evidence.get("weak"), found.weak),
-            ],
-        )
-        self._statistics(subject, evidence, found)
-
-    def _without_result(
-        self, subject: Subject, run: Execution, verdict: Verdict, evidence: Mapping[str, Any]
-    ) -> None:
-        """What could not be judged has its outcome by rule, where the evidence says which rule it was."""
-        decided = evidence.get("decided_by")
-        plain = unjudged(decided, self.reader.network.handover_seconds)
-        detail = f"decided by {decided}"
-        if not self._add(subject, "judged without a result", plain is not None, detail) or plain is None:
-            return
-        wanted = plain.as_json()
-        self._equal(subject, "words", [(word, evidence.get(word), wanted[word]) for word in wanted])
-        self._note(run, verdict, plain, judged=False)
-
-    def _note(self, run: Execution, verdict: Verdict, found: Found, *, judged: bool) -> None:
-        """Keep the outcome that follows, and whether it was computed."""
-        self.report.verdicts.append(
-            {
-                "execution": run.index,
-                "round": verdict.round,
-                "judged": judged,
-                **_numbers(found),
-                "evidence": verdict.evidence.hex(),
-            }
-        )
-
-    def _statistics(self, subject: Subject, evidence: Mapping[str, Any], found: Found) -> None:
-        mine = found.as_json()
-        wrong = []
-        for word in ("score_ppm", "threshold_ppm"):
-            if not _near(evidence.get(word), mine[word]):
-                wrong.append(f"{word} is {evidence.get(word)}, recomputed {mine[word]}")
-        ends = evidence.get("interval_ppm")
-        if not isinstance(ends, list) or len(ends) != 2 or not all(map(_near, ends, mine["interval_ppm"])):
-            wrong.append(f"interval_ppm is {ends}, recomputed {mine['interval_ppm']}")
-        for word in ("reason", "needed_shots"):
-            if evidence.get(word) != mine[word]:
-                wrong.append(f"{word} is {evidence.get(word)!r}, recomputed {mine[word]!r}")
-        given = [_table(item) for item in evidence.get("tests") or []]
-        if [item.get("name") for item in given] != [item["name"] for item in mine["tests"]]:
-            wrong.append("other tests were made")
-        for theirs, ours in zip(given, mine["tests"], strict=False):
-            if theirs.get("passed") != ours["passed"]:
-                wrong.append(f"test {ours['name']}: passed is {theirs.get('passed')}")
-            for word in ("value_ppm", "se_ppm", "threshold_ppm"):
-                if not _near(theirs.get(word), ours[word]):
-                    wrong.append(
-                        f"test {ours['name']}: {word} is {theirs.get(word)}, recomputed {ours[word]}"
-                    )
-        self._add(subject, f"{len(mine['tests'])} statistics recomputed", not wrong, "; ".join(wrong)[:1000])
-
-
-def _numbers(found: Found) -> dict[str, Json]:
-    words = {1: "ACCEPT", 2: "UNDECIDED", 3: "REJECT", 4: "FRAUD"}
-    return {
-        "outcome": words[found.outcome],
-        "score_ppm": found.score_ppm,
-        "threshold_ppm": found.threshold_ppm,
-        "interval_ppm": list(found.interval_ppm),
-        "decided_by": found.decided_by,
-        "weak": found.weak,
-    }
-
-
-def _near(given: object, mine: int) -> bool:
-    """Within the tolerance, or a thousandth of a large number."""
-    return type(given) is int and abs(given - mine) <= max(SCORE_TOLERANCE_PPM, abs(mine) // 1000)
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+        self.notes.add(subject, "registered errors", not wrong, "; ".join(wrong)[:1000])

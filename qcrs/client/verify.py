@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from qcrs.circuits.document import CircuitDocument
 from qcrs.circuits.frames import frame, shots_per_frame
-from qcrs.client.checks import Check, Subject, Unseen, VerifyReport, WatchedStore
+from qcrs.client.checks import Check, Notes, Subject, Unseen, VerifyReport, WatchedStore
 from qcrs.client.documents import (
     FramesDocument,
     HandOver,
@@ -27,6 +27,7 @@ from qcrs.client.documents import (
 from qcrs.client.history import Execution, Job
 from qcrs.client.reader import Reader
 from qcrs.client.recheck import Recheck
+from qcrs.client.rejudge import Rejudge
 from qcrs.client.results import find_hand_overs, find_openings
 from qcrs.client.sealed import open_frames, open_result, open_secret, parse_job_document
 from qcrs.errors import InputError, JobError, QCRSError, StoreError, VerificationError
@@ -68,7 +69,9 @@ def verify_job(
     for run in entry.executions:
         if run.commitment:
             case.result(run)
-    with Recheck(reader, watched, entry, report, case, sandbox) as again:
+    notes = Notes(report, watched)
+    with Rejudge(entry, reader.network.handover_seconds, notes, case, sandbox) as rejudge:
+        again = Recheck(reader, entry, notes, case, rejudge)
         for run in entry.executions:
             for verdict in run.verdicts:
                 say(f"· judging execution {run.index} again (round {verdict.round})")

@@ -16,7 +16,7 @@ from qiskit import QuantumCircuit
 from qcrs.circuits import lower
 from qcrs.client.program import Unit
 from qcrs.client.reader import Reader
-from qcrs.client.recheck import judging_sandbox
+from qcrs.client.rejudge import judging_sandbox
 from qcrs.client.results import find_hand_overs
 from qcrs.client.sealed import opening_topic, result_topic
 from qcrs.client.views import JobOptions

@@ -18,7 +18,7 @@ from qcrs.client.documents import JobDocument
 from qcrs.client.exchange import Exchange
 from qcrs.client.program import Unit
 from qcrs.client.reader import Reader
-from qcrs.client.recheck import judging_sandbox
+from qcrs.client.rejudge import judging_sandbox
 from qcrs.client.results import find_hand_overs
 from qcrs.client.sealed import opening_topic, parse_job_document, result_topic
 from qcrs.client.trail import StepKind, chain_step, start, word
