@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qcrs.chain.bindings import DisputeCourt
 from qcrs.errors import QCRSError
-from qcrs.governance.disputes import Dispute, Stage, dispute, stages_of
+from qcrs.governance.disputes import Dispute, Stage, court_logs, dispute, stages_of
 from qcrs.governance.evidence import EVIDENCE_TYPE
 from qcrs.types import digest_to_cid, parse_json
 
@@ -53,19 +53,14 @@ class Casebook:
 def casebook(commons: Commons, store: ContentStore, challenge: int) -> Casebook:
     """Everything about one challenge; `InputError` where there is none."""
     about = dispute(commons, challenge)
-    kinds = (DisputeCourt.RulingCommitted, DisputeCourt.RulingRevealed)
-    chain, court = commons.chain, commons.contracts["DisputeCourt"]
     members, revealed = set(), []
-    for log in chain.logs(0, chain.height, [court], [kind.TOPIC for kind in kinds]):
-        committed = log.topics[0] == DisputeCourt.RulingCommitted.TOPIC
-        if committed:
-            said = DisputeCourt.RulingCommitted.from_log(log.topics, log.data)
-            members |= {said.member} if said.challenge == challenge else set()
+    for log in court_logs(commons, challenge, DisputeCourt.RulingCommitted, DisputeCourt.RulingRevealed):
+        if log.topics[0] == DisputeCourt.RulingCommitted.TOPIC:
+            members.add(DisputeCourt.RulingCommitted.from_log(log.topics, log.data).member)
             continue
         shown = DisputeCourt.RulingRevealed.from_log(log.topics, log.data)
-        if shown.challenge == challenge:
-            paper = _paper(store, digest_to_cid(shown.evidence))
-            revealed.append(Revealed(commons.name(shown.member), shown.ruling.name.lower(), paper))
+        paper = _paper(store, digest_to_cid(shown.evidence))
+        revealed.append(Revealed(commons.name(shown.member), shown.ruling.name.lower(), paper))
     return Casebook(
         about=about,
         stages=stages_of(commons, challenge),

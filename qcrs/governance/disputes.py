@@ -26,7 +26,8 @@ from qcrs.governance.quantities import span
 from qcrs.types import cid_to_digest, credits_text, digest_to_cid, parse_json
 
 if TYPE_CHECKING:
-    from qcrs.chain.abi import Call
+    from qcrs.chain.abi import Call, Event
+    from qcrs.chain.networks import Log
     from qcrs.governance.commons import Commons
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "check_ruling",
     "check_stage",
     "commitment_of",
+    "court_logs",
     "dispute",
     "disputes",
     "reveal_call",
@@ -145,10 +147,24 @@ def dispute(commons: Commons, challenge: int) -> Dispute:
 
 def _appeal_grounds(commons: Commons, challenge: int) -> str | None:
     """Content id of an appeal's argument, which only the log holds."""
-    kind, chain = DisputeCourt.AppealOpened, commons.chain
-    logs = chain.logs(0, chain.height, [commons.contracts["DisputeCourt"]], [kind.TOPIC])
-    found = [kind.from_log(log.topics, log.data) for log in logs]
-    return next((digest_to_cid(one.grounds) for one in found if one.challenge == challenge), None)
+    kind = DisputeCourt.AppealOpened
+    found = (kind.from_log(log.topics, log.data) for log in court_logs(commons, challenge, kind))
+    return next((digest_to_cid(one.grounds) for one in found), None)
+
+
+def court_logs(commons: Commons, challenge: int, *kinds: type[Event]) -> list[Log]:
+    """Commitments, revelations or the appeal of a challenge as the court logged them, oldest first.
+
+    Asked for in the blocks from its opening to the last second of an appeal, however long the chain is.
+    """
+    chain = commons.chain
+    opened = commons.bind(ResultVerifier).challenge_of(challenge).opened_at
+    until = commons.bind(DisputeCourt).stages_of(challenge).appeal_until
+    first = chain.first_since(opened)
+    head = chain.block()
+    last = head.number if head.timestamp <= until else chain.first_since(until + 1, first) - 1
+    logs = chain.logs(first, last, [commons.contracts["DisputeCourt"]], [kind.TOPIC for kind in kinds])
+    return [log for log in logs if int.from_bytes(log.topics[1], "big") == challenge]
 
 
 def stages_of(commons: Commons, challenge: int) -> tuple[Stage, ...]:

@@ -28,6 +28,22 @@ def test_a_call_is_sent_and_its_event_found(chain: Chain, sender: Sender, probe:
     assert chain.logs(0, chain.height, [probe.address], [b"\x00" * 32]) == []
 
 
+def test_the_first_block_of_a_time_is_found_by_few_requests(
+    chain: Chain, sender: Sender, probe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(6):
+        sender.transact(probe.call("submit", b"\x01" * 32, 1), gas=300_000)
+    times = [chain.block(number).timestamp for number in range(chain.height + 1)]
+    read, asked = chain.block, []
+    monkeypatch.setattr(chain, "block", lambda number: (asked.append(number), read(number))[1])
+    for time_s in {0, *times, *(one + 1 for one in times), times[-1] + 10_000}:
+        asked.clear()
+        expected = next((number for number, one in enumerate(times) if one >= time_s), len(times))
+        assert chain.first_since(time_s) == expected
+        assert len(asked) <= len(times).bit_length()
+        assert chain.first_since(time_s, 3) == max(3, expected)
+
+
 @pytest.mark.parametrize(
     ("function", "arguments", "name", "expected"),
     [

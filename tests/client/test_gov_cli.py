@@ -17,6 +17,7 @@ from eth_utils.crypto import keccak
 from qcrs.chain.abi import Call
 from qcrs.chain.bindings import ExchangeGovernor, ResourceCredit
 from qcrs.chain.handover import COUNCILS, Bodies, hand_over
+from qcrs.chain.networks import Chain
 from qcrs.chain.sender import Sender
 from qcrs.cli import main
 from qcrs.cli.network import tell_halts
@@ -120,7 +121,27 @@ def refused(output: Output, code: int, *words: str) -> None:
         assert word in told
 
 
-def test_a_challenge_from_its_evidence_to_its_end(qcrs: Command, city: City, tmp_path: Path) -> None:
+Range = tuple[int, int]
+
+
+@pytest.fixture
+def scanned(monkeypatch: pytest.MonkeyPatch) -> list[Range]:
+    """First and last block of every query for logs that a command sends."""
+    found: list[Range] = []
+    ask = Chain.request
+
+    def request(chain: Chain, method: str, *params: Any) -> Any:
+        if method == "eth_getLogs":
+            found.append((int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)))
+        return ask(chain, method, *params)
+
+    monkeypatch.setattr(Chain, "request", request)
+    return found
+
+
+def test_a_challenge_from_its_evidence_to_its_end(
+    qcrs: Command, city: City, tmp_path: Path, scanned: list[Range]
+) -> None:
     program = tmp_path / "bell.qasm"
     program.write_text(BELL)
     assert qcrs("submit", str(program), "--shots", "200", "--no-wait", by=("client",)).code == 0
@@ -134,6 +155,7 @@ def test_a_challenge_from_its_evidence_to_its_end(qcrs: Command, city: City, tmp
     refused(qcrs("dispute", "open", job, by=("client",)), 2, "would lose its bond", "--anyway")
     assert qcrs("dispute", "list").value == []
     opened = qcrs("dispute", "open", job, "--anyway", by=("client",)).value
+    begin = city.network.chain.height
     assert (opened["recorded"], opened["recomputed"], opened["ruling"]) == ("accept", "accept", "upheld")
     twice = qcrs("dispute", "open", job, "--anyway", by=("client",))
     refused(twice, 4, "AlreadyChallenged")
@@ -174,10 +196,17 @@ def test_a_challenge_from_its_evidence_to_its_end(qcrs: Command, city: City, tmp
     assert appealed["appellant"] == "client"
     assert appealed["stage"] == "decision"
     refused(qcrs("gov", "appeal", "1", by=("client",)), 2, "client has appealed already")
+    scanned.clear()
     _shows(qcrs, opened, appealed)
+    assert begin > 20  # blocks that nobody has to look at
+    assert set(scanned) == {(begin, city.network.chain.height)}
+    appeals_end = city.network.chain.height
     city.later(appealed["until"] - city.network.chain.now() + 1)
     ended = qcrs("dispute", "finalise", "1", by=("visitor",)).value
     assert ended["state"] == "upheld"
+    scanned.clear()
+    assert len(qcrs("dispute", "show", "1").value["revealed"]) == 2
+    assert set(scanned) == {(begin, appeals_end)}  # what came after the last appeal could come is left out
     refused(qcrs("dispute", "finalise", "1", by=("visitor",)), 2, "the challenge is over: upheld")
     assert qcrs("dispute", "list").value == []
     assert [one["state"] for one in qcrs("dispute", "list", "--all").value] == ["upheld"]
