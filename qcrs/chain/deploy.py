@@ -181,8 +181,8 @@ class Deployer:
         self.receipts: dict[str, Receipt] = {}
 
     def computed(self, names: Iterable[str]) -> dict[str, str]:
-        """Where contracts will be when they are created next, in this order."""
-        return computed_addresses(self.sender.address, self.chain.nonce(self.sender.address, "latest"), names)
+        """Where contracts will be when they are created next, in this order, after what waits for a block."""
+        return computed_addresses(self.sender.address, self.chain.nonce(self.sender.address), names)
 
     def create(self, name: str, call: Call, expected: str) -> None:
         """Create one; `ChainError` where it came to another address."""

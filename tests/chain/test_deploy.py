@@ -12,16 +12,16 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from qcrs.chain import bindings
-from qcrs.chain.abi import selector_of
+from qcrs.chain.abi import Call, selector_of
 from qcrs.chain.accounts import create_keystore
 from qcrs.chain.anvil import Anvil
 from qcrs.chain.bindings_gen import DEPLOYED
 from qcrs.chain.compile import artifacts
-from qcrs.chain.deploy import GOVERNED, ORDER, ROLES, Deployment, DeployParameters, deploy
+from qcrs.chain.deploy import GOVERNED, ORDER, ROLES, Deployer, Deployment, DeployParameters, deploy
 from qcrs.chain.embedded import EmbeddedChain
 from qcrs.chain.handover import BODY_CONTRACTS, BODY_GOVERNED
 from qcrs.chain.networks import Chain, of_embedded
-from qcrs.chain.sender import Sender
+from qcrs.chain.sender import Sender, deployment_call
 from qcrs.errors import ChainError, ConfigError, ContractError
 from qcrs.types import CREDIT
 
@@ -53,6 +53,22 @@ def test_everything_is_wired_and_the_deployer_governs(chain: Chain, accounts: li
         stranger.transact(allocator.withdraw(stranger.address, 3 * CREDIT))
     assert caught.value.name == "ComputationAllocatorInsufficientBalance"
     assert caught.value.arguments["available"] == 2 * CREDIT
+
+
+def test_what_an_interrupted_deployment_has_sent_counts_for_the_next(
+    anvil_chain: Chain, accounts: list[LocalAccount]
+) -> None:
+    """Its last transaction may still wait for a block: the next contract comes after it."""
+    anvil_chain.request("evm_setAutomine", False)
+    try:
+        Sender(anvil_chain, accounts[5]).send(Call(accounts[5].address, b"", 1, "transfer"), gas=21_000)
+        deployer = Deployer(anvil_chain, accounts[5], lambda _: None, artifacts())
+        at = deployer.computed(["AccessManager"])
+    finally:
+        anvil_chain.request("evm_setAutomine", True)
+    call = deployment_call(artifacts()["AccessManager"], (accounts[5].address,))
+    deployer.create("AccessManager", call, at["AccessManager"])
+    assert anvil_chain.code(at["AccessManager"])
 
 
 def test_from_the_start_processors_and_oracles_have_something_at_stake(
