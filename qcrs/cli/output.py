@@ -167,8 +167,18 @@ def _after_interrupt() -> str:
             return _sent("account balance")
         case ["gov" | "dispute" | "channel" | "session" as group, *_]:
             return _sent(f"{group} list")
-        case ["submit" | "job" | "processor" | "deploy", *_]:
+        case ["submit" | "job", *_]:
             return "what was sent to the chain goes on: see `qcrs job list`"
+        case ["processor", "register" | "retire", *_]:
+            return (
+                "what was sent to the chain takes effect, and once: run it again and it goes on from there; "
+                "`qcrs processor list` shows what is registered"
+            )
+        case ["deploy", *_]:
+            return (
+                "a deployment counts from its manifest on, which is written last: without one, run it again; "
+                "it begins anew, and what this one has put on the chain stays there unused"
+            )
         case _:
             return "nothing of it goes on; run it again"
 
