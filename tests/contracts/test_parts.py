@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
 
 import pytest
 from contract_stage import Contract
@@ -12,8 +13,9 @@ from exchange_stage import Stage
 
 
 @pytest.fixture(scope="module")
-def parts(deployed: Stage) -> Contract:
-    return deployed.deploy("Parts")
+def parts(deployed: Stage) -> Iterator[Contract]:
+    with deployed.undone():
+        yield deployed.deploy("Parts")
 
 
 def test_required_confidence_of_every_trust(parts: Contract) -> None:
