@@ -194,7 +194,7 @@ contract ComputationAllocator is AllocatorViews {
         } else if (outcome == Outcome.Undecided) {
             if (round != 0) {
                 // A second look that tells no more is the last: nobody waits for what cannot be known.
-                _refund(k, USED_STEPS - e.usedOf());
+                _refund(k, USED_STEPS);
                 _move(k, index, _executionAt(k, index), ExecutionState.Ended);
                 _step(k, STEP_ENDED, uint8(index), 0);
                 emit ExecutionEnded(k.id, processor, uint8(index), ExecutionState.Undecided, 0);

@@ -95,6 +95,7 @@ contract AllocatorDesk is FlowTime {
                 k.terms.lifeOf()
             );
             if (accepted) {
+                _refund(k, e.usedOf());
                 _move(k, index, e, ExecutionState.Fraudulent);
                 if (k.p.isOpen()) _advance(k);
             }
@@ -279,13 +280,12 @@ contract AllocatorDesk is FlowTime {
         _policy = Policy.wrap(_put(Policy.unwrap(_policy), offset, bits, value));
     }
 
-    /// @dev Ends a pending execution: frees its qubits and takes the penalty if it was running, and gives its flow the time back
-    /// that it did not use.
+    /// @dev Ends a pending execution: gives its flow its time back, and if it was running frees its qubits and takes the penalty.
     function _end(Case memory k, uint8 index, Execution e) private {
         ExecutionState from = e.executionStateOf();
         ProcessorId processor = ProcessorId.wrap(uint32(e.processorOf()));
         uint256 penalty;
-        _refund(k, USED_STEPS - e.usedOf());
+        _refund(k, USED_STEPS);
         if (from == ExecutionState.Allocated) {
             Dispatch d = _dispatch[processor];
             _dispatch[processor] = d.withFree(d.freeOf() + k.p.qubitsOf());

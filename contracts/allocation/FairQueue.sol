@@ -161,21 +161,22 @@ abstract contract FairQueue is Flows {
             for { let i := 0 } lt(i, flows) { i := add(i, 4) } {
                 let word := sload(add(_lanes.slot, shr(2, i)))
                 for { let f := i } word { f := add(f, 1) } {
-                    let entry := and(word, 0xFFFFFFFFFFFFFFFF)
-                    word := shr(64, word)
-                    let key := shr(24, entry)
-                    let qubits := and(shr(12, entry), 0xFFF)
-                    // An empty lane has no qubits.
-                    if and(lt(key, least), iszero(iszero(qubits))) {
-                        switch or(gt(qubits, total), gt(and(entry, 0xFFF), quality))
-                        case 0 {
-                            if or(iszero(gt(qubits, free)), lt(key, late)) {
-                                least := key
-                                best := f
+                    let key := and(shr(24, word), 0xFFFFFFFFFF)
+                    if lt(key, least) {
+                        let qubits := and(shr(12, word), 0xFFF)
+                        // An empty lane has no qubits.
+                        if qubits {
+                            switch or(gt(qubits, total), gt(and(word, 0xFFF), quality))
+                            case 0 {
+                                if or(iszero(gt(qubits, free)), lt(key, late)) {
+                                    least := key
+                                    best := f
+                                }
                             }
+                            default { if lt(key, unfit) { unfit := key } }
                         }
-                        default { if lt(key, unfit) { unfit := key } }
                     }
+                    word := shr(64, word)
                 }
             }
             if iszero(gt(unfit, least)) { best := not(0) }
@@ -238,9 +239,9 @@ abstract contract FairQueue is Flows {
                 Progress p = _jobs[jobAt(id, index)].progress;
                 if (_isLive(p, c)) {
                     if (!_fits(p, reach)) {
-                        pick.unfit = Lane.unwrap(_laneFor(p));
+                        pick.unfit = Lane.unwrap(_laneFor(_again(q, p)));
                     } else if (!_had(processor, id, index, p)) {
-                        (pick.index, pick.progress) = (index, p);
+                        (pick.index, pick.progress) = (index, _again(q, p));
                         return same;
                     }
                     ++live;
@@ -393,7 +394,7 @@ abstract contract FairQueue is Flows {
     /// @dev The lane of a queue's first entry; zero if it has none.
     function _front(uint256 id, Queue q) private view returns (Lane) {
         uint256 index = q.returnedHeadOf();
-        if (index != 0) return _laneFor(_jobs[jobAt(id, index)].progress);
+        if (index != 0) return _laneFor(_again(q, _jobs[jobAt(id, index)].progress));
         index = q.removedOf() + 1;
         if (index > q.addedOf()) return Lane.wrap(0);
         return _laneFor(_started(id, q, index, _jobs[jobAt(id, index)].progress));
@@ -404,6 +405,12 @@ abstract contract FairQueue is Flows {
     function _started(uint256 id, Queue q, uint256 index, Progress p) private view returns (Progress) {
         uint256 finish = id < DIRECT ? q.finishOf() : _queues[_jobs[jobAt(id, index)].terms.flowOf()].finishOf();
         return finish > p.tagOf() ? p.withTag(finish) : p;
+    }
+
+    /// @dev A job that returned, with the start tag that it gets if it is handed out now: not after the finish tag of its flow, which
+    /// may have got back since what it had when the job began.
+    function _again(Queue q, Progress p) internal pure returns (Progress) {
+        return q.finishOf() < p.tagOf() ? p.withTag(q.finishOf()) : p;
     }
 
     /// @dev The lane that shows a job.

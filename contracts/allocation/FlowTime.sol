@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {MASK40, Progress, USED_STEPS} from "../libraries/JobWords.sol";
+import {CHARGED, MASK40, Progress, USED_STEPS} from "../libraries/JobWords.sol";
 import {Clock, Queue} from "../libraries/QueueWords.sol";
 import {ProcessorId} from "../libraries/Types.sol";
 import {JobBook} from "./JobBook.sol";
@@ -21,13 +21,10 @@ abstract contract FlowTime is JobBook {
     /// have a large one.
     function _charge(Case memory k, Queue q, Clock c) internal returns (Queue) {
         uint256 queue_ = k.id.queueOf();
-        if (queue_ < DIRECT) return _charged(k.p, q, c);
-        if (_dispatch[ProcessorId.wrap(uint32(queue_ & 0x3FFFFF))].certifiedUntilOf() <= block.timestamp) {
-            k.p = k.p.asTrial();
-            return q;
-        }
+        if (queue_ < DIRECT) return _charged(k, q, c);
+        if (_dispatch[ProcessorId.wrap(uint32(queue_ & 0x3FFFFF))].certifiedUntilOf() <= block.timestamp) return q;
         uint256 flow_ = _jobs[k.id].terms.flowOf();
-        Queue flowing = _charged(k.p, _queues[flow_], c);
+        Queue flowing = _charged(k, _queues[flow_], c);
         _queues[flow_] = flowing;
         _show(flow_, flowing);
         return q;
@@ -35,14 +32,19 @@ abstract contract FlowTime is JobBook {
 
     /// @dev The word of a flow after one more execution. What waits keeps no more time than twice the drain. Virtual time moves to
     /// the job's start tag, and in all no faster than PACE after HEAD_START, so that nobody takes it to its end.
-    function _charged(Progress p, Queue q, Clock c) private returns (Queue) {
+    function _charged(Case memory k, Queue q, Clock c) private returns (Queue) {
+        Progress p = k.p;
+        k.p = p.asCharged();
         // Factors of 12 and 18 bits; words of 40; the bound of time never falls, so that it is not below what time is.
         unchecked {
             uint256 tag = p.tagOf();
             uint256 time = c.timeOf();
             uint256 start = q.finishOf();
-            if (start < tag) start = tag;
-            if (start + 2 * c.drainOf() < time) start = time - 2 * c.drainOf();
+            uint256 least = tag + 2 * c.drainOf() < time ? time - 2 * c.drainOf() : tag;
+            if (start < least) {
+                start = least;
+                q = q.withLift(least);
+            }
             if (tag > time) {
                 uint256 most = HEAD_START + (block.timestamp - BORN) * PACE;
                 _clock = c.withTime(tag > most ? most : tag);
@@ -52,10 +54,12 @@ abstract contract FlowTime is JobBook {
         }
     }
 
-    /// @dev Gives a job's flow back as many steps of an execution's declared time.
+    /// @dev Gives a job's flow back as many steps of an execution's declared time, if it was charged, and if its finish tag was not
+    /// lifted since: then it would be where it is without that charge too.
     function _giveBack(uint256 flow_, Progress p, uint256 steps) internal {
-        if (p.isTrial() || steps == 0) return;
+        if (steps == 0) return;
         Queue q = _queues[flow_];
+        if (p.chargeOf() < (CHARGED | q.liftOf())) return;
         // Factors of 12, 18, 7 and 5 bits; the finish tag, which is the word's lowest bits, does not fall below 0.
         unchecked {
             uint256 by = p.qubitsOf() * p.declaredOf() * TAG_SCALE * steps / (USED_STEPS * q.weightOf());
@@ -64,7 +68,7 @@ abstract contract FlowTime is JobBook {
         }
     }
 
-    /// @dev The same where nobody is paid, and shows what it means for the flow's front. A verdict that pays leaves that to the
+    /// @dev The same where nobody is served, and shows what it means for the flow's front. A verdict that pays leaves that to the
     /// flow's next change, since it would cost it 7,000 gas.
     function _refund(Case memory k, uint256 steps) internal {
         uint256 flow_ = k.terms.flowOf();

@@ -62,7 +62,7 @@ abstract contract JobBook is FairQueue {
         Queue q = _queues[queue_];
         bool first = q.returnedHeadOf() == 0;
         _queues[queue_] = _append(queue_, q, k.id.indexOf());
-        if (first) _setLane(queue_, _laneFor(k.p));
+        if (first) _setLane(queue_, _laneFor(_again(q, k.p)));
         _requeue(k);
     }
 

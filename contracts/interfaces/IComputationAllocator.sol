@@ -20,7 +20,8 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// - submit: the job's tag is `v - C` (not below 0), the least start tag that it may get. It keeps its class if that is above 0 and
 ///   the flow's quota of that class holds `qubits * declaredSeconds * redundancy`, which is then spent, for good; else it is of
 ///   class 0. Nothing is charged: what nobody runs costs its flow no time and moves none.
-/// - start tag `S = max(tag, F)` of a job never dispatched, and its tag of one that was; key `K = max(0, S - boost(class))`.
+/// - start tag `S = max(tag, F)` of a job never dispatched, and `S = min(tag, F)` of one that was, whose flow may have got time
+///   back since; key `K = max(0, S - boost(class))`.
 /// - a flow's entries are its *returned* jobs in the order they returned, then its jobs never dispatched, by index. The first
 ///   live entry is its *front*. An entry is dead when its job is not Queued any more or can no longer be run in time
 ///   (`now + declaredSeconds + grace + margin > deadline`).
@@ -30,8 +31,8 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///     - if p's provider already had an execution of the front, or p can never run it, the flow offers in its place, for this call,
 ///       its next entry: up to 8 live returned ones, then those never dispatched; tested and ranked anew by its own K. Nobody loses
 ///       a place by it. Of each of the two lists of p's own queue and of eight flows 24 entries are read, dead ones included, of
-///       those of other flows only the first. Four of the eight are others every 16 seconds, the rest are the first by K: what is
-///       late is always looked for. So crowds in many flows cannot make a call cost more than a node pays;
+///       those of other flows only the first. Up to four of the eight are others every 16 seconds, four are the first by K: what
+///       is late is looked for at any time. So crowds in many flows cannot make a call cost more than a node pays;
 ///     - if the entry's qubits are free, it is handed out, `tag = S` from then on, and
 ///       `F = max(F, S, v - 2 * drain) + ceil(64 * qubits * declaredSeconds / w)` (at most 2^40 - 1); `v = max(v, S)`, but no more
 ///       than 2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years, whatever anyone does. F and v
@@ -40,10 +41,12 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///     - else if `v > S + drain`, p is *draining*: nothing is handed out until the entry fits;
 ///     - else it is passed over.
 /// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one
-///   whose execution failed or stayed undecided. Its tag changes no more.
-/// - when an execution ends, its flow gets back what it did not use, but for trials: `F = F - floor(64 * qubits * declaredSeconds
-///   * n / (31 * w))` (not below 0), with n = 31 where it is rejected, fraudulent or never committed, else `31 - usedSteps`:
-///   accepted, undecided for the second time or without a verdict. It runs again at a new charge.
+///   whose execution failed or stayed undecided.
+/// - when an execution ends, its flow gets time back: `F = F - floor(64 * qubits * declaredSeconds * n / (31 * w))` (not below 0),
+///   with `n = 31 - usedSteps` where it is accepted and 31 where nobody was served, however it ended; one that is overturned later
+///   gives back the rest. It runs again at a new charge. Nothing is given back for trials, nor if F was *lifted* since the job's
+///   tag, that is to S or to `v - 2 * drain`: F would be there without that charge as well. The last lift is kept in steps of 4,
+///   rounded up.
 /// - split: the new flow starts with the finish tag of the one that it is split from: a debt stays with both.
 /// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. It asks for quality 0 (its client
 ///   looks at the certificate) and for no more qubits than the processor has, which never change: so the processor can run it

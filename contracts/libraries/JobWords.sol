@@ -7,7 +7,7 @@ import {ExecutionState, JobState, Outcome} from "./Types.sol";
 /// @notice The packed words of a job. Three are written at submission and none is added before a third execution:
 /// - `Terms`, never changed: client 160 | rate 32 | flow 8 | trust 8 | half-life 18
 /// - `Progress`: tag 40 | qubits 12 | quality 12 | class 2 | declared 24 | deadline 32 | redundancy 3 | most 3 | state 3 |
-///   count 3 | paid 3 | next 40 | grace 12 | trial 1 | (spare 2) | first execution 64
+///   count 3 | paid 3 | next 40 | grace 12 | charged 1 | (spare 2) | first execution 64
 /// - the trail, and `more`: executions 1..4, 64 bits each, from the second execution on
 /// An `Execution` is processor 22 | state 3 | reports 2 | since 32 | used 5. Lowest bits first.
 type Terms is uint256;
@@ -17,7 +17,7 @@ type Execution is uint256;
 using {clientOf, rateOf, flowOf, trustOf, lifeOf} for Terms global;
 using {
     tagOf, qubitsOf, qualityOf, classOf, declaredOf, deadlineOf, redundancyOf, mostOf, stateOf, countOf, paidOf, nextOf,
-    patienceOf, withTag, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen, isSingle, isTrial, asTrial
+    patienceOf, withTag, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen, isSingle, chargeOf, asCharged
 } for Progress global;
 using {processorOf, executionStateOf, reportsOf, sinceOf, usedOf, judged, withVerdict} for Execution global;
 
@@ -26,7 +26,7 @@ uint256 constant EXECUTION_MASK = type(uint64).max;
 uint256 constant MOST_EXECUTIONS = 5;
 /// @dev Used time is counted in this many parts of the declared time.
 uint256 constant USED_STEPS = 31;
-uint256 constant TRIAL_AT = 189;
+uint256 constant CHARGED = 1 << 189;
 uint256 constant FIRST_AT = 192;
 uint256 constant MASK40 = type(uint40).max;
 /// @dev Redundancy 1, Active, count 1.
@@ -112,13 +112,13 @@ function isSingle(Progress p) pure returns (bool) {
     return Progress.unwrap(p) & SINGLE_MASK == SINGLE;
 }
 
-/// @dev Whether no flow is charged for the job.
-function isTrial(Progress p) pure returns (bool) {
-    return Progress.unwrap(p) >> TRIAL_AT & 1 == 1;
+/// @dev The start tag with CHARGED above it, if its flow is charged for the job.
+function chargeOf(Progress p) pure returns (uint256) {
+    return Progress.unwrap(p) & (CHARGED | MASK40);
 }
 
-function asTrial(Progress p) pure returns (Progress) {
-    return Progress.wrap(Progress.unwrap(p) | 1 << TRIAL_AT);
+function asCharged(Progress p) pure returns (Progress) {
+    return Progress.wrap(Progress.unwrap(p) | CHARGED);
 }
 
 function countOf(Progress p) pure returns (uint256) {

@@ -6,8 +6,8 @@ import {MASK40} from "./JobWords.sol";
 /// @title QueueWords
 /// @notice The packed words of the fair queue, lowest bits first.
 /// - `Lane` (64 bits, four to a storage word): quality 12 | qubits 12 | key 40 of a flow's front; zero when there is none
-/// - `Queue`: finish tag 40 | removed 40 | added 40 | returned head 40 | returned tail 40 | weight 24 | open 1. Jobs never
-///   dispatched have the indices removed + 1 .. added
+/// - `Queue`: finish tag 40 | removed 40 | added 40 | returned head 40 | returned tail 40 | weight 17 | open 1 | lift 38. Jobs never
+///   dispatched have the indices removed + 1 .. added; the lift is in four units of virtual time, rounded up
 /// - `Clock`, read by submit and allocate: virtual time 40 | drain 40 | credit 40 | flows 8 | paused 1 | grace 12 | margin 17 |
 ///   rate of class 0 32 | least trust 7 | most redundancy 3 | most seconds 18 | half-life 18
 /// - `Policy`, read where those do not suffice: rates of classes 1 and 2 32 each | their boosts 40 each | verdict window 24 |
@@ -20,7 +20,7 @@ type Policy is uint256;
 using {laneKey, laneQubits, laneQuality} for Lane global;
 using {
     finishOf, removedOf, addedOf, returnedHeadOf, returnedTailOf, weightOf, isOpenFlow,
-    withFinish, withRemoved, withAdded, withReturned, withWeight
+    liftOf, withLift, withFinish, withRemoved, withAdded, withReturned, withWeight
 } for Queue global;
 using {
     timeOf, drainOf, creditOf, flowsOf, isPaused, graceOf, marginOf, normalRateOf, leastTrustOf, mostRedundancyOf,
@@ -28,6 +28,7 @@ using {
 } for Clock global;
 using {raisedRateOf, boostOf, verdictWindowOf, deadlinePermilleOf, fraudMultipleOf} for Policy global;
 
+uint256 constant LIFT_AT = 218;
 uint256 constant DRAIN_AT = 40;
 uint256 constant CREDIT_AT = 80;
 uint256 constant FLOWS_AT = 120;
@@ -84,11 +85,20 @@ function returnedTailOf(Queue q) pure returns (uint256) {
 }
 
 function weightOf(Queue q) pure returns (uint256) {
-    return uint24(Queue.unwrap(q) >> 200);
+    return Queue.unwrap(q) >> 200 & 0x1FFFF;
 }
 
 function isOpenFlow(Queue q) pure returns (bool) {
-    return Queue.unwrap(q) >> 224 & 1 == 1;
+    return Queue.unwrap(q) >> 217 & 1 == 1;
+}
+
+/// @dev What the finish tag was last lifted to, since it had fallen behind.
+function liftOf(Queue q) pure returns (uint256) {
+    return Queue.unwrap(q) >> LIFT_AT << 2;
+}
+
+function withLift(Queue q, uint256 tag) pure returns (Queue) {
+    return Queue.wrap(Queue.unwrap(q) & (1 << LIFT_AT) - 1 | tag + 3 >> 2 << LIFT_AT);
 }
 
 function withFinish(Queue q, uint256 finish) pure returns (Queue) {
@@ -108,7 +118,7 @@ function withReturned(Queue q, uint256 head, uint256 tail) pure returns (Queue) 
 }
 
 function withWeight(Queue q, uint256 weight, bool open) pure returns (Queue) {
-    return Queue.wrap(Queue.unwrap(q) & (1 << 200) - 1 | weight << 200 | uint256(open ? 1 : 0) << 224);
+    return Queue.wrap(Queue.unwrap(q) & ~uint256((1 << 18) - 1 << 200) | weight << 200 | uint256(open ? 1 : 0) << 217);
 }
 
 /* ------------------------------ clock ------------------------------ */

@@ -65,9 +65,9 @@ class Lines:
             job = self.jobs[place << 40 | index]
             if self._is_live(job, now):
                 if not self._fits(job, processor, now):
-                    unfit = self._lane(job, job.tag)
+                    unfit = self._lane(job, self._again(job))
                 elif not self._had(processor, job):
-                    return Pick(place, index, job.tag, previous, returned=True, first=first)
+                    return Pick(place, index, self._again(job), previous, returned=True, first=first)
                 live += 1
             first = False
             looked += 1
@@ -109,6 +109,10 @@ class Lines:
     def _start(self, job: Job) -> int:
         """The start tag of a job never dispatched, if it is handed out now."""
         return max(job.tag, self.flows[job.request.flow].finish)
+
+    def _again(self, job: Job) -> int:
+        """The start tag of a job that returned, if handed out now: its flow may have got time back since."""
+        return min(job.tag, self.flows[job.request.flow].finish)
 
     def _lane(self, job: Job, tag: int) -> Lane:
         key = max(0, tag - self.parameters.boosts[job.klass])
@@ -187,7 +191,7 @@ class Lines:
         index = queue.returned_head or (queue.removed + 1 if queue.removed < queue.added else 0)
         if place < DIRECT:
             job = self.jobs[place << 40 | index] if index else None
-            tag = 0 if job is None else job.tag if queue.returned_head else self._start(job)
-            self.flows[place].lane = None if job is None else self._lane(job, tag)
+            tag = self._again if queue.returned_head else self._start
+            self.flows[place].lane = None if job is None else self._lane(job, tag(job))
         else:
             self.processors[place - DIRECT].direct = index != 0

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from qcrs.scheduling.lines import FLOWS_AHEAD, LOOK, Lane, Lines, Pick
 from qcrs.scheduling.words import (
     DIRECT,
+    LIFT_STEP,
     PENDING,
     TAG_SCALE,
     USED_STEPS,
@@ -215,8 +216,6 @@ class FairQueue(Lines):
             raise QueueRefusal("BadOutcome")
         if after == ExecutionState.ACCEPTED:
             self._give_back(job, USED_STEPS - execution.used)
-        elif after == ExecutionState.ENDED:
-            self._refund(job, USED_STEPS - execution.used)
         elif after != ExecutionState.UNDECIDED and before != ExecutionState.REJECTED:
             self._refund(job, USED_STEPS)
         execution.state, execution.since = after, now
@@ -230,6 +229,7 @@ class FairQueue(Lines):
         job, execution = self._execution(identity, number)
         if execution.state != ExecutionState.ACCEPTED:
             raise QueueRefusal("BadExecutionState")
+        self._refund(job, execution.used)
         execution.state, execution.since = ExecutionState.FRAUDULENT, now
         if job.is_open:
             self._advance(identity, job, odds)
@@ -363,19 +363,22 @@ class FairQueue(Lines):
         """Charge an execution to its job's flow, and let virtual time pass to the job's start tag; neither
         for a trial: what a processor without a certificate gets."""
         flow, r = self.flows[job.request.flow], job.request
-        job.trial = r.target != 0 and processor.certified_until <= now
-        if job.trial:
+        job.charged = r.target == 0 or processor.certified_until > now
+        if not job.charged:
             return
         start = max(flow.finish, job.tag, self.time - 2 * self.parameters.drain)
+        if start > flow.finish:
+            flow.lift = -(-start // LIFT_STEP) * LIFT_STEP
         flow.finish = min(_MOST_TAG, start - (-r.qubits * r.declared * TAG_SCALE // flow.weight))
         self.time = max(self.time, min(job.tag, _HEAD_START + (now - self.born) * _PACE))
         if r.target:
             self._show(r.flow)
 
     def _give_back(self, job: Job, steps: int) -> None:
-        """Give the flow of a job back as many steps of an execution's declared time."""
-        if not job.trial:
-            flow, r = self.flows[job.request.flow], job.request
+        """Give the flow of a job back as many steps of an execution's declared time, if it was charged and
+        its finish tag was not lifted since: then it would be where it is without that charge too."""
+        flow, r = self.flows[job.request.flow], job.request
+        if job.charged and job.tag >= flow.lift:
             unused = r.qubits * r.declared * TAG_SCALE * steps
             flow.finish = max(0, flow.finish - unused // (USED_STEPS * flow.weight))
 
@@ -385,7 +388,7 @@ class FairQueue(Lines):
         self._show(job.request.flow)
 
     def _end(self, job: Job, execution: Execution, now: int) -> None:
-        self._refund(job, USED_STEPS - execution.used)
+        self._refund(job, USED_STEPS)
         if execution.state == ExecutionState.ALLOCATED:
             self.processors[execution.processor].free += job.request.qubits
         execution.state, execution.since = ExecutionState.ENDED, now
@@ -413,4 +416,4 @@ class FairQueue(Lines):
         self._append(place, index)
         job.state = JobState.QUEUED
         if place < DIRECT and was_empty:
-            self.flows[place].lane = self._lane(job, job.tag)
+            self.flows[place].lane = self._lane(job, self._again(job))

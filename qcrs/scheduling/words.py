@@ -10,6 +10,7 @@ from enum import IntEnum
 
 __all__ = [
     "DIRECT",
+    "LIFT_STEP",
     "PENDING",
     "TAG_SCALE",
     "USED_STEPS",
@@ -31,6 +32,8 @@ __all__ = [
 
 TAG_SCALE = 64
 """Virtual time units per qubit-second and unit of weight."""
+LIFT_STEP = 4
+"""The lift of a flow is kept in steps of as much virtual time."""
 USED_STEPS = 31
 """Used time is counted in this many parts of the declared time."""
 DIRECT = 1 << 23
@@ -156,7 +159,7 @@ class Job:
     executions: list[Execution] = field(default_factory=list)
     following: int = 0
     paid: int = 0
-    trial: bool = False
+    charged: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -182,11 +185,13 @@ class Queue:
 
 @dataclass(slots=True)
 class Flow:
-    """A share: weight, finish tag, and the lane (key, qubits, quality) that shows its first entry."""
+    """A share: weight, finish tag, the lane (key, qubits, quality) that shows its first entry, and the lift:
+    what the finish tag was last lifted to since it had fallen behind, rounded up to `LIFT_STEP`."""
 
     weight: int
     finish: int = 0
     lane: tuple[int, int, int] | None = None
+    lift: int = 0
 
 
 @dataclass(slots=True)

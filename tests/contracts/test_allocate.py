@@ -408,6 +408,62 @@ def test_what_is_handed_out_in_one_call_costs_no_more_by_crowds_in_many_flows(
     assert seen == {0, *behind}
 
 
+@pytest.mark.slow
+def test_the_dearest_call_is_one_that_a_node_pays(stage: Stage) -> None:
+    """64 flows: in eight each list has 24 entries that are read, returned ones that the provider had as
+    the last of four; 55 others have one of each; 24 dead ones are in the processor's own queue."""
+    a, owner = stage.allocator, stage.who.clients[1]
+    victim, certified = ready(stage, qubits=4000), ready(stage, 4, qubits=4000, quality=4000)
+
+    def take(p: Processor) -> None:
+        while a.read("nextFor", p.id)[1] != 0:
+            stage.wait(16)
+        stage.allocate(p)
+
+    def many(count: int, **request: int) -> None:
+        a.send("submitMany", [stage.request(qubits=1, **request)] * count, by=owner)
+
+    for weight in (10, 10, 10, 100_000):
+        a.send("openFlow", owner, weight, False, by=stage.who.committee[ALLOCATION])
+    for _ in range(7):
+        a.send("splitFlow", 4, 10_000, owner, by=owner)
+    far, soon = stage.now + 300 * 86_400, stage.now + 1500
+    crowded = range(4, 12)
+    for flow in crowded:
+        many(16, flow=flow, quality=3000, seconds=1, redundancy=2, most=2, deadline=soon)
+    for _ in range(16 * 8):
+        stage.allocate(certified)
+    for flow in crowded:
+        many(8, flow=flow, seconds=1, redundancy=5, most=5, deadline=far)
+    stage.wait(max(1, soon - stage.now))
+    for index in (1, 2, 3):  # each execution by another processor: four providers to be read
+        for _ in range(64):
+            p = stage.register(index, qubits=100, bond=1)
+            stage.certify(p.id)
+            take(p)
+    for _ in range(64):
+        take(victim)
+    for flow in crowded:
+        many(24, flow=flow, quality=4095, seconds=1, most=1, deadline=far)
+    for _ in range(2):  # so that the other flows' keys are later
+        stage.submit(0, qubits=20, seconds=600)
+        take(victim)
+    for _ in range(52):
+        a.send("splitFlow", 4, 10, owner, by=owner)
+    for flow in (1, 2, 3, *range(12, 64)):
+        many(1, flow=flow, seconds=1, redundancy=2, most=2, deadline=far)
+        take(victim)
+        many(1, flow=flow, quality=4095, seconds=1, most=1, deadline=far)
+    many(24, target=victim.id, seconds=60, most=1, deadline=stage.now + 160)
+    job = stage.submit(0, qubits=1, seconds=60, deadline=far)
+    stage.wait(100)
+    while stage.now // 16 % 16 != 1 or stage.now % 16 > 8:
+        stage.wait(1)
+    done = stage.allocate(victim)
+    assert done.one("JobAllocated")["job"] == job
+    assert 3_500_000 < done.gas < 4_000_000 < ALLOCATE_GAS
+
+
 def test_what_is_late_is_looked_for_whatever_the_time(stage: Stage) -> None:
     """Of twelve flows four have their turn; the first by their keys are looked into as well."""
     p = ready(stage)
@@ -510,6 +566,61 @@ def test_time_that_served_nobody_is_back_at_once_in_the_flow_s_place(flows: Stag
         assert a.read("lane", 0) >> 24 == max(a.read("flow", 0)[3], flows.job(front)["tag"]) < 100_000
         a.send("cancel", front, by=flows.who.clients[0])
     assert a.read("nextFor", p.id) == (0, EMPTY)
+
+
+@pytest.mark.parametrize("end", [ACCEPT, REJECT])
+def test_charges_that_time_forgave_are_not_given_back(flows: Stage, end: int) -> None:
+    """A batch in a quiet moment, and virtual time moved over it: each end was one more turn for nothing."""
+    p, mine = ready(flows, qubits=5), ready(flows, 1)
+    far = flows.now + 100_000
+    batch = {"target": mine.id, "most": 1, "qubits": 1, "deadline": far}
+    held = [flows.submit(1, flow=1, seconds=21_600, **batch) for _ in range(8)]
+    last = flows.submit(1, flow=1, seconds=1, **batch)
+    for job in (*held, last):
+        assert given(flows, mine) == job
+        flows.commit(mine, job)
+    for flow in (1, 2):
+        for _ in range(8):
+            flows.submit(flow, flow=flow, deadline=far)
+    served = []
+    for job in held:
+        flows.judge(job, 0, end)
+        served.append(given(flows, p))
+        flows.commit(p, served[-1])
+    assert sum(job >> 40 == 1 for job in served) == 4
+
+
+def test_a_charge_just_before_the_lift_is_not_given_back(flows: Stage) -> None:
+    """The lift is kept in steps of four; at a weight of 64 a qubit-second is one unit of virtual time."""
+    a, p = flows.allocator, ready(flows)
+    for _ in range(2):
+        a.send("openFlow", flows.admin, 64, True, by=flows.who.committee[ALLOCATION])
+    one = {"qubits": 1, "seconds": 1}
+    first, small = flows.submit(flow=4, **one), flows.submit(flow=4, **one)
+    for _ in range(4):
+        flows.submit(flow=5, **one)
+    for _ in range(6):
+        given(flows, p)
+    assert (flows.job(small)["tag"], a.read("flow", 4)[3], a.read("virtualTime")) == (1, 2, 3)
+    later = flows.submit(flow=4, **one)
+    assert (given(flows, p), a.read("flow", 4)[3]) == (later, 4)
+    for job in (first, small, later):
+        flows.commit(p, job)
+        flows.judge(job, 0, REJECT)
+    assert a.read("flow", 4)[3] == 4  # of `later` neither: its start is rounded up as well
+
+
+def test_a_job_that_returned_does_not_keep_the_place_that_a_giant_gave_it(flows: Stage) -> None:
+    a, p, mine = flows.allocator, ready(flows), ready(flows, 1, qubits=1001)
+    giant = flows.submit(2, target=mine.id, most=1, qubits=1000, seconds=3600)
+    assert given(flows, mine) == giant
+    pin = flows.submit(2, qubits=1, seconds=1, redundancy=2, most=2)
+    assert given(flows, mine) == pin
+    assert a.read("lane", 0) >> 24 == 1000 * 3600 * 64 // 100
+    flows.commit(mine, giant)
+    flows.judge(giant, 0, REJECT)
+    assert a.read("lane", 0) >> 24 == 1
+    assert (given(flows, p), flows.job(pin)["tag"]) == (pin, 1)
 
 
 def test_a_job_for_a_processor_with_a_certificate_is_no_trial(flows: Stage) -> None:

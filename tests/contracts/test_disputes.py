@@ -238,6 +238,15 @@ def test_overturning_in_an_open_job_asks_for_another_execution(stage: Stage) -> 
     stage.check_ledger([job])
 
 
+def test_an_overturned_execution_gives_back_the_rest_of_its_time(stage: Stage) -> None:
+    _, job = judged(stage, ACCEPT)
+    before = stage.allocator.read("flow", 0)[3]
+    assert 0 < before < 192
+    challenge = opened(stage, job, stage.who.clients[0])
+    stage.verifier.send("rule", challenge, OVERTURNED, by=stage.who.committee[DISPUTE])
+    assert stage.allocator.read("flow", 0)[3] <= 1  # each part is rounded down
+
+
 @pytest.mark.parametrize("outcome", [REJECT, FRAUD])
 def test_overturned_rejection_mends_the_reputation(stage: Stage, outcome: int) -> None:
     p, job = judged(stage, outcome, most=1)

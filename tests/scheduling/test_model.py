@@ -266,14 +266,61 @@ def test_what_nobody_was_served_by_is_given_back_and_charged_when_it_runs_again(
     assert (model.flows[0].finish, model.flows[1].finish) == (0, 6400)
 
 
-def test_what_stays_undecided_gives_back_what_it_did_not_use() -> None:
+def test_what_stays_undecided_is_given_back_when_it_ends() -> None:
     model = queue()
     job = model.submit(ask(executions=2), 0, 0)
     model.allocate(1, 0)
     finish(model, job, 0, 50, Outcome.UNDECIDED)
     assert model.flows[0].finish == 640
     model.judge(job, 0, Outcome.UNDECIDED, 60, odds)
-    assert model.flows[0].finish == 640 - 1000 * TAG_SCALE * 15 // (31 * 100)
+    assert model.flows[0].finish == 0
+
+
+def test_an_overturned_execution_gives_back_the_rest_of_its_time() -> None:
+    model = queue()
+    job = model.submit(ask(redundancy=2, executions=3), 0, 0)
+    for processor in (1, 2):
+        model.allocate(processor, 0)
+    finish(model, job, 0, 50)
+    assert 640 < model.flows[0].finish < 1280
+    model.overturn(job, 0, 60, odds)
+    assert model.flows[0].finish == 640 + 1  # each part is rounded down
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPT, Outcome.REJECT])
+def test_charges_that_time_forgave_are_not_given_back(outcome: Outcome) -> None:
+    """A batch in a quiet moment, and virtual time moved over it: each end was one more turn for nothing."""
+    model = queue(sizes=(10, 127))
+    held = []
+    for _ in range(40):
+        model.submit(ask(qubits=1, declared=21_600, target=2), 0, 0)
+        held.append(model.allocate(2, 0))
+        model.commit(*held[-1], 0)
+    model.submit(ask(qubits=1, declared=1, target=2), 0, 0)
+    finish(model, *model.allocate(2, 0), 0)
+    for flow in (0, 1):
+        for _ in range(40):
+            model.submit(ask(flow), flow, 0)
+    served = []
+    for now, (job, number) in enumerate(held, start=1):
+        model.judge(job, number, outcome, 100 * now, odds)
+        mine, number = model.allocate(1, 100 * now)
+        finish(model, mine, number, 100 * now + 100)
+        served.append(model.jobs[mine].request.flow)
+    assert served.count(0) == 20
+
+
+def test_a_job_that_returned_does_not_keep_the_place_that_a_giant_gave_it() -> None:
+    model = queue(sizes=(10, 127))
+    giant = model.submit(ask(qubits=100, declared=20_000, target=2), 9, 0)
+    model.allocate(2, 0)
+    pin = model.submit(ask(qubits=1, declared=1, redundancy=2, executions=2), 9, 0)
+    assert model.allocate(2, 0) == (pin, 0)
+    assert model.flows[0].lane == (1_280_000, 1, 0)
+    model.commit(giant, 0, 1)
+    model.judge(giant, 0, Outcome.REJECT, 1, odds)
+    assert model.flows[0].lane == (1, 1, 0)
+    assert [model.allocate(1, 2), model.jobs[pin].tag] == [(pin, 1), 1]
 
 
 def test_an_accomplice_that_is_rejected_takes_nothing_off_what_others_run() -> None:

@@ -92,7 +92,7 @@ class RoundsDown(FairQueue):
     def _charge(self, job: Job, processor: Processor, now: int) -> None:
         super()._charge(job, processor, now)
         flow, r = self.flows[job.request.flow], job.request
-        if r.qubits * r.declared * 64 % flow.weight and not job.trial:
+        if r.qubits * r.declared * 64 % flow.weight and job.charged:
             flow.finish -= 1
 
 

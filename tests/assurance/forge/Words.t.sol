@@ -69,14 +69,19 @@ contract WordProperties {
     }
 
     function testFuzz_queue(uint256 word, uint40 a, uint40 b, uint24 weight, bool open) public pure {
-        Queue q = Queue.wrap(word & (1 << 225) - 1);
+        Queue q = Queue.wrap(word);
+        weight &= 0x1FFFF;
         Queue r = q.withFinish(a).withRemoved(b).withAdded(a).withReturned(b, a);
         assert(r.finishOf() == a && r.removedOf() == b && r.addedOf() == a);
         assert(r.returnedHeadOf() == b && r.returnedTailOf() == a);
         assert(r.weightOf() == q.weightOf() && r.isOpenFlow() == q.isOpenFlow());
         r = q.withWeight(weight, open);
         assert(r.weightOf() == weight && r.isOpenFlow() == open && r.finishOf() == q.finishOf());
-        assert(r.addedOf() == q.addedOf() && r.returnedTailOf() == q.returnedTailOf());
+        assert(r.addedOf() == q.addedOf() && r.returnedTailOf() == q.returnedTailOf() && r.liftOf() == q.liftOf());
+        a %= (1 << 40) - 3;
+        r = q.withLift(a);
+        assert(r.liftOf() >= a && r.liftOf() < uint256(a) + 4);
+        assert(r.finishOf() == q.finishOf() && r.weightOf() == q.weightOf() && r.isOpenFlow() == q.isOpenFlow());
     }
 
     function testFuzz_lane(uint40 key, uint16 qubits, uint16 quality) public pure {

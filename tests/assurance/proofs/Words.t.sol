@@ -48,7 +48,7 @@ contract WordProofs {
         assert(q.finishOf() == finish && q.removedOf() == removed);
         assert(q.returnedHeadOf() == head && q.returnedTailOf() == tail);
         Queue before = Queue.wrap(word);
-        assert(q.addedOf() == before.addedOf() && q.weightOf() == before.weightOf());
+        assert(q.addedOf() == before.addedOf() && q.weightOf() == before.weightOf() && q.liftOf() == before.liftOf());
     }
 
     /// @dev I3: freeing and taking qubits touches nothing else of a processor's word.
