@@ -30,8 +30,9 @@ abstract contract FlowTime is JobBook {
         return q;
     }
 
-    /// @dev The word of a flow after one more execution. What waits keeps no more time than twice the drain. Virtual time moves to
-    /// the job's start tag, and in all no faster than PACE after HEAD_START, so that nobody takes it to its end.
+    /// @dev The word of a flow after one more execution. What waits keeps no more time than twice the drain: a finish tag that is
+    /// further behind, or behind the job's start tag, is lifted, and what was charged below that is forgiven. Virtual time moves
+    /// to the job's start tag, and in all no faster than PACE after HEAD_START, so that nobody takes it to its end.
     function _charged(Case memory k, Queue q, Clock c) private returns (Queue) {
         Progress p = k.p;
         k.p = p.asCharged();
@@ -40,31 +41,51 @@ abstract contract FlowTime is JobBook {
             uint256 tag = p.tagOf();
             uint256 time = c.timeOf();
             uint256 start = q.finishOf();
-            uint256 least = tag + 2 * c.drainOf() < time ? time - 2 * c.drainOf() : tag;
-            if (start < least) {
-                start = least;
-                q = q.withLift(least);
-            }
+            uint256 floor = time > 2 * c.drainOf() ? time - 2 * c.drainOf() : 0;
+            uint256 least = tag < floor ? floor : tag;
             if (tag > time) {
                 uint256 most = HEAD_START + (block.timestamp - BORN) * PACE;
                 _clock = c.withTime(tag > most ? most : tag);
+            }
+            if (start < least) {
+                start = least;
+                if (p.countOf() == 0) k.p = k.p.withTag(least);
+                q = q.withLift(least);
+            } else if (q.liftOf() < floor) {
+                q = q.withLift(floor);
             }
             uint256 finish = start + _increment(p.qubitsOf() * p.declaredOf(), q);
             return q.withFinish(finish > MASK40 ? MASK40 : finish);
         }
     }
 
-    /// @dev Gives a job's flow back as many steps of an execution's declared time, if it was charged, and if its finish tag was not
-    /// lifted since: then it would be where it is without that charge too.
+    /// @dev Gives a job's flow back as many steps of an execution's declared time, if it was charged: of what lies above the lift
+    /// only, since below it the finish tag would be where it is without that charge too.
     function _giveBack(uint256 flow_, Progress p, uint256 steps) internal {
         if (steps == 0) return;
-        Queue q = _queues[flow_];
-        if (p.chargeOf() < (CHARGED | q.liftOf())) return;
+        Queue q;
+        uint256 place;
+        // The place is computed once for reading and writing.
+        assembly ("memory-safe") {
+            mstore(0, flow_)
+            mstore(32, _queues.slot)
+            place := keccak256(0, 64)
+            q := sload(place)
+        }
         // Factors of 12, 18, 7 and 5 bits; the finish tag, which is the word's lowest bits, does not fall below 0.
         unchecked {
-            uint256 by = p.qubitsOf() * p.declaredOf() * TAG_SCALE * steps / (USED_STEPS * q.weightOf());
+            uint256 whole = p.qubitsOf() * p.declaredOf() * TAG_SCALE / q.weightOf();
+            uint256 by = p.chargeOf() + whole;
+            uint256 lift = CHARGED | q.liftOf();
+            if (by <= lift) return;
+            by -= lift;
+            whole = whole * steps / USED_STEPS;
+            if (by > whole) by = whole;
             uint256 finish = q.finishOf();
-            _queues[flow_] = Queue.wrap(Queue.unwrap(q) - (finish > by ? by : finish));
+            if (by > finish) by = finish;
+            assembly ("memory-safe") {
+                sstore(place, sub(q, by))
+            }
         }
     }
 

@@ -366,21 +366,28 @@ class FairQueue(Lines):
         job.charged = r.target == 0 or processor.certified_until > now
         if not job.charged:
             return
-        start = max(flow.finish, job.tag, self.time - 2 * self.parameters.drain)
+        floor = max(0, self.time - 2 * self.parameters.drain)
+        start, tag = max(flow.finish, job.tag, floor), job.tag
         if start > flow.finish:
             flow.lift = -(-start // LIFT_STEP) * LIFT_STEP
+            if not job.executions:
+                job.tag = start
+        elif floor > flow.lift:
+            flow.lift = -(-floor // LIFT_STEP) * LIFT_STEP
         flow.finish = min(_MOST_TAG, start - (-r.qubits * r.declared * TAG_SCALE // flow.weight))
-        self.time = max(self.time, min(job.tag, _HEAD_START + (now - self.born) * _PACE))
+        self.time = max(self.time, min(tag, _HEAD_START + (now - self.born) * _PACE))
         if r.target:
             self._show(r.flow)
 
     def _give_back(self, job: Job, steps: int) -> None:
-        """Give the flow of a job back as many steps of an execution's declared time, if it was charged and
-        its finish tag was not lifted since: then it would be where it is without that charge too."""
+        """Give the flow of a job back as many steps of an execution's declared time, if it was charged: of
+        what lies above the lift only, since below it the finish tag would be where it is without that charge.
+        """
         flow, r = self.flows[job.request.flow], job.request
-        if job.charged and job.tag >= flow.lift:
-            unused = r.qubits * r.declared * TAG_SCALE * steps
-            flow.finish = max(0, flow.finish - unused // (USED_STEPS * flow.weight))
+        if job.charged:
+            whole = r.qubits * r.declared * TAG_SCALE // flow.weight
+            by = min(whole * steps // USED_STEPS, max(0, job.tag + whole - flow.lift))
+            flow.finish = max(0, flow.finish - by)
 
     def _refund(self, job: Job, steps: int) -> None:
         """The same where nobody is paid, and show what it means for the flow's front."""

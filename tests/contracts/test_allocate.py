@@ -590,6 +590,67 @@ def test_charges_that_time_forgave_are_not_given_back(flows: Stage, end: int) ->
     assert sum(job >> 40 == 1 for job in served) == 4
 
 
+def test_charges_that_time_forgave_are_not_given_back_to_jobs_that_waited(flows: Stage) -> None:
+    """Nothing is lifted where the jobs are older than the batch; give-backs end where time is over them."""
+    a, p, mine = flows.allocator, ready(flows, qubits=10), ready(flows, 1, qubits=5)
+    far = flows.now + 300_000
+    for flow in (1, 2):
+        for _ in range(40):
+            flows.submit(flow, flow=flow, qubits=10, seconds=60, deadline=far)
+    small = {"target": mine.id, "most": 1, "qubits": 5, "seconds": 120, "deadline": far}
+    held = [flows.submit(1, flow=1, **small) for _ in range(40)]
+    for job in held:
+        assert given(flows, mine) == job
+        flows.commit(mine, job)
+    flows.wait(3700)
+    served = []
+    for _ in range(40):
+        if held and a.read("flow", 1)[3] > a.read("virtualTime"):
+            a.send("expireExecution", held.pop(), 0, by=flows.who.stranger)
+        served.append(given(flows, p))
+        flows.commit(p, served[-1])
+    assert sum(job >> 40 == 1 for job in served) <= 20
+
+
+@pytest.mark.parametrize("waited", [False, True])
+def test_a_giant_that_lifts_its_flow_and_ends_unpaid_leaves_no_debt(flows: Stage, waited: bool) -> None:
+    """Costs that are no multiples of four: the lift is rounded."""
+    a, p, mine = flows.allocator, ready(flows, qubits=5), ready(flows, 1, qubits=999)
+    far = flows.now + 3_000_000
+    giant = {"target": mine.id, "most": 1, "qubits": 999, "seconds": 3599, "deadline": far}
+    job = flows.submit(2, **giant) if waited else 0
+    busy = [flows.submit(1, flow=1, qubits=5, seconds=62, deadline=far) for _ in range(26 if waited else 3)]
+    for one in busy:
+        assert given(flows, p) == one
+        flows.commit(p, one)
+    job = job or flows.submit(2, **giant)
+    assert given(flows, mine) == job
+    charged = a.read("flow", 0)[3]
+    flows.commit(mine, job)
+    flows.judge(job, 0, REJECT)
+    v = a.read("virtualTime")
+    assert v % 4 != 0
+    start = charged - -(-999 * 3599 * 64 // 100)
+    assert start == (v - 4000 if waited else v)
+    assert start <= a.read("flow", 0)[3] <= start + 4
+    victim, other = flows.submit(3), flows.submit(1, flow=1, deadline=far)
+    assert given(flows, p) == victim
+    flows.commit(p, victim)
+    assert given(flows, p) == other
+
+
+def test_a_flow_that_gave_its_weight_away_gets_back_no_more_than_it_has(flows: Stage) -> None:
+    """What it was charged at a weight of 100 comes back at one of 10."""
+    a, p = flows.allocator, ready(flows)
+    job = flows.submit(flow=1)
+    assert given(flows, p) == job
+    a.send("splitFlow", 1, 90, flows.admin, by=flows.admin)
+    flows.commit(p, job)
+    flows.judge(job, 0, REJECT)
+    assert [a.read("flow", flow)[3] for flow in (1, 4)] == [0, 192]
+    assert a.read("flow", 1)[1:3] == (10, True)
+
+
 def test_a_charge_just_before_the_lift_is_not_given_back(flows: Stage) -> None:
     """The lift is kept in steps of four; at a weight of 64 a qubit-second is one unit of virtual time."""
     a, p = flows.allocator, ready(flows)
@@ -607,7 +668,7 @@ def test_a_charge_just_before_the_lift_is_not_given_back(flows: Stage) -> None:
     for job in (first, small, later):
         flows.commit(p, job)
         flows.judge(job, 0, REJECT)
-    assert a.read("flow", 4)[3] == 4  # of `later` neither: its start is rounded up as well
+    assert a.read("flow", 4)[3] == 4  # of `later` neither: its unit lies below the lift, rounded up
 
 
 def test_a_job_that_returned_does_not_keep_the_place_that_a_giant_gave_it(flows: Stage) -> None:
@@ -647,7 +708,8 @@ def test_a_flow_that_waited_keeps_no_more_time_than_twice_the_drain(flows: Stage
     for job in crowd:
         a.send("cancel", job, by=flows.who.clients[0])
     assert given(flows, p) == hidden[0]
-    assert [flows.job(hidden[0])["tag"], a.read("flow", 1)[3]] == [0, 4 * 192 - 2 * 100 + 192]
+    start = 4 * 192 - 2 * 100
+    assert [flows.job(hidden[0])["tag"], a.read("flow", 1)[3]] == [start, start + 192]
 
 
 def test_only_queues_are_skimmed(stage: Stage) -> None:

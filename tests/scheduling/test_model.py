@@ -310,6 +310,24 @@ def test_charges_that_time_forgave_are_not_given_back(outcome: Outcome) -> None:
     assert served.count(0) == 20
 
 
+def test_what_is_rejected_and_runs_again_costs_its_flow_one_turn() -> None:
+    """A flow that comes now and then is lifted by each of its jobs; costs are no multiples of four."""
+    model = queue(sizes=(10, 10, 10))
+    for _ in range(60):
+        model.submit(ask(1, qubits=9, declared=97), 1, 0)
+    for now in range(0, 3000, 100):
+        first, number = model.allocate(1, now)
+        if now % 300 == 0:
+            job = model.submit(ask(0, qubits=7, declared=53, executions=2), 0, now)
+            assert model.allocate(2, now) == (job, 0)
+            before = model.flows[0].finish
+            finish(model, job, 0, now + 1, Outcome.REJECT)
+            assert before - model.flows[0].finish >= 7 * 53 * TAG_SCALE // 100 - 3
+            assert model.allocate(3, now + 2) == (job, 1)
+            finish(model, job, 1, now + 55)
+        finish(model, first, number, now + 97)
+
+
 def test_a_job_that_returned_does_not_keep_the_place_that_a_giant_gave_it() -> None:
     model = queue(sizes=(10, 127))
     giant = model.submit(ask(qubits=100, declared=20_000, target=2), 9, 0)
