@@ -181,7 +181,7 @@ contract ComputationAllocator is AllocatorViews {
             // At most five executions; sums of balances stay below the token's supply.
             unchecked {
                 _accounts[provider].balance += fee;
-                _giveBack(k.terms.flowOf(), k.p, USED_STEPS - e.usedOf());
+                _giveBack(k, index, USED_STEPS - e.usedOf());
                 k.p = k.p.withPaid(k.p.paidOf() + 1);
             }
             // Whoever wants one execution and even odds, which no accepted execution falls below, has them now; all else is
@@ -194,14 +194,14 @@ contract ComputationAllocator is AllocatorViews {
         } else if (outcome == Outcome.Undecided) {
             if (round != 0) {
                 // A second look that tells no more is the last: nobody waits for what cannot be known.
-                _refund(k, USED_STEPS);
+                _refund(k, index, USED_STEPS);
                 _move(k, index, _executionAt(k, index), ExecutionState.Ended);
                 _step(k, STEP_ENDED, uint8(index), 0);
                 emit ExecutionEnded(k.id, processor, uint8(index), ExecutionState.Undecided, 0);
             }
         } else {
             // What is rejected served nobody; if it was before, its time was given back then.
-            if (e.executionStateOf() != ExecutionState.Rejected) _refund(k, USED_STEPS);
+            if (e.executionStateOf() != ExecutionState.Rejected) _refund(k, index, USED_STEPS);
             if (outcome == Outcome.Fraud) {
                 _slash(k, processor, _feeOf(k) * _policy.fraudMultipleOf(), address(0));
             }

@@ -95,7 +95,7 @@ contract AllocatorDesk is FlowTime {
                 k.terms.lifeOf()
             );
             if (accepted) {
-                _refund(k, e.usedOf());
+                _refund(k, index, e.usedOf());
                 _move(k, index, e, ExecutionState.Fraudulent);
                 if (k.p.isOpen()) _advance(k);
             }
@@ -285,7 +285,7 @@ contract AllocatorDesk is FlowTime {
         ExecutionState from = e.executionStateOf();
         ProcessorId processor = ProcessorId.wrap(uint32(e.processorOf()));
         uint256 penalty;
-        _refund(k, USED_STEPS);
+        _refund(k, index, USED_STEPS);
         if (from == ExecutionState.Allocated) {
             Dispatch d = _dispatch[processor];
             _dispatch[processor] = d.withFree(d.freeOf() + k.p.qubitsOf());

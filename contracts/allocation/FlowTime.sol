@@ -3,7 +3,7 @@ pragma solidity ^0.8.37;
 
 import {CHARGED, MASK40, Progress, USED_STEPS} from "../libraries/JobWords.sol";
 import {Clock, Queue} from "../libraries/QueueWords.sol";
-import {ProcessorId} from "../libraries/Types.sol";
+import {JobId, ProcessorId} from "../libraries/Types.sol";
 import {JobBook} from "./JobBook.sol";
 
 /// @title FlowTime
@@ -15,6 +15,10 @@ abstract contract FlowTime is JobBook {
     uint256 private constant PACE = 2048;
 
     uint256 private immutable BORN = block.timestamp;
+    uint256 private constant START_BITS = 40;
+
+    /// @dev Where the charges of a job's executions 1 .. 4 begin, lowest bits first; that of its first is its tag.
+    mapping(JobId job => uint256) private _starts;
 
     /// @dev Charges an execution that is handed out to its job's flow, and lets time pass; the word of the job's queue. What a
     /// processor without a certificate gets is a trial: it serves nobody else, and would make a flow wait for whoever claims to
@@ -49,20 +53,30 @@ abstract contract FlowTime is JobBook {
             }
             if (start < least) {
                 start = least;
-                if (p.countOf() == 0) k.p = k.p.withTag(least);
                 q = q.withLift(least);
             } else if (q.liftOf() < floor) {
                 q = q.withLift(floor);
             }
+            _begin(k, start);
             uint256 finish = start + _increment(p.qubitsOf() * p.declaredOf(), q);
             return q.withFinish(finish > MASK40 ? MASK40 : finish);
         }
     }
 
+    /// @dev Keeps where the charge of an execution begins: that of a job's first is its tag.
+    function _begin(Case memory k, uint256 start) private {
+        uint256 count = k.p.countOf();
+        if (count == 0) k.p = k.p.withTag(start);
+        else _starts[k.id] = _put(_starts[k.id], START_BITS * (count - 1), START_BITS, start);
+    }
+
     /// @dev Gives a job's flow back as many steps of an execution's declared time, if it was charged: of what lies above the lift
     /// only, since below it the finish tag would be where it is without that charge too.
-    function _giveBack(uint256 flow_, Progress p, uint256 steps) internal {
+    function _giveBack(Case memory k, uint256 index, uint256 steps) internal {
         if (steps == 0) return;
+        Progress p = k.p;
+        if (index != 0) p = p.withTag(_starts[k.id] >> START_BITS * (index - 1) & MASK40);
+        uint256 flow_ = k.terms.flowOf();
         Queue q;
         uint256 place;
         // The place is computed once for reading and writing.
@@ -72,17 +86,17 @@ abstract contract FlowTime is JobBook {
             place := keccak256(0, 64)
             q := sload(place)
         }
-        // Factors of 12, 18, 7 and 5 bits; the finish tag, which is the word's lowest bits, does not fall below 0.
+        // Factors of 12, 18, 7 and 5 bits; the finish tag is the word's lowest bits.
         unchecked {
             uint256 whole = p.qubitsOf() * p.declaredOf() * TAG_SCALE / q.weightOf();
             uint256 by = p.chargeOf() + whole;
-            uint256 lift = CHARGED | q.liftOf();
-            if (by <= lift) return;
-            by -= lift;
+            uint256 bound = CHARGED | q.finishOf();
+            if (by > bound) by = bound;
+            bound = CHARGED | q.liftOf();
+            if (by <= bound) return;
+            by -= bound;
             whole = whole * steps / USED_STEPS;
             if (by > whole) by = whole;
-            uint256 finish = q.finishOf();
-            if (by > finish) by = finish;
             assembly ("memory-safe") {
                 sstore(place, sub(q, by))
             }
@@ -91,9 +105,9 @@ abstract contract FlowTime is JobBook {
 
     /// @dev The same where nobody is served, and shows what it means for the flow's front. A verdict that pays leaves that to the
     /// flow's next change, since it would cost it 7,000 gas.
-    function _refund(Case memory k, uint256 steps) internal {
+    function _refund(Case memory k, uint256 index, uint256 steps) internal {
         uint256 flow_ = k.terms.flowOf();
-        _giveBack(flow_, k.p, steps);
+        _giveBack(k, index, steps);
         _show(flow_, _queues[flow_]);
     }
 

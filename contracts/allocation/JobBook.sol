@@ -123,7 +123,11 @@ abstract contract JobBook is FairQueue {
     /// @dev Evidence for and against, decayed up to now.
     function _decayed(Standing s, uint256 halfLife) internal view returns (uint256 a, uint256 b) {
         (a, b) = (s.forOf(), s.againstOf());
-        uint256 ticks = (block.timestamp >> Reputation.TICK_BITS) - s.tickOf();
+        uint256 ticks;
+        // Of an earlier time.
+        unchecked {
+            ticks = (block.timestamp >> Reputation.TICK_BITS) - s.tickOf();
+        }
         if (ticks != 0) (a, b) = (Reputation.decay(a, ticks, halfLife), Reputation.decay(b, ticks, halfLife));
     }
 

@@ -37,7 +37,7 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///       `F = max(F, S, v - 2 * drain) + ceil(64 * qubits * declaredSeconds / w)` (at most 2^40 - 1); `v = max(v, S)`, but no more
 ///       than 2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years, whatever anyone does. If F was
 ///       below `max(S, v - 2 * drain)` it is *lifted* to that before, and so are the flow's lift L and the tag of a job that begins;
-///       else L becomes at least `v - 2 * drain`. L is kept in steps of 4, rounded up. F, L and v stay where they are if p's
+///       else L becomes at least `v - 2 * drain`. Where F stood before the cost was added the execution's charge begins. L is kept in steps of 4, rounded up. F, L and v stay where they are if p's
 ///       certificate is not live: that job is a *trial*, which takes nobody's turn and is nobody's debt, however large a machine p
 ///       claims to be;
 ///     - else if `v > S + drain`, p is *draining*: nothing is handed out until the entry fits;
@@ -45,9 +45,10 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 /// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one
 ///   whose execution failed or stayed undecided.
 /// - when an execution ends, its flow gets time back: with `t = floor(64 * qubits * declaredSeconds / w)`,
-///   `F = F - min(floor(t * n / 31), tag + t - L)` (not below 0, and nothing if `tag + t <= L`), with `n = 31 - usedSteps` where it
-///   is accepted and 31 where nobody was served, however it ended; one that is overturned later gives back the rest. It runs again
-///   at a new charge. What lies below L is forgiven: F would be there without that charge as well. Trials give nothing back.
+///   `F = F - min(floor(t * n / 31), begin + t - L, F - L)`, or as it is where one of these is below 0; `begin` is where its charge
+///   began (that of a job's first is its tag), and `n = 31 - usedSteps` where it is accepted, 31 where nobody was served, however
+///   it ended; one that is overturned later gives back the rest. It runs again at a new charge. What lies below L is forgiven: F
+///   would be there without that charge as well. Trials give nothing back.
 /// - split: the new flow starts with the finish tag of the one that it is split from: a debt stays with both.
 /// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. It asks for quality 0 (its client
 ///   looks at the certificate) and for no more qubits than the processor has, which never change: so the processor can run it

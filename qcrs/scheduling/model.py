@@ -168,9 +168,9 @@ class FairQueue(Lines):
         job, queue = self.jobs[identity], self.queues[pick.queue]
         self._unlink(pick, queue, job)
         job.tag = pick.tag
-        self._charge(job, self.processors[processor], now)
+        start = self._charge(job, self.processors[processor], now)
         job.following = 0
-        job.executions.append(Execution(processor, ExecutionState.ALLOCATED, now))
+        job.executions.append(Execution(processor, ExecutionState.ALLOCATED, now, start))
         accepted, running, _ = job.tally()
         more = len(job.executions) < job.request.executions
         if more and accepted + running < job.request.redundancy:
@@ -215,9 +215,9 @@ class FairQueue(Lines):
         if after is None:
             raise QueueRefusal("BadOutcome")
         if after == ExecutionState.ACCEPTED:
-            self._give_back(job, USED_STEPS - execution.used)
+            self._give_back(job, execution, USED_STEPS - execution.used)
         elif after != ExecutionState.UNDECIDED and before != ExecutionState.REJECTED:
-            self._refund(job, USED_STEPS)
+            self._refund(job, execution, USED_STEPS)
         execution.state, execution.since = after, now
         execution.reports += 1
         job.paid += outcome == Outcome.ACCEPT
@@ -229,7 +229,7 @@ class FairQueue(Lines):
         job, execution = self._execution(identity, number)
         if execution.state != ExecutionState.ACCEPTED:
             raise QueueRefusal("BadExecutionState")
-        self._refund(job, execution.used)
+        self._refund(job, execution, execution.used)
         execution.state, execution.since = ExecutionState.FRAUDULENT, now
         if job.is_open:
             self._advance(identity, job, odds)
@@ -359,43 +359,45 @@ class FairQueue(Lines):
             raise QueueRefusal("BadExecutionState")
         return job, job.executions[number]
 
-    def _charge(self, job: Job, processor: Processor, now: int) -> None:
+    def _charge(self, job: Job, processor: Processor, now: int) -> int:
         """Charge an execution to its job's flow, and let virtual time pass to the job's start tag; neither
-        for a trial: what a processor without a certificate gets."""
+        for a trial: what a processor without a certificate gets. Where the charge begins."""
         flow, r = self.flows[job.request.flow], job.request
         job.charged = r.target == 0 or processor.certified_until > now
         if not job.charged:
-            return
+            return job.tag
         floor = max(0, self.time - 2 * self.parameters.drain)
         start, tag = max(flow.finish, job.tag, floor), job.tag
         if start > flow.finish:
             flow.lift = -(-start // LIFT_STEP) * LIFT_STEP
-            if not job.executions:
-                job.tag = start
         elif floor > flow.lift:
             flow.lift = -(-floor // LIFT_STEP) * LIFT_STEP
         flow.finish = min(_MOST_TAG, start - (-r.qubits * r.declared * TAG_SCALE // flow.weight))
         self.time = max(self.time, min(tag, _HEAD_START + (now - self.born) * _PACE))
+        if not job.executions:
+            job.tag = start
         if r.target:
             self._show(r.flow)
+        return start
 
-    def _give_back(self, job: Job, steps: int) -> None:
+    def _give_back(self, job: Job, execution: Execution, steps: int) -> None:
         """Give the flow of a job back as many steps of an execution's declared time, if it was charged: of
         what lies above the lift only, since below it the finish tag would be where it is without that charge.
         """
         flow, r = self.flows[job.request.flow], job.request
         if job.charged:
             whole = r.qubits * r.declared * TAG_SCALE // flow.weight
-            by = min(whole * steps // USED_STEPS, max(0, job.tag + whole - flow.lift))
-            flow.finish = max(0, flow.finish - by)
+            start = job.tag if execution is job.executions[0] else execution.start
+            above = max(0, min(start + whole, flow.finish) - flow.lift)
+            flow.finish -= min(whole * steps // USED_STEPS, above)
 
-    def _refund(self, job: Job, steps: int) -> None:
+    def _refund(self, job: Job, execution: Execution, steps: int) -> None:
         """The same where nobody is paid, and show what it means for the flow's front."""
-        self._give_back(job, steps)
+        self._give_back(job, execution, steps)
         self._show(job.request.flow)
 
     def _end(self, job: Job, execution: Execution, now: int) -> None:
-        self._refund(job, USED_STEPS)
+        self._refund(job, execution, USED_STEPS)
         if execution.state == ExecutionState.ALLOCATED:
             self.processors[execution.processor].free += job.request.qubits
         execution.state, execution.since = ExecutionState.ENDED, now

@@ -137,11 +137,13 @@ class Request:
 
 @dataclass(slots=True)
 class Execution:
-    """One run of a job by one processor."""
+    """One run of a job by one processor. `start`: where its charge begins, in virtual
+    time; that of a job's first execution is the job's tag."""
 
     processor: int
     state: ExecutionState
     since: int
+    start: int = 0
     reports: int = 0
     used: int = 0
 

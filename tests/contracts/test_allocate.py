@@ -651,6 +651,29 @@ def test_a_flow_that_gave_its_weight_away_gets_back_no_more_than_it_has(flows: S
     assert a.read("flow", 1)[1:3] == (10, True)
 
 
+def test_executions_of_one_job_give_back_of_their_own_charges(flows: Stage) -> None:
+    """By the tag of the job the later ones, charged above it, were never given back: a debt for weeks."""
+    a = flows.allocator
+    mine = [ready(flows, index, qubits=2000) for index in range(4)]
+    far = flows.now + 3_000_000
+    giant = flows.submit(2, qubits=999, seconds=3599, redundancy=4, most=4, deadline=far)
+    small = [flows.submit(2, qubits=1, seconds=1, deadline=far) for _ in range(2)]
+    assert given(flows, mine[0]) == giant
+    assert [given(flows, mine[0]) for _ in small] == small  # which moves virtual time over the giant's charge
+    for q in mine[1:]:
+        assert given(flows, q) == giant
+    for job in small:
+        flows.commit(mine[0], job)
+    for number, q in enumerate(mine):
+        flows.commit(q, giant, number)
+    once = 999 * 3599 * 64 // 100
+    assert 4 * once < a.read("flow", 0)[3] < 4 * once + 10
+    flows.wait(3700)
+    for number in range(4):
+        a.send("expireExecution", giant, number, by=flows.who.stranger)
+    assert a.read("flow", 0)[3] < once + 10  # of the first, over which time went, 4,000 are above the lift
+
+
 def test_a_charge_just_before_the_lift_is_not_given_back(flows: Stage) -> None:
     """The lift is kept in steps of four; at a weight of 64 a qubit-second is one unit of virtual time."""
     a, p = flows.allocator, ready(flows)

@@ -166,7 +166,7 @@ abstract contract Market is World {
         s.qubits = uint16(_in(_mix(seed, 1), 8, 20));
         s.claimedQuality = uint16(_in(_mix(seed, 2), 1, 2500));
         // Some bonds are so small that a slash meets its bound.
-        s.bond = _in(_mix(seed, 3), registry.leastBond(), registry.leastBond() + (seed % 3 == 0 ? 1e7 : 1e9));
+        s.bond = _in(_mix(seed, 3), registry.leastBond(), registry.leastBond() + (seed % 3 == 0 ? 1e6 : 1e9));
         uint256 before = allocator.balanceOf(provider);
         VM.prank(provider);
         id = registry.register(s);
