@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qcrs.client.checks import Notes, Subject, Unseen
@@ -57,28 +56,16 @@ def unseen_result(case: Opened, run: Execution, evidence: Mapping[str, Any]) -> 
 
 @dataclass(slots=True)
 class Rejudge:
-    """Judges results of one job anew; a context, since it may own child processes.
+    """Judges results of one job anew, in children of `sandbox`, which is one of `judging_sandbox`.
 
-    `handover_seconds` is the network's; `sandbox` is one of `judging_sandbox`, its own where none is given.
+    `handover_seconds` is the network's.
     """
 
     job: Job
     handover_seconds: int
     notes: Notes
     case: Opened
-    sandbox: Sandbox | None = None
-    _owned: Sandbox | None = None
-
-    def __enter__(self) -> Rejudge:
-        if self.sandbox is None:
-            self.sandbox = self._owned = judging_sandbox()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._owned is not None:
-            self._owned.close()
+    sandbox: Sandbox
 
     def judge(
         self,
@@ -96,9 +83,12 @@ class Rejudge:
         if unseen or run.index not in self.case.results:
             self.notes.add(subject, "judged again", False, "a result could not be opened", unseen=unseen)
             return
-        assert self.sandbox is not None  # noqa: S101  (used as a context)
+        secret, frames = self.case.secret, self.case.frames_document
+        if secret is None or frames is None:
+            self.notes.add(subject, "judged again", False, "the secret or the frames could not be opened")
+            return
         try:
-            payload = self._request(run, evidence, past).as_bytes()
+            payload = self._request(secret, frames, run, evidence, past).as_bytes()
             found = Found.from_json(
                 parse_canonical(self.sandbox.call("qcrs.client.judgement:run", payload, _LIMITS))
             )
@@ -121,13 +111,18 @@ class Rejudge:
         name = f"{len(found.tests)} statistics recomputed"
         self.notes.add(subject, name, not wrong, "; ".join(wrong)[:1000])
 
-    def _request(self, run: Execution, evidence: Mapping[str, Any], past: Sequence[Json]) -> JudgeRequest:
-        assert self.case.secret is not None  # noqa: S101  (verify opens both before judging)
-        assert self.case.frames_document is not None  # noqa: S101
+    def _request(
+        self,
+        secret: SecretDocument,
+        frames: FramesDocument,
+        run: Execution,
+        evidence: Mapping[str, Any],
+        past: Sequence[Json],
+    ) -> JudgeRequest:
         draw = table_in(evidence.get("draw"))
         return JudgeRequest(
-            secret=self.case.secret.as_json(),
-            frames=self.case.frames_document.as_json(),
+            secret=secret.as_json(),
+            frames=frames.as_json(),
             qubits=self.job.request.qubits,
             seconds=self.job.request.declared_seconds,
             tested=self._party(run, run, table_in(evidence.get("inputs"))),

@@ -9,6 +9,7 @@ child process, and each word is compared. What does not agree is named: which do
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -27,7 +28,7 @@ from qcrs.client.documents import (
 from qcrs.client.history import Execution, Job
 from qcrs.client.reader import Reader
 from qcrs.client.recheck import Recheck
-from qcrs.client.rejudge import Rejudge
+from qcrs.client.rejudge import Rejudge, judging_sandbox
 from qcrs.client.results import find_hand_overs, find_openings
 from qcrs.client.sealed import open_frames, open_result, open_secret, parse_job_document
 from qcrs.errors import InputError, JobError, QCRSError, StoreError, VerificationError
@@ -70,7 +71,8 @@ def verify_job(
         if run.commitment:
             case.result(run)
     notes = Notes(report, watched)
-    with Rejudge(entry, reader.network.handover_seconds, notes, case, sandbox) as rejudge:
+    with nullcontext(sandbox) if sandbox else judging_sandbox() as children:
+        rejudge = Rejudge(entry, reader.network.handover_seconds, notes, case, children)
         again = Recheck(reader, entry, notes, case, rejudge)
         for run in entry.executions:
             for verdict in run.verdicts:

@@ -79,8 +79,8 @@ class Bench:
             0, Outcome.ACCEPT, False, self.found.score_ppm, self.found.threshold_ppm, bytes(32), 1, 7, "0x", 0
         )
         notes = Notes(self.report, self.store)
-        with Rejudge(self.job, HANDOVER_SECONDS, notes, self.case, children) as rejudge:
-            rejudge.judge(Subject("verdict", 0), self.run, verdict, self.evidence, [])
+        rejudge = Rejudge(self.job, HANDOVER_SECONDS, notes, self.case, children)
+        rejudge.judge(Subject("verdict", 0), self.run, verdict, self.evidence, [])
         return self.report
 
     def refused(self, children: Sandbox) -> tuple[str, str, str]:
@@ -118,6 +118,14 @@ def test_an_outcome_against_the_statistics_is_named(bench: Bench, children: Sand
 def test_what_cannot_be_looked_at_is_not_judged(bench: Bench, children: Sandbox) -> None:
     bench.case.unseen = {0}
     assert bench.refused(children) == ("judged again", "a result could not be opened", "document")
+
+
+@pytest.mark.parametrize("lost", ["secret", "frames_document"])
+def test_without_the_secret_or_the_frames_nothing_is_judged(
+    bench: Bench, children: Sandbox, lost: str
+) -> None:
+    setattr(bench.case, lost, None)
+    assert bench.refused(children) == ("judged again", "the secret or the frames could not be opened", "")
 
 
 def test_what_does_not_open_is_not_judged(bench: Bench, children: Sandbox) -> None:
