@@ -16,7 +16,7 @@ from qcrs.identity import XmssKey
 
 sys.path.append(str(Path(__file__).parent))  # the tests import the stage and the model beside them
 sys.path.append(str(Path(__file__).parents[1] / "untrusted"))  # and what strangers change
-from exchange_stage import Stage
+from exchange_stage import ALLOCATION, Stage
 from key_owner import two_keys
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +51,14 @@ def deployed(artifacts: Mapping[str, Artifact]) -> Stage:
 def stage(deployed: Stage) -> Iterator[Stage]:
     with deployed.undone():
         yield deployed
+
+
+@pytest.fixture
+def flows(stage: Stage) -> Stage:
+    """Four open flows of equal weight."""
+    for _ in range(3):
+        stage.allocator.send("openFlow", stage.admin, 100, True, by=stage.who.committee[ALLOCATION])
+    return stage
 
 
 @pytest.fixture(scope="session")

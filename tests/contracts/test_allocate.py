@@ -8,44 +8,26 @@ from exchange_stage import (
     ACCEPT,
     ALLOCATION,
     CERTIFICATION,
-    FRAUD,
     REJECT,
     SECURITY,
-    UNDECIDED,
     Processor,
     Stage,
 )
+from queue_stage import (
+    BACKLOG,
+    BUSY,
+    DRAINING,
+    EMPTY,
+    NO_CERTIFICATE,
+    PAUSED,
+    SUSPENDED,
+    UNSUITABLE,
+    given,
+    nothing,
+    ready,
+)
 
 from qcrs.node.worker import ALLOCATE_GAS
-
-EMPTY, UNSUITABLE, BUSY, DRAINING, NO_CERTIFICATE, SUSPENDED, PAUSED, BACKLOG = range(1, 9)
-
-
-@pytest.fixture
-def flows(stage: Stage) -> Stage:
-    """Four open flows of equal weight."""
-    for _ in range(3):
-        stage.allocator.send("openFlow", stage.admin, 100, True, by=stage.who.committee[ALLOCATION])
-    return stage
-
-
-def ready(stage: Stage, index: int = 0, qubits: int = 27, quality: int = 2000) -> Processor:
-    p = stage.register(index, qubits=qubits)
-    stage.certify(p.id, quality=quality)
-    return p
-
-
-def given(stage: Stage, p: Processor) -> int:
-    expected = stage.allocator.read("nextFor", p.id)
-    job = stage.allocate(p).one("JobAllocated")["job"]
-    assert expected == (job, 0)
-    return int(job)
-
-
-def nothing(stage: Stage, p: Processor, reason: int, job: int = 0) -> None:
-    assert stage.allocator.read("nextFor", p.id) == (job, reason)
-    with refuses("ComputationAllocatorNothingEligible", reason=reason, job=job):
-        stage.allocate(p)
 
 
 def test_flows_take_turns_by_weight_of_their_work(flows: Stage) -> None:
@@ -505,236 +487,6 @@ def test_dead_jobs_in_a_processor_s_own_queue_are_a_backlog(stage: Stage) -> Non
     assert given(stage, p) == test
 
 
-def test_what_nobody_was_served_by_is_given_back_and_charged_when_it_runs_again(stage: Stage) -> None:
-    """So an accomplice that is rejected at once takes nothing off what the real execution is charged."""
-    ps = [ready(stage, index) for index in range(4)]
-    job = stage.submit()
-    for number, outcome in enumerate((REJECT, FRAUD)):
-        assert given(stage, ps[number]) == job
-        assert stage.allocator.read("flow", 0)[3] == 192
-        stage.commit(ps[number], job, number)
-        stage.judge(job, number, outcome)
-        assert stage.allocator.read("flow", 0)[3] == 0
-    assert given(stage, ps[2]) == job
-    stage.judge(job, 0, FRAUD, round=1)  # it was rejected before: its time came back then
-    assert stage.allocator.read("flow", 0)[3] == 192
-    stage.commit(ps[2], job, 2)
-    stage.judge(job, 2, ACCEPT)
-    assert 0 < stage.allocator.read("flow", 0)[3] < 192
-
-
-@pytest.mark.parametrize("end", [ACCEPT, REJECT, None])
-def test_trials_of_a_processor_without_a_certificate_cost_no_flow_its_turn(
-    flows: Stage, end: int | None
-) -> None:
-    """Anybody can enroll 4,095 qubits: one job for them in flow 0 put all others of flow 0 last."""
-    a, p, mine = flows.allocator, ready(flows), flows.register(1, qubits=4095)
-    for flow in (0, 0, 1):
-        flows.submit(flow=flow, qubits=1)
-        given(flows, p)
-    before = a.read("flow", 0)[3], a.read("virtualTime")
-    giant = flows.submit(target=mine.id, most=1, qubits=4095, seconds=3600, deadline=flows.now + 80_000)
-    assert given(flows, mine) == giant
-    assert (a.read("flow", 0)[3], a.read("virtualTime")) == before
-    if end is None:
-        flows.wait(3700)
-        a.send("expireExecution", giant, 0, by=flows.who.stranger)
-    else:
-        flows.commit(mine, giant)
-        flows.judge(giant, 0, end)
-    assert (a.read("flow", 0)[3], a.read("virtualTime")) == before
-    honest, other = flows.submit(client=3), flows.submit(flow=1)
-    assert {given(flows, p) for _ in range(2)} == {honest, other}
-
-
-def test_time_that_served_nobody_is_back_at_once_in_the_flow_s_place(flows: Stage) -> None:
-    """A giant for one's own processor that ends unpaid does not leave its flow's next job behind others."""
-    a, p, q = flows.allocator, ready(flows), ready(flows, 1, qubits=1000)
-    for end in (REJECT, UNDECIDED, None):
-        giant = flows.submit(target=q.id, most=1, qubits=1000, seconds=3600)
-        assert given(flows, q) == giant
-        front = flows.submit()
-        assert a.read("lane", 0) >> 24 == a.read("flow", 0)[3] > 1_000_000
-        if end is None:
-            flows.wait(3700)
-            a.send("expireExecution", giant, 0, by=flows.who.stranger)
-        else:
-            flows.commit(q, giant)
-            flows.judge(giant, 0, end)
-            if end == UNDECIDED:
-                flows.judge(giant, 0, end, round=1)
-        assert a.read("lane", 0) >> 24 == max(a.read("flow", 0)[3], flows.job(front)["tag"]) < 100_000
-        a.send("cancel", front, by=flows.who.clients[0])
-    assert a.read("nextFor", p.id) == (0, EMPTY)
-
-
-@pytest.mark.parametrize("end", [ACCEPT, REJECT])
-def test_charges_that_time_forgave_are_not_given_back(flows: Stage, end: int) -> None:
-    """A batch in a quiet moment, and virtual time moved over it: each end was one more turn for nothing."""
-    p, mine = ready(flows, qubits=5), ready(flows, 1)
-    far = flows.now + 100_000
-    batch = {"target": mine.id, "most": 1, "qubits": 1, "deadline": far}
-    held = [flows.submit(1, flow=1, seconds=21_600, **batch) for _ in range(8)]
-    last = flows.submit(1, flow=1, seconds=1, **batch)
-    for job in (*held, last):
-        assert given(flows, mine) == job
-        flows.commit(mine, job)
-    for flow in (1, 2):
-        for _ in range(8):
-            flows.submit(flow, flow=flow, deadline=far)
-    served = []
-    for job in held:
-        flows.judge(job, 0, end)
-        served.append(given(flows, p))
-        flows.commit(p, served[-1])
-    assert sum(job >> 40 == 1 for job in served) == 4
-
-
-def test_charges_that_time_forgave_are_not_given_back_to_jobs_that_waited(flows: Stage) -> None:
-    """Nothing is lifted where the jobs are older than the batch; give-backs end where time is over them."""
-    a, p, mine = flows.allocator, ready(flows, qubits=10), ready(flows, 1, qubits=5)
-    far = flows.now + 300_000
-    for flow in (1, 2):
-        for _ in range(40):
-            flows.submit(flow, flow=flow, qubits=10, seconds=60, deadline=far)
-    small = {"target": mine.id, "most": 1, "qubits": 5, "seconds": 120, "deadline": far}
-    held = [flows.submit(1, flow=1, **small) for _ in range(40)]
-    for job in held:
-        assert given(flows, mine) == job
-        flows.commit(mine, job)
-    flows.wait(3700)
-    served = []
-    for _ in range(40):
-        if held and a.read("flow", 1)[3] > a.read("virtualTime"):
-            a.send("expireExecution", held.pop(), 0, by=flows.who.stranger)
-        served.append(given(flows, p))
-        flows.commit(p, served[-1])
-    assert sum(job >> 40 == 1 for job in served) <= 20
-
-
-@pytest.mark.parametrize("waited", [False, True])
-def test_a_giant_that_lifts_its_flow_and_ends_unpaid_leaves_no_debt(flows: Stage, waited: bool) -> None:
-    """Costs that are no multiples of four: the lift is rounded."""
-    a, p, mine = flows.allocator, ready(flows, qubits=5), ready(flows, 1, qubits=999)
-    far = flows.now + 3_000_000
-    giant = {"target": mine.id, "most": 1, "qubits": 999, "seconds": 3599, "deadline": far}
-    job = flows.submit(2, **giant) if waited else 0
-    busy = [flows.submit(1, flow=1, qubits=5, seconds=62, deadline=far) for _ in range(26 if waited else 3)]
-    for one in busy:
-        assert given(flows, p) == one
-        flows.commit(p, one)
-    job = job or flows.submit(2, **giant)
-    assert given(flows, mine) == job
-    charged = a.read("flow", 0)[3]
-    flows.commit(mine, job)
-    flows.judge(job, 0, REJECT)
-    v = a.read("virtualTime")
-    assert v % 4 != 0
-    start = charged - -(-999 * 3599 * 64 // 100)
-    assert start == (v - 4000 if waited else v)
-    assert start <= a.read("flow", 0)[3] <= start + 4
-    victim, other = flows.submit(3), flows.submit(1, flow=1, deadline=far)
-    assert given(flows, p) == victim
-    flows.commit(p, victim)
-    assert given(flows, p) == other
-
-
-def test_a_flow_that_gave_its_weight_away_gets_back_no_more_than_it_has(flows: Stage) -> None:
-    """What it was charged at a weight of 100 comes back at one of 10."""
-    a, p = flows.allocator, ready(flows)
-    job = flows.submit(flow=1)
-    assert given(flows, p) == job
-    a.send("splitFlow", 1, 90, flows.admin, by=flows.admin)
-    flows.commit(p, job)
-    flows.judge(job, 0, REJECT)
-    assert [a.read("flow", flow)[3] for flow in (1, 4)] == [0, 192]
-    assert a.read("flow", 1)[1:3] == (10, True)
-
-
-def test_executions_of_one_job_give_back_of_their_own_charges(flows: Stage) -> None:
-    """By the tag of the job the later ones, charged above it, were never given back: a debt for weeks."""
-    a = flows.allocator
-    mine = [ready(flows, index, qubits=2000) for index in range(4)]
-    far = flows.now + 3_000_000
-    giant = flows.submit(2, qubits=999, seconds=3599, redundancy=4, most=4, deadline=far)
-    small = [flows.submit(2, qubits=1, seconds=1, deadline=far) for _ in range(2)]
-    assert given(flows, mine[0]) == giant
-    assert [given(flows, mine[0]) for _ in small] == small  # which moves virtual time over the giant's charge
-    for q in mine[1:]:
-        assert given(flows, q) == giant
-    for job in small:
-        flows.commit(mine[0], job)
-    for number, q in enumerate(mine):
-        flows.commit(q, giant, number)
-    once = 999 * 3599 * 64 // 100
-    assert 4 * once < a.read("flow", 0)[3] < 4 * once + 10
-    flows.wait(3700)
-    for number in range(4):
-        a.send("expireExecution", giant, number, by=flows.who.stranger)
-    assert a.read("flow", 0)[3] < once + 10  # of the first, over which time went, 4,000 are above the lift
-
-
-def test_a_charge_just_before_the_lift_is_not_given_back(flows: Stage) -> None:
-    """The lift is kept in steps of four; at a weight of 64 a qubit-second is one unit of virtual time."""
-    a, p = flows.allocator, ready(flows)
-    for _ in range(2):
-        a.send("openFlow", flows.admin, 64, True, by=flows.who.committee[ALLOCATION])
-    one = {"qubits": 1, "seconds": 1}
-    first, small = flows.submit(flow=4, **one), flows.submit(flow=4, **one)
-    for _ in range(4):
-        flows.submit(flow=5, **one)
-    for _ in range(6):
-        given(flows, p)
-    assert (flows.job(small)["tag"], a.read("flow", 4)[3], a.read("virtualTime")) == (1, 2, 3)
-    later = flows.submit(flow=4, **one)
-    assert (given(flows, p), a.read("flow", 4)[3]) == (later, 4)
-    for job in (first, small, later):
-        flows.commit(p, job)
-        flows.judge(job, 0, REJECT)
-    assert a.read("flow", 4)[3] == 4  # of `later` neither: its unit lies below the lift, rounded up
-
-
-def test_a_job_that_returned_does_not_keep_the_place_that_a_giant_gave_it(flows: Stage) -> None:
-    a, p, mine = flows.allocator, ready(flows), ready(flows, 1, qubits=1001)
-    giant = flows.submit(2, target=mine.id, most=1, qubits=1000, seconds=3600)
-    assert given(flows, mine) == giant
-    pin = flows.submit(2, qubits=1, seconds=1, redundancy=2, most=2)
-    assert given(flows, mine) == pin
-    assert a.read("lane", 0) >> 24 == 1000 * 3600 * 64 // 100
-    flows.commit(mine, giant)
-    flows.judge(giant, 0, REJECT)
-    assert a.read("lane", 0) >> 24 == 1
-    assert (given(flows, p), flows.job(pin)["tag"]) == (pin, 1)
-
-
-def test_a_job_for_a_processor_with_a_certificate_is_no_trial(flows: Stage) -> None:
-    a, p = flows.allocator, ready(flows)
-    job = flows.submit(target=p.id, most=1)
-    assert given(flows, p) == job
-    assert a.read("flow", 0)[3] == 192
-    flows.commit(p, job)
-    flows.judge(job, 0, REJECT)
-    assert a.read("flow", 0)[3] == 0
-
-
-def test_a_flow_that_waited_keeps_no_more_time_than_twice_the_drain(flows: Stage) -> None:
-    """Its jobs come late, and what they take is counted from there on; before, each turn was its own."""
-    a, p = flows.allocator, ready(flows, qubits=4095)
-    a.send("setQueueing", 100, 0, by=flows.who.committee[ALLOCATION])
-    never = [flows.request(flow=1, quality=4095, qubits=1, seconds=1)] * 24
-    crowd = a.send("submitMany", never, by=flows.who.clients[0]).one("JobSetSubmitted")["jobs"]
-    hidden = [flows.submit(flow=1) for _ in range(2)]
-    for _ in range(5):
-        job = flows.submit()
-        assert given(flows, p) == job
-    assert a.read("virtualTime") == 4 * 192
-    for job in crowd:
-        a.send("cancel", job, by=flows.who.clients[0])
-    assert given(flows, p) == hidden[0]
-    start = 4 * 192 - 2 * 100
-    assert [flows.job(hidden[0])["tag"], a.read("flow", 1)[3]] == [start, start + 192]
-
-
 def test_only_queues_are_skimmed(stage: Stage) -> None:
     """A number with the low bits of a processor's queue hid that queue, its capability tests with it."""
     p = ready(stage)
@@ -744,29 +496,3 @@ def test_only_queues_are_skimmed(stage: Stage) -> None:
             stage.allocator.send("skim", alias, 0, by=stage.who.stranger)
     stage.allocator.send("skim", 1 << 23 | p.id, 10, by=stage.who.stranger)
     assert given(stage, p) == test
-
-
-def test_a_job_for_one_processor_is_charged_to_its_flow(flows: Stage) -> None:
-    """Its flow's front comes later for it, and its own start tag is its flow's."""
-    p, wide = ready(flows), ready(flows, 1, qubits=100)
-    first = flows.submit(flow=1, target=p.id, most=1)
-    assert given(flows, p) == first
-    assert flows.allocator.read("flow", 1)[3] == 192
-    mine, other = flows.submit(flow=1, qubits=28), flows.submit(flow=2, qubits=28, seconds=100)
-    assert [flows.allocator.read("lane", flow) >> 24 for flow in (1, 2)] == [192, 0]
-    second = flows.submit(flow=1, target=p.id, most=1)
-    done = flows.allocate(p).one("JobAllocated")
-    assert (done["job"], done["tag"]) == (second, 192)
-    assert [flows.allocator.read("flow", 1)[3], flows.allocator.read("lane", 1) >> 24] == [384, 384]
-    last = flows.submit(flow=3, qubits=28, seconds=1)
-    assert [given(flows, wide) for _ in range(3)] == [other, last, mine]
-    assert flows.job(mine)["tag"] == 384
-
-
-def test_a_flow_in_debt_waits_though_its_line_was_empty(flows: Stage) -> None:
-    p, q = ready(flows), ready(flows, 1, qubits=5)
-    flows.submit(flow=1, qubits=20)
-    given(flows, p)
-    mine, other = flows.submit(flow=1), flows.submit(flow=2)
-    assert flows.allocator.read("lane", 1) >> 24 == 20 * 60 * 64 // 100
-    assert [given(flows, q), given(flows, p)] == [other, mine]
