@@ -100,6 +100,35 @@ contract ExchangeInvariants {
         require(bytes(all.violation()).length == 0, all.violation());
     }
 
+    /// @dev Challenges come to rulings that slash, some of them as far as they may: fifty times from the opening. What is wrong then
+    /// is the campaign's to find.
+    function test_challengesAreRuledOn() public {
+        bytes4[10] memory acts = [
+            all.submit.selector,
+            all.allocate.selector,
+            all.commit.selector,
+            all.judge.selector,
+            all.challenge.selector,
+            all.dispute.selector,
+            all.dispute.selector,
+            all.certify.selector,
+            all.expire.selector,
+            all.release.selector
+        ];
+        (uint256 slashes, uint256 bounded) = (0, 0);
+        for (uint256 seed; seed < 10_000;) {
+            uint256 opening = VM.snapshotState();
+            for (uint256 i; i < 200; ++i) {
+                bytes memory call = abi.encodeWithSelector(acts[i % 10], uint256(keccak256(abi.encode(seed++))));
+                (bool done,) = address(all).call(call);
+                done; // what is refused has no effect
+            }
+            (slashes, bounded) = (slashes + all.slashes(), bounded + all.bounded());
+            VM.revertToState(opening);
+        }
+        require(slashes >= 30 && bounded >= 10, "too few rulings slashed");
+    }
+
     function _acts() private view returns (bytes4[] memory list) {
         bytes4[48] memory acts = [
             all.passTime.selector,

@@ -16,6 +16,9 @@ abstract contract Judges is Market {
     uint256 internal takenBitmap;
     bytes internal takenSignatures;
     mapping(address => uint256) internal keyOf;
+    /// @dev Rulings that slashed, and of them those that took less than the challenge's bond.
+    uint256 public slashes;
+    uint256 public bounded;
 
     /* ------------------------------ signatures ------------------------------ */
 
@@ -240,25 +243,43 @@ abstract contract Judges is Market {
         revert Idle();
     }
 
-    /// @dev What can be done now for one of the open challenges.
+    /// @dev The next thing in an open challenge, mostly the oldest; where that is to wait, its stage ends.
     function dispute(uint256 seed) external act {
-        if (disputes.length == 0) revert Idle();
-        uint256 place = seed % disputes.length;
-        uint256 id = disputes[place];
-        IResultVerifier.Challenge memory c = verifier.challengeOf(id);
-        if (c.state != IResultVerifier.ChallengeState.Open) {
-            disputes[place] = disputes[disputes.length - 1];
-            disputes.pop();
-            revert Idle();
-        }
+        uint256 id = _openDispute(seed);
         if (_usurp(id)) return; // what follows would revert, and take the finding back
         IDisputeCourt.Stages memory s = court.stagesOf(id);
-        if (block.timestamp <= s.commitUntil) _commitRuling(id, _mix(seed, 1));
-        else if (block.timestamp <= s.revealUntil) _revealRuling(id, _mix(seed, 1));
-        else if (block.timestamp <= s.appealUntil && court.caseOf(id).appellant == address(0)) _appeal(id, seed);
-        else if (block.timestamp <= s.decideUntil && court.caseOf(id).appellant != address(0)) _rule(id, c, seed, true);
-        else _rule(id, c, seed, false);
+        address appellant = court.caseOf(id).appellant;
+        bool ruled = court.rulingOf(id) != IResultVerifier.ChallengeState.None;
+        if (block.timestamp <= s.commitUntil) {
+            if (court.commitmentOf(id, members[4][1]) == 0) _commitRuling(id, _mix(seed, 1));
+            else VM.warp(uint256(s.commitUntil) + 1);
+        } else if (block.timestamp <= s.revealUntil) {
+            if (court.commitmentOf(id, members[4][1]) != 0) _revealRuling(id, _mix(seed, 1));
+            else VM.warp(uint256(s.revealUntil) + 1);
+        } else if (!ruled && block.timestamp <= s.deadline) {
+            VM.warp(uint256(s.deadline) + 1);
+        } else if (block.timestamp <= s.appealUntil && appellant == address(0)) {
+            if (seed % 2 == 0) _appeal(id, _mix(seed, 2));
+            else VM.warp(uint256(s.appealUntil) + 1);
+        } else if (block.timestamp <= s.decideUntil && appellant != address(0)) {
+            if (seed % 4 != 0) _rule(id, _mix(seed, 2), true);
+            else VM.warp(uint256(s.decideUntil) + 1);
+        } else {
+            _rule(id, _mix(seed, 2), false);
+        }
         _watchCourtMoney();
+    }
+
+    /// @dev The oldest open challenge, or, one time in four, any; closed ones are dropped on the way.
+    function _openDispute(uint256 seed) private returns (uint256 id) {
+        while (disputes.length != 0) {
+            uint256 place = _mix(seed, 3) % 4 == 0 ? _mix(seed, 4) % disputes.length : 0;
+            id = disputes[place];
+            if (verifier.challengeOf(id).state == IResultVerifier.ChallengeState.Open) return id;
+            for (; place + 1 < disputes.length; ++place) disputes[place] = disputes[place + 1];
+            disputes.pop();
+        }
+        revert Idle();
     }
 
     /// @dev A stranger rules on an open challenge, past the court and in it.
@@ -306,12 +327,13 @@ abstract contract Judges is Market {
     }
 
     function _appeal(uint256 id, uint256 seed) private {
-        VM.prank(seed % 2 == 0 ? attacker : clients[seed % CLIENTS]);
+        VM.prank(seed % 2 == 0 ? attacker : clients[_mix(seed, 1) % CLIENTS]);
         court.appeal(id, bytes32(seed));
     }
 
     /// @dev The consortia decide, by the timelock that carries out what they decide, or anyone ends what is due.
-    function _rule(uint256 id, IResultVerifier.Challenge memory c, uint256 seed, bool decided) private {
+    function _rule(uint256 id, uint256 seed, bool decided) private {
+        IResultVerifier.Challenge memory c = verifier.challengeOf(id);
         ProcessorId p = allocator.execution(c.job, c.execution).processor;
         uint256 bond = registry.bondOf(p);
         _try(p);
@@ -319,6 +341,8 @@ abstract contract Judges is Market {
         if (decided) court.decide(id, _ruling(seed, 0));
         else court.finalise(id);
         uint256 slashed = bond - registry.bondOf(p);
+        if (slashed != 0) ++slashes;
+        if (slashed != 0 && slashed < c.bond) ++bounded;
         _flag(slashed <= c.bond && 2 * slashed <= bond, "I11: a ruling slashed past its bounds");
     }
 

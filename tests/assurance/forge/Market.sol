@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {IDisputeCourt} from "../contracts/interfaces/IDisputeCourt.sol";
 import {
     ExecutionState, ExecutionView, JobId, JobRequest, JobState, JobView, ProcessorId, ProcessorSpec, Reason
 } from "../contracts/libraries/Types.sol";
@@ -16,17 +15,8 @@ abstract contract Market is World {
 
     function passTime(uint256 seed) external act {
         uint256 kind = seed % 16;
-        if (kind > 10 && kind < 14 && disputes.length != 0) return VM.warp(_nextStage(seed));
-        uint256 most = kind < 11 ? 400 : kind < 15 ? 1 days : 4 days;
+        uint256 most = kind < 14 ? 400 : kind < 15 ? 1 days : 4 days;
         VM.warp(block.timestamp + _in(_mix(seed, 1), 1, most));
-    }
-
-    /// @dev The second after the end of a dispute's present stage.
-    function _nextStage(uint256 seed) private view returns (uint256 time) {
-        IDisputeCourt.Stages memory s = court.stagesOf(disputes[seed % disputes.length]);
-        uint40[5] memory ends = [s.commitUntil, s.revealUntil, s.appealUntil, s.decideUntil, s.deadline];
-        time = block.timestamp + 1;
-        for (uint256 i; i < 5; ++i) if (ends[i] >= time) return uint256(ends[i]) + 1;
     }
 
     /* ------------------------------ money ------------------------------ */
