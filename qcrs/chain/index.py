@@ -12,7 +12,7 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,8 @@ class EventIndex:
     """Events of some contracts of a chain, in a file. Thread-safe.
 
     `contracts` maps names to addresses; `interfaces` gives events of contracts that the bindings do not know
-    (name → topic → (event name, parameters)). Only blocks at least `confirmations` deep are read.
+    (name → topic → (event name, parameters)). Only blocks at least `confirmations` deep are read, and of
+    `topics` only, where any are given.
     """
 
     def __init__(
@@ -87,10 +88,12 @@ class EventIndex:
         start: int = 0,
         confirmations: int = 0,
         interfaces: Mapping[str, Mapping[bytes, tuple[str, tuple[Parameter, ...]]]] | None = None,
+        topics: Iterable[bytes] = (),
     ) -> None:
         self.chain = chain
         self.confirmations = confirmations
         self.contracts = dict(contracts)
+        self._topics = sorted(set(topics))
         self._names = {address.lower(): name for name, address in contracts.items()}
         self._known = {
             (contract, topic): known
@@ -114,7 +117,9 @@ class EventIndex:
 
     def _belongs(self, path: Path, start: int) -> None:
         genesis = (self.chain.block_hash(0) or b"").hex()
-        identity = json.dumps([self.chain.chain_id, genesis, sorted(self._names.items())])
+        watched = [topic.hex() for topic in self._topics]
+        parts = [self.chain.chain_id, genesis, sorted(self._names.items()), *([watched] if watched else [])]
+        identity = json.dumps(parts)
         with self._file:
             self._file.execute("INSERT OR IGNORE INTO meta VALUES ('identity', ?)", (identity,))
             self._file.execute("INSERT OR IGNORE INTO meta VALUES ('start', ?)", (str(start),))
@@ -173,7 +178,7 @@ class EventIndex:
         """Store the events of some blocks and move the cursor, all or nothing (`None`)."""
         hash_ = head.hash if last == head.number else self.chain.block_hash(last)
         try:
-            logs = self.chain.logs(first, last, self.contracts.values())
+            logs = self.chain.logs(first, last, self.contracts.values(), self._topics)
         except ChainError:
             if self._span == 1:
                 raise

@@ -160,10 +160,10 @@ def _quota(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Chan
 
 def _suspended(commons: Commons, target: str, arguments: Sequence[Any]) -> list[Change]:
     number, barred = arguments
-    event = ProcessorRegistry.SuspensionSet
-    logs = commons.chain.logs(0, commons.chain.height, [target], [event.TOPIC])
-    told = [one for one in (event.from_log(log.topics, log.data) for log in logs) if one.processor == number]
-    before, short = (told[-1].barred, told[-1].short) if told else (False, False)
+    kind = ProcessorRegistry.SuspensionSet
+    rows = commons.events(commons.name(target), kind.NAME)
+    told = [row.args for row in rows if row.args["processor"] == number]
+    before, short = (told[-1]["barred"], told[-1]["short"]) if told else (False, False)
 
     def words(stopped: bool) -> str:
         why = ["suspended"] * stopped + ["short of the least bond"] * short

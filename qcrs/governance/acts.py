@@ -49,10 +49,8 @@ def members(commons: Commons, body: Body) -> dict[int, str]:
         held = council.seats()[0]
         return {place: council.holder_of(place) for place in range(32) if held >> place & 1}
     seats = commons.bind(ConsortiumSeats)
-    logs = commons.chain.logs(
-        0, commons.chain.height, [seats.address], [ConsortiumSeats.ConsortiumAdmitted.TOPIC]
-    )
-    admitted = [ConsortiumSeats.ConsortiumAdmitted.from_log(log.topics, log.data).consortium for log in logs]
+    kind = ConsortiumSeats.ConsortiumAdmitted
+    admitted = [row.args["consortium"] for row in commons.events(kind.CONTRACT, kind.NAME)]
     seated = [one for one in dict.fromkeys(admitted) if seats.is_seated(one)]
     return dict(enumerate(seated))
 

@@ -117,9 +117,9 @@ def _state(commons: Commons, council: Council, ballot: bytes, motion: Motion, la
 
 
 def _was_cancelled(commons: Commons, operation: bytes) -> bool:
-    chain, kind = commons.chain, AccessManager.OperationCanceled
-    logs = chain.logs(0, chain.height, [commons.manager.address], [kind.TOPIC])
-    cancelled = [kind.from_log(log.topics, log.data) for log in logs]
+    kind = AccessManager.OperationCanceled
+    rows = commons.events(kind.CONTRACT, kind.NAME)
+    cancelled = [kind.from_log(row.topics, row.data) for row in rows]
     # Each schedule of the same call has a number of its own.
     last = commons.manager.get_nonce(operation)
     return any((one.operation_id, one.nonce) == (operation, last) for one in cancelled)

@@ -12,7 +12,14 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import is_address, to_checksum_address
 
 from qcrs.chain.abi import Binding, Call, decode_values, parameters_of, selector_of
-from qcrs.chain.bindings import CONTRACTS, AccessManager, Council, ExchangeGovernor
+from qcrs.chain.bindings import (
+    CONTRACTS,
+    AccessManager,
+    ConsortiumSeats,
+    Council,
+    ExchangeGovernor,
+    ProcessorRegistry,
+)
 from qcrs.chain.compile import artifacts
 from qcrs.chain.handover import BODY_CONTRACTS
 from qcrs.chain.index import EventIndex, EventRow
@@ -25,6 +32,9 @@ __all__ = ["Commons"]
 Bound = TypeVar("Bound", bound=Binding)
 MOST_BYTES = 32
 """What is longer is shown by its first four bytes and its length."""
+
+_TOLD = (AccessManager.OperationCanceled, ConsortiumSeats.ConsortiumAdmitted, ProcessorRegistry.SuspensionSet)
+"""What contracts that are no bodies say in events alone, and a decision needs to know."""
 
 
 class _Past(Chain):
@@ -66,18 +76,21 @@ class Commons:
         self._functions: dict[tuple[str, bytes], dict[str, Any]] = {}
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="qcrs-governance-")
         place = folder or Path(self._temporary.name if self._temporary else "")
-        watched = [body.contract for body in BODIES]
+        bodies = [body.contract for body in BODIES]
         events = {
             name: {kind.TOPIC: (kind.NAME, kind.FIELDS) for kind in _events(BODY_CONTRACTS[name])}
-            for name in watched
+            for name in bodies
         }
+        watched = [*bodies, *(kind.CONTRACT for kind in _TOLD)]
         manager = self.contracts["AccessManager"].lower()
         self._index = EventIndex(
-            place / f"bodies-{chain.chain_id}-{manager}.sqlite",
+            place / f"decisions-{chain.chain_id}-{manager}.sqlite",
             chain,
             {name: self.contracts[name] for name in watched},
             interfaces=events,
+            topics=[*(topic for one in events.values() for topic in one), *(kind.TOPIC for kind in _TOLD)],
         )
+        self._until: int | None = None
 
     def close(self) -> None:
         """Release the events' file."""
@@ -91,7 +104,7 @@ class Commons:
         `ChainError` from what is read where the node has forgotten that block's state.
         """
         past = copy.copy(self)
-        past.chain = _Past(self.chain, block)
+        past.chain, past._until = _Past(self.chain, block), block
         return past
 
     def bind(self, kind: type[Bound], name: str | None = None) -> Bound:
@@ -117,10 +130,11 @@ class Commons:
         """One of the five councils by its short name."""
         return self.bind(Council, next(body.contract for body in BODIES if body.key == key))
 
-    def events(self, contract: str) -> list[EventRow]:
-        """Everything that a body's contract has logged."""
+    def events(self, contract: str, name: str | None = None) -> list[EventRow]:
+        """What a body's contract has logged, or another one of `_TOLD`: all of it, or one event."""
         self._index.advance()
-        return self._index.events(contract=contract)
+        rows = self._index.events(contract=contract, name=name)
+        return [row for row in rows if self._until is None or row.block <= self._until]
 
     # ----------------------------------------------------------------- names
 

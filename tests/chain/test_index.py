@@ -45,6 +45,44 @@ def test_events_are_read_once_and_found_by_name_and_job(
         assert [row.args["fee"] for row in index.events(after=last)] == [40]
 
 
+def test_only_the_wanted_events_are_kept(
+    chain: Chain, sender: Sender, probe: Any, probe_events: Any, tmp_path: Path
+) -> None:
+    contracts, start = {"Probe": probe.address}, chain.height
+    note = next(topic for topic, (name, _) in probe_events["Probe"].items() if name == "Note")
+    sender.transact(probe.call("submit", b"\x00" * 32, 1))
+    sender.transact(probe.call("note", "hello", [5]))
+    path = tmp_path / "events.sqlite"
+    with EventIndex(path, chain, contracts, start=start, interfaces=probe_events, topics=[note]) as index:
+        assert index.advance() == 1
+        assert [row.name for row in index.events()] == ["Note"]
+    with pytest.raises(ChainError, match="another chain or other contracts"):  # it holds less than all
+        EventIndex(path, chain, contracts, interfaces=probe_events)
+
+
+def test_a_node_that_answers_for_few_blocks_is_asked_more_often(
+    embedded_chain: Chain, accounts: list[LocalAccount], make_probe: Any, probe_events: Any, tmp_path: Path
+) -> None:
+    sender = Sender(embedded_chain, accounts[0])
+    probe = make_probe(sender)
+    for fee in range(20):
+        sender.transact(probe.call("submit", b"\x00" * 32, fee))
+    logs, spans = embedded_chain.logs, []
+
+    def few(first: int, last: int, *arguments: Any) -> Any:
+        if last - first >= 4:
+            raise ChainError("query exceeds max block range")
+        spans.append(last - first + 1)
+        return logs(first, last, *arguments)
+
+    embedded_chain.logs = few  # type: ignore[method-assign]
+    contracts = {"Probe": probe.address}
+    with EventIndex(tmp_path / "e.sqlite", embedded_chain, contracts, interfaces=probe_events) as index:
+        assert index.advance() == 20
+        assert [row.args["fee"] for row in index.events()] == list(range(20))
+    assert max(spans) > 1
+
+
 def test_an_index_of_another_chain_is_refused(chain: Chain, probe: Any, tmp_path: Path) -> None:
     EventIndex(tmp_path / "events.sqlite", chain, {"Probe": probe.address}).close()
     with pytest.raises(ChainError, match="another chain or other contracts"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from republic import TERMS, Republic, decided, passed, person, sender
 
@@ -13,7 +15,7 @@ from qcrs.chain.bindings import (
     ResultVerifier,
 )
 from qcrs.chain.deploy import CREDIT
-from qcrs.errors import AccountError, ContractError, InputError
+from qcrs.errors import AccountError, ChainError, ContractError, InputError
 from qcrs.governance import (
     Commons,
     ballots,
@@ -25,6 +27,8 @@ from qcrs.governance import (
     refusal_of,
     vote,
 )
+from qcrs.governance.acts import members
+from qcrs.governance.bodies import CONSORTIA, body_named
 from qcrs.governance.overview import halted, overview, view_of
 from qcrs.report.republic import republic as drawn
 
@@ -107,6 +111,27 @@ def test_the_security_group_cancels_and_closes(republic: Republic, commons: Comm
     assert halted(commons.chain, commons.contracts) == ("ResultVerifier is closed to the bodies",)
     assert decided(republic, commons, "reopen ResultVerifier").state == "executed"
     assert not manager.is_target_closed(verifier.address)
+
+
+def test_what_events_alone_tell_is_read_from_a_node_that_answers_for_few_blocks(
+    embedded_republic: Republic, embedded_commons: Commons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    republic, commons = embedded_republic, embedded_commons
+    request = republic.chain.request
+
+    def few(method: str, *params: Any) -> Any:
+        if method == "eth_getLogs" and int(params[0]["toBlock"], 16) - int(params[0]["fromBlock"], 16) >= 8:
+            raise ChainError("query exceeds max block range 8")
+        return request(method, *params)
+
+    monkeypatch.setattr(republic.chain, "request", few)
+    seated = [member.address for member in republic.members["consortia"]]
+    assert list(members(commons, body_named(CONSORTIA)).values()) == seated
+    cancelled = decided(republic, commons, "set verdict window to 2 hours")
+    decided(republic, commons, f"cancel ballot {cancelled.id[:10]}")
+    lapsed = decided(republic, commons, "set verdict window to 3 hours")
+    republic.later(commons.manager.expiration() + TERMS["council_delay_s"] + 1)
+    assert [matter(commons, one.id).state for one in (cancelled, lapsed)] == ["cancelled", "lapsed"]
 
 
 def test_consortia_elect_and_remove(republic: Republic, commons: Commons) -> None:
