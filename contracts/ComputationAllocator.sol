@@ -11,7 +11,7 @@ import {Ledger} from "./allocation/Ledger.sol";
 import {IComputationAllocator} from "./interfaces/IComputationAllocator.sol";
 import {Execution, MOST_EXECUTIONS, Progress, USED_STEPS, packExecution, packTerms} from "./libraries/JobWords.sol";
 import {Dispatch, QUALITY_AT, Standing, UNTIL_AT} from "./libraries/ProcessorWords.sol";
-import {Clock, Queue} from "./libraries/QueueWords.sol";
+import {Clock, MOST_PLACES, Queue} from "./libraries/QueueWords.sol";
 import {
     ExecutionState, JobId, JobRequest, JobState, Outcome, ProcessorId, Reason, directQueueOf, jobAt
 } from "./libraries/Types.sol";
@@ -122,7 +122,8 @@ contract ComputationAllocator is AllocatorViews {
         // Sums of words of at most 40 bits; and a job that is handed out never takes more qubits than are free.
         unchecked {
             emit JobAllocated(
-                id, processor, index, uint40(block.timestamp + k.p.declaredOf() + k.p.patienceOf()), uint40(k.p.tagOf())
+                id, processor, index, uint40(block.timestamp + k.p.declaredOf() + k.p.patienceOf()),
+                uint40(pick.progress.tagOf())
             );
             _dispatch[processor] = d.withFree(d.freeOf() - k.p.qubitsOf());
         }
@@ -420,7 +421,7 @@ contract ComputationAllocator is AllocatorViews {
             uint256 tag = c.timeOf() > c.creditOf() ? c.timeOf() - c.creditOf() : 0;
             k.p = _pack(r, tag, class, c.graceOf());
             if (ProcessorId.unwrap(r.target) == 0) {
-                uint256 place = q.addedOf() + 1;
+                uint256 place = _placeIn(q);
                 _queues[flow_] = q.withAdded(place);
                 k.id = jobAt(flow_, place);
                 if (q.returnedHeadOf() == 0 && q.removedOf() + 1 == place) {
@@ -469,6 +470,15 @@ contract ComputationAllocator is AllocatorViews {
         );
     }
 
+    /// @dev The index behind a queue's last entry.
+    function _placeIn(Queue q) private pure returns (uint256 place) {
+        // Of 31 bits.
+        unchecked {
+            place = q.addedOf() + 1;
+        }
+        if (place > MOST_PLACES) revert ComputationAllocatorQueueFull();
+    }
+
     function _enqueueDirect(ProcessorId target, uint256 qubits) private returns (JobId) {
         Dispatch d = _dispatch[target];
         if (d.operatorOf() == address(0) || d.isBlocked() || qubits > d.totalOf()) {
@@ -476,7 +486,7 @@ contract ComputationAllocator is AllocatorViews {
         }
         uint256 queue_ = directQueueOf(target);
         Queue q = _queues[queue_];
-        uint256 place = q.addedOf() + 1;
+        uint256 place = _placeIn(q);
         _queues[queue_] = q.withAdded(place);
         if (!d.hasDirect()) _dispatch[target] = d.withDirect(true);
         return jobAt(queue_, place);

@@ -29,7 +29,7 @@ abstract contract AllocatorViews is FlowTime, IComputationAllocator {
         view_.executions = uint8(k.p.countOf());
         view_.declaredSeconds = uint32(k.p.declaredOf());
         view_.deadline = uint40(k.p.deadlineOf());
-        view_.tag = uint40(k.p.tagOf());
+        view_.tag = k.p.countOf() == 0 ? uint40(k.p.tagOf()) : 0;
         view_.feePerExecution = _feeOf(k);
         view_.escrow = k.p.isOpen() ? view_.feePerExecution * (k.p.mostOf() - k.p.paidOf()) : 0;
         view_.trail = k.trail;

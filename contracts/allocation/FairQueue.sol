@@ -407,10 +407,10 @@ abstract contract FairQueue is Flows {
         return finish > p.tagOf() ? p.withTag(finish) : p;
     }
 
-    /// @dev A job that returned, with the start tag that it gets if it is handed out now: not after the finish tag of its flow, which
-    /// may have got back since what it had when the job began.
+    /// @dev A job that returned, with the start tag that it gets if it is handed out now: where its flow stands. A tag kept from
+    /// its first execution would be a place that virtual time passes by, and never charged for.
     function _again(Queue q, Progress p) internal pure returns (Progress) {
-        return q.finishOf() < p.tagOf() ? p.withTag(q.finishOf()) : p;
+        return p.withTag(q.finishOf());
     }
 
     /// @dev The lane that shows a job.

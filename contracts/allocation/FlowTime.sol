@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {CHARGED, MASK40, Progress, USED_STEPS} from "../libraries/JobWords.sol";
-import {Clock, Queue} from "../libraries/QueueWords.sol";
+import {MASK40, Progress, USED_STEPS} from "../libraries/JobWords.sol";
+import {Clock, DEBT_AT, Queue} from "../libraries/QueueWords.sol";
 import {JobId, ProcessorId} from "../libraries/Types.sol";
 import {JobBook} from "./JobBook.sol";
 
@@ -15,10 +15,11 @@ abstract contract FlowTime is JobBook {
     uint256 private constant PACE = 2048;
 
     uint256 private immutable BORN = block.timestamp;
-    uint256 private constant START_BITS = 40;
+    uint256 private constant MARK_BITS = 40;
 
-    /// @dev Where the charges of a job's executions 1 .. 4 begin, lowest bits first; that of its first is its tag.
-    mapping(JobId job => uint256) private _starts;
+    /// @dev What the flow had been charged in all once a job's executions were, lowest bits first: of all but its last, whose mark
+    /// takes the place of the job's tag.
+    mapping(JobId job => uint256) private _marks;
 
     /// @dev Charges an execution that is handed out to its job's flow, and lets time pass; the word of the job's queue. What a
     /// processor without a certificate gets is a trial: it serves nobody else, and would make a flow wait for whoever claims to
@@ -35,70 +36,72 @@ abstract contract FlowTime is JobBook {
     }
 
     /// @dev The word of a flow after one more execution. What waits keeps no more time than twice the drain: a finish tag that is
-    /// further behind, or behind the job's start tag, is lifted, and what was charged below that is forgiven. Virtual time moves
-    /// to the job's start tag, and in all no faster than PACE after HEAD_START, so that nobody takes it to its end.
+    /// further behind, or behind the job's start tag, is lifted, and what was charged below that is forgiven, the oldest first.
+    /// Virtual time moves to the job's start tag, and in all no faster than PACE after HEAD_START, so that nobody takes it to its
+    /// end.
     function _charged(Case memory k, Queue q, Clock c) private returns (Queue) {
-        Progress p = k.p;
-        k.p = p.asCharged();
         // Factors of 12 and 18 bits; words of 40; the bound of time never falls, so that it is not below what time is.
         unchecked {
-            uint256 tag = p.tagOf();
+            uint256 tag = k.p.tagOf();
             uint256 time = c.timeOf();
             uint256 start = q.finishOf();
+            uint256 debt = q.debtOf();
             uint256 floor = time > 2 * c.drainOf() ? time - 2 * c.drainOf() : 0;
             uint256 least = tag < floor ? floor : tag;
             if (tag > time) {
                 uint256 most = HEAD_START + (block.timestamp - BORN) * PACE;
                 _clock = c.withTime(tag > most ? most : tag);
             }
-            if (start < least) {
-                start = least;
-                q = q.withLift(least);
-            } else if (q.liftOf() < floor) {
-                q = q.withLift(floor);
-            }
-            _begin(k, start);
-            uint256 finish = start + _increment(p.qubitsOf() * p.declaredOf(), q);
-            return q.withFinish(finish > MASK40 ? MASK40 : finish);
+            if (start < least) (start, debt) = (least, 0);
+            else if (debt > start - floor) debt = start - floor;
+            uint256 cost = _increment(k.p.qubitsOf() * k.p.declaredOf(), q);
+            if (cost > MASK40 - start) cost = MASK40 - start;
+            q = q.withCharge(start + cost, debt + cost, cost);
+            _mark(k, q.chargedOf());
+            return q;
         }
     }
 
-    /// @dev Keeps where the charge of an execution begins: that of a job's first is its tag.
-    function _begin(Case memory k, uint256 start) private {
+    /// @dev Keeps the mark of an execution's charge as its job's tag, and the mark that was there until then.
+    function _mark(Case memory k, uint256 mark) private {
         uint256 count = k.p.countOf();
-        if (count == 0) k.p = k.p.withTag(start);
-        else _starts[k.id] = _put(_starts[k.id], START_BITS * (count - 1), START_BITS, start);
+        if (count != 0) {
+            uint256 before = _jobs[k.id].progress.tagOf();
+            _marks[k.id] = _put(_marks[k.id], MARK_BITS * (count - 1), MARK_BITS, before);
+        }
+        k.p = k.p.withTag(mark).asCharged();
     }
 
-    /// @dev Gives a job's flow back as many steps of an execution's declared time, if it was charged: of what lies above the lift
-    /// only, since below it the finish tag would be where it is without that charge too.
+    /// @dev Gives a job's flow back as many steps of an execution's declared time, if it was charged. What the flow was charged is
+    /// a pile, forgiven from below: of the execution's charge no more is left than the debt less all that came on top of it.
     function _giveBack(Case memory k, uint256 index, uint256 steps) internal {
-        if (steps == 0) return;
         Progress p = k.p;
-        if (index != 0) p = p.withTag(_starts[k.id] >> START_BITS * (index - 1) & MASK40);
-        uint256 flow_ = k.terms.flowOf();
-        Queue q;
-        uint256 place;
-        // The place is computed once for reading and writing.
-        assembly ("memory-safe") {
-            mstore(0, flow_)
-            mstore(32, _queues.slot)
-            place := keccak256(0, 64)
-            q := sload(place)
-        }
-        // Factors of 12, 18, 7 and 5 bits; the finish tag is the word's lowest bits.
+        if (!p.isCharged()) return;
+        // Factors of 12, 18, 7 and 5 bits; a count of at least 1, and an index below it. The finish tag is the word's lowest bits,
+        // and never below the debt, which follows it.
         unchecked {
-            uint256 whole = p.qubitsOf() * p.declaredOf() * TAG_SCALE / q.weightOf();
-            uint256 by = p.chargeOf() + whole;
-            uint256 bound = CHARGED | q.finishOf();
-            if (by > bound) by = bound;
-            bound = CHARGED | q.liftOf();
-            if (by <= bound) return;
-            by -= bound;
-            whole = whole * steps / USED_STEPS;
-            if (by > whole) by = whole;
+            uint256 mark = p.countOf() - 1 == index ? p.tagOf() : _marks[k.id] >> MARK_BITS * index & MASK40;
+            uint256 flow_ = k.terms.flowOf();
+            Queue q;
+            uint256 place;
+            // The place is computed once for reading and writing.
             assembly ("memory-safe") {
-                sstore(place, sub(q, by))
+                mstore(0, flow_)
+                mstore(32, _queues.slot)
+                place := keccak256(0, 64)
+                q := sload(place)
+            }
+            uint256 above = q.chargedOf() - mark & MASK40;
+            uint256 left = q.debtOf();
+            if (left <= above) return;
+            left -= above;
+            uint256 units = p.qubitsOf() * p.declaredOf() * TAG_SCALE;
+            uint256 weight = q.weightOf();
+            assembly ("memory-safe") {
+                // A flow's weight is not 0.
+                let by := div(mul(div(units, weight), steps), USED_STEPS)
+                if gt(by, left) { by := left }
+                sstore(place, sub(q, or(by, shl(DEBT_AT, by))))
             }
         }
     }

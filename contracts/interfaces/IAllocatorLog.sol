@@ -28,8 +28,8 @@ interface IAllocatorLog {
     );
     /// @notice Jobs submitted in one call, in order.
     event JobSetSubmitted(address indexed client, JobId[] jobs);
-    /// @notice An execution began. The provider is the processor's. `deadline` is for the commitment; `tag` is the job's start tag,
-    /// which it got with its first execution.
+    /// @notice An execution began. The provider is the processor's. `deadline` is for the commitment; `tag` is the start tag with
+    /// which the job's turn came.
     event JobAllocated(JobId indexed job, ProcessorId indexed processor, uint8 execution, uint40 deadline, uint40 tag);
     /// @notice The processor committed to a result; its qubits are free.
     event ResultCommitted(JobId indexed job, ProcessorId indexed processor, uint8 execution, bytes32 commitment);
@@ -38,7 +38,7 @@ interface IAllocatorLog {
     event ExecutionEnded(
         JobId indexed job, ProcessorId indexed processor, uint8 execution, ExecutionState from, uint256 penalty
     );
-    /// @notice The job waits for a further execution, at its old place.
+    /// @notice The job waits for a further execution, among its queue's returned ones.
     event JobRequeued(JobId indexed job, uint8 executions);
     /// @notice The job reached a final state; `refund` returned to the client's balance.
     event JobClosed(JobId indexed job, JobState state, uint256 refund);
@@ -110,4 +110,6 @@ interface IAllocatorLog {
     error ComputationAllocatorOutOfBounds(bytes32 name, uint256 value, uint256 least, uint256 most);
     /// @notice 64 flows exist.
     error ComputationAllocatorTooManyFlows();
+    /// @notice A flow, or a processor's own queue, has had 2^31 - 1 jobs: submit to another one.
+    error ComputationAllocatorQueueFull();
 }

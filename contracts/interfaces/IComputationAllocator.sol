@@ -16,12 +16,11 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///
 /// ## The fair queue (start-time fair queueing with a drain rule)
 /// A *flow* is one consortium's share. Virtual time is in 1/64 qubit-second per unit of weight; tags have 40 bits.
-/// With v the virtual time, C the credit, F the flow's finish tag, w its weight:
+/// With v the virtual time, C the credit, F the flow's finish tag, D its debt, w its weight:
 /// - submit: the job's tag is `v - C` (not below 0), the least start tag that it may begin with. It keeps its class if that is above 0 and
 ///   the flow's quota of that class holds `qubits * declaredSeconds * redundancy`, which is then spent, for good; else it is of
 ///   class 0. Nothing is charged: what nobody runs costs its flow no time and moves none.
-/// - start tag `S = max(tag, F)` of a job never dispatched, and `S = min(tag, F)` of one that was, whose flow may have got time
-///   back since; key `K = max(0, S - boost(class))`.
+/// - start tag `S = max(tag, F)` of a job never dispatched, and `S = F` of one that was; key `K = max(0, S - boost(class))`.
 /// - a flow's entries are its *returned* jobs in the order they returned, then its jobs never dispatched, by index. The first
 ///   live entry is its *front*. An entry is dead when its job is not Queued any more or can no longer be run in time
 ///   (`now + declaredSeconds + grace + margin > deadline`).
@@ -33,23 +32,22 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///       a place by it. Of each of the two lists of p's own queue and of eight flows 24 entries are read, dead ones included, of
 ///       those of other flows only the first. Up to four of the eight are others every 16 seconds, four are the first by K: what
 ///       is late is looked for at any time. So crowds in many flows cannot make a call cost more than a node pays;
-///     - if the entry's qubits are free, it is handed out, `tag = S` from then on, and
-///       `F = max(F, S, v - 2 * drain) + ceil(64 * qubits * declaredSeconds / w)` (at most 2^40 - 1); `v = max(v, S)`, but no more
-///       than 2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years, whatever anyone does. If F was
-///       below `max(S, v - 2 * drain)` it is *lifted* to that before, and so are the flow's lift L and the tag of a job that begins;
-///       else L becomes at least `v - 2 * drain`. Where F stood before the cost was added the execution's charge begins. L is kept in steps of 4, rounded up. F, L and v stay where they are if p's
-///       certificate is not live: that job is a *trial*, which takes nobody's turn and is nobody's debt, however large a machine p
-///       claims to be;
+///     - if the entry's qubits are free, it is handed out and its flow *charged* `cost = ceil(64 * qubits * declaredSeconds / w)`.
+///       If F is below `max(S, v - 2 * drain)` it is lifted to that and `D = 0`, else `D = min(D, F - (v - 2 * drain))`: what lies
+///       further behind is *forgiven*. Then `F = F + cost` (at most 2^40 - 1), `D = D + cost` (at most 2^34 - 1), and
+///       `v = max(v, S)`, but no more than 2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years,
+///       whatever anyone does. F, D and v stay where they are if p's certificate is not live: that job is a *trial*, which takes
+///       nobody's turn and is nobody's debt, however large a machine p claims to be;
 ///     - else if `v > S + drain`, p is *draining*: nothing is handed out until the entry fits;
 ///     - else it is passed over.
 /// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one
 ///   whose execution failed or stayed undecided.
-/// - when an execution ends, its flow gets time back: with `t = floor(64 * qubits * declaredSeconds / w)`,
-///   `F = F - min(floor(t * n / 31), begin + t - L, F - L)`, or as it is where one of these is below 0; `begin` is where its charge
-///   began (that of a job's first is its tag), and `n = 31 - usedSteps` where it is accepted, 31 where nobody was served, however
-///   it ended; one that is overturned later gives back the rest. It runs again at a new charge. What lies below L is forgiven: F
-///   would be there without that charge as well. Trials give nothing back.
-/// - split: the new flow starts with the finish tag of the one that it is split from: a debt stays with both.
+/// - a flow's charges are a pile, forgiven from below. When an execution ends, its flow gets back what is left of its charge, and
+///   no more than it did not use: F and D fall by `min(floor(t * n / 31), D - above)`, with `t = floor(64 * qubits *
+///   declaredSeconds / w)`, `above` all that the flow was charged later, given back or not, and `n = 31 - usedSteps` where it is
+///   accepted, 31 where nobody was served, however it ended; one that is overturned later gives back the rest. Nothing is given
+///   back where `above` is D or more. The job runs again at a new charge. Trials give nothing back.
+/// - split: the new flow starts with the finish tag of the one that it is split from: what it owes stays with both.
 /// - A targeted job waits in its processor's direct queue, but S, F, K and quota are its flow's. It asks for quality 0 (its client
 ///   looks at the certificate) and for no more qubits than the processor has, which never change: so the processor can run it
 ///   whenever its turn comes, with a certificate or without, and no live targeted job keeps those behind it, its capability tests

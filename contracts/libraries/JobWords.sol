@@ -6,7 +6,7 @@ import {ExecutionState, JobState, Outcome} from "./Types.sol";
 /// @title JobWords
 /// @notice The packed words of a job. Three are written at submission and none is added before a third execution:
 /// - `Terms`, never changed: client 160 | rate 32 | flow 8 | trust 8 | half-life 18
-/// - `Progress`: tag 40 | qubits 12 | quality 12 | class 2 | declared 24 | deadline 32 | redundancy 3 | most 3 | state 3 |
+/// - `Progress`: tag 40, or once its flow was charged the mark of the last charge | qubits 12 | quality 12 | class 2 | declared 24 | deadline 32 | redundancy 3 | most 3 | state 3 |
 ///   count 3 | paid 3 | next 40 | grace 12 | charged 1 | (spare 2) | first execution 64
 /// - the trail, and `more`: executions 1..4, 64 bits each, from the second execution on
 /// An `Execution` is processor 22 | state 3 | reports 2 | since 32 | used 5. Lowest bits first.
@@ -17,7 +17,7 @@ type Execution is uint256;
 using {clientOf, rateOf, flowOf, trustOf, lifeOf} for Terms global;
 using {
     tagOf, qubitsOf, qualityOf, classOf, declaredOf, deadlineOf, redundancyOf, mostOf, stateOf, countOf, paidOf, nextOf,
-    patienceOf, withTag, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen, isSingle, chargeOf, asCharged
+    patienceOf, withTag, withState, withCount, withPaid, withNext, firstOf, withFirst, isOpen, isSingle, isCharged, asCharged
 } for Progress global;
 using {processorOf, executionStateOf, reportsOf, sinceOf, usedOf, judged, withVerdict} for Execution global;
 
@@ -112,9 +112,9 @@ function isSingle(Progress p) pure returns (bool) {
     return Progress.unwrap(p) & SINGLE_MASK == SINGLE;
 }
 
-/// @dev The start tag with CHARGED above it, if its flow is charged for the job.
-function chargeOf(Progress p) pure returns (uint256) {
-    return Progress.unwrap(p) & (CHARGED | MASK40);
+/// @dev Whether its flow is charged for the job's executions.
+function isCharged(Progress p) pure returns (bool) {
+    return Progress.unwrap(p) & CHARGED != 0;
 }
 
 function asCharged(Progress p) pure returns (Progress) {

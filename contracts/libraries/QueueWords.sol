@@ -6,8 +6,9 @@ import {MASK40} from "./JobWords.sol";
 /// @title QueueWords
 /// @notice The packed words of the fair queue, lowest bits first.
 /// - `Lane` (64 bits, four to a storage word): quality 12 | qubits 12 | key 40 of a flow's front; zero when there is none
-/// - `Queue`: finish tag 40 | removed 40 | added 40 | returned head 40 | returned tail 40 | weight 17 | open 1 | lift 38. Jobs never
-///   dispatched have the indices removed + 1 .. added; the lift is in four units of virtual time, rounded up
+/// - `Queue`: finish tag 40 | debt 34 | removed 31 | added 31 | returned head 31 | returned tail 31 | weight 17 | open 1 |
+///   charged 40. Jobs never dispatched have the indices removed + 1 .. added: two a second for 34 years. The debt is at most all
+///   that its bits can say; what was charged in all is counted modulo 2^40
 /// - `Clock`, read by submit and allocate: virtual time 40 | drain 40 | credit 40 | flows 8 | paused 1 | grace 12 | margin 17 |
 ///   rate of class 0 32 | least trust 7 | most redundancy 3 | most seconds 18 | half-life 18
 /// - `Policy`, read where those do not suffice: rates of classes 1 and 2 32 each | their boosts 40 each | verdict window 24 |
@@ -20,7 +21,7 @@ type Policy is uint256;
 using {laneKey, laneQubits, laneQuality} for Lane global;
 using {
     finishOf, removedOf, addedOf, returnedHeadOf, returnedTailOf, weightOf, isOpenFlow,
-    liftOf, withLift, withFinish, withRemoved, withAdded, withReturned, withWeight
+    debtOf, chargedOf, withFinish, withCharge, withRemoved, withAdded, withReturned, withWeight
 } for Queue global;
 using {
     timeOf, drainOf, creditOf, flowsOf, isPaused, graceOf, marginOf, normalRateOf, leastTrustOf, mostRedundancyOf,
@@ -28,7 +29,17 @@ using {
 } for Clock global;
 using {raisedRateOf, boostOf, verdictWindowOf, deadlinePermilleOf, fraudMultipleOf} for Policy global;
 
-uint256 constant LIFT_AT = 218;
+uint256 constant DEBT_AT = 40;
+uint256 constant MOST_DEBT = (1 << 34) - 1;
+uint256 constant REMOVED_AT = 74;
+uint256 constant ADDED_AT = 105;
+uint256 constant HEAD_AT = 136;
+uint256 constant TAIL_AT = 167;
+uint256 constant WEIGHT_AT = 198;
+uint256 constant OPEN_AT = 215;
+uint256 constant CHARGED_AT = 216;
+/// @dev The largest index of a queue's entry.
+uint256 constant MOST_PLACES = (1 << 31) - 1;
 uint256 constant DRAIN_AT = 40;
 uint256 constant CREDIT_AT = 80;
 uint256 constant FLOWS_AT = 120;
@@ -68,57 +79,71 @@ function finishOf(Queue q) pure returns (uint256) {
     return Queue.unwrap(q) & MASK40;
 }
 
+/// @dev How much of what the flow was charged is not forgiven, nor given back.
+function debtOf(Queue q) pure returns (uint256) {
+    return Queue.unwrap(q) >> DEBT_AT & MOST_DEBT;
+}
+
 function removedOf(Queue q) pure returns (uint256) {
-    return Queue.unwrap(q) >> 40 & MASK40;
+    return Queue.unwrap(q) >> REMOVED_AT & MOST_PLACES;
 }
 
 function addedOf(Queue q) pure returns (uint256) {
-    return Queue.unwrap(q) >> 80 & MASK40;
+    return Queue.unwrap(q) >> ADDED_AT & MOST_PLACES;
 }
 
 function returnedHeadOf(Queue q) pure returns (uint256) {
-    return Queue.unwrap(q) >> 120 & MASK40;
+    return Queue.unwrap(q) >> HEAD_AT & MOST_PLACES;
 }
 
 function returnedTailOf(Queue q) pure returns (uint256) {
-    return Queue.unwrap(q) >> 160 & MASK40;
+    return Queue.unwrap(q) >> TAIL_AT & MOST_PLACES;
 }
 
 function weightOf(Queue q) pure returns (uint256) {
-    return Queue.unwrap(q) >> 200 & 0x1FFFF;
+    return Queue.unwrap(q) >> WEIGHT_AT & 0x1FFFF;
 }
 
 function isOpenFlow(Queue q) pure returns (bool) {
-    return Queue.unwrap(q) >> 217 & 1 == 1;
+    return Queue.unwrap(q) >> OPEN_AT & 1 == 1;
 }
 
-/// @dev What the finish tag was last lifted to, since it had fallen behind.
-function liftOf(Queue q) pure returns (uint256) {
-    return Queue.unwrap(q) >> LIFT_AT << 2;
-}
-
-function withLift(Queue q, uint256 tag) pure returns (Queue) {
-    return Queue.wrap(Queue.unwrap(q) & (1 << LIFT_AT) - 1 | tag + 3 >> 2 << LIFT_AT);
+/// @dev All that the flow was ever charged, modulo 2^40.
+function chargedOf(Queue q) pure returns (uint256) {
+    return Queue.unwrap(q) >> CHARGED_AT;
 }
 
 function withFinish(Queue q, uint256 finish) pure returns (Queue) {
     return Queue.wrap(Queue.unwrap(q) & ~MASK40 | finish);
 }
 
+/// @dev After one more charge, from which on the finish tag is `finish`, of at most 40 bits.
+function withCharge(Queue q, uint256 finish, uint256 debt, uint256 cost) pure returns (Queue) {
+    uint256 kept = debt > MOST_DEBT ? MOST_DEBT : debt;
+    // The last field of the word wraps around.
+    unchecked {
+        return Queue.wrap((Queue.unwrap(q) >> REMOVED_AT << REMOVED_AT) + (cost << CHARGED_AT) | kept << DEBT_AT | finish);
+    }
+}
+
 function withRemoved(Queue q, uint256 removed) pure returns (Queue) {
-    return Queue.wrap(Queue.unwrap(q) & ~(MASK40 << 40) | removed << 40);
+    return Queue.wrap(Queue.unwrap(q) & ~(MOST_PLACES << REMOVED_AT) | removed << REMOVED_AT);
 }
 
 function withAdded(Queue q, uint256 added) pure returns (Queue) {
-    return Queue.wrap(Queue.unwrap(q) & ~(MASK40 << 80) | added << 80);
+    return Queue.wrap(Queue.unwrap(q) & ~(MOST_PLACES << ADDED_AT) | added << ADDED_AT);
 }
 
 function withReturned(Queue q, uint256 head, uint256 tail) pure returns (Queue) {
-    return Queue.wrap(Queue.unwrap(q) & ~(MASK40 << 120 | MASK40 << 160) | head << 120 | tail << 160);
+    return Queue.wrap(
+        Queue.unwrap(q) & ~(MOST_PLACES << HEAD_AT | MOST_PLACES << TAIL_AT) | head << HEAD_AT | tail << TAIL_AT
+    );
 }
 
 function withWeight(Queue q, uint256 weight, bool open) pure returns (Queue) {
-    return Queue.wrap(Queue.unwrap(q) & ~uint256((1 << 18) - 1 << 200) | weight << 200 | uint256(open ? 1 : 0) << 217);
+    return Queue.wrap(
+        Queue.unwrap(q) & ~uint256((1 << 18) - 1 << WEIGHT_AT) | weight << WEIGHT_AT | uint256(open ? 1 : 0) << OPEN_AT
+    );
 }
 
 /* ------------------------------ clock ------------------------------ */

@@ -1069,7 +1069,7 @@ class ComputationAllocator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class JobAllocated(Event):
-        """An execution began. The provider is the processor's. `deadline` is for the commitment; `tag` is the job's start tag, which it got with its first execution."""
+        """An execution began. The provider is the processor's. `deadline` is for the commitment; `tag` is the start tag with which the job's turn came."""
 
         job: int
         processor: int
@@ -1097,7 +1097,7 @@ class ComputationAllocator(Binding):
 
     @dataclass(frozen=True, slots=True)
     class JobRequeued(Event):
-        """The job waits for a further execution, at its old place."""
+        """The job waits for a further execution, among its queue's returned ones."""
 
         job: int
         executions: int
@@ -4899,6 +4899,7 @@ ERRORS: dict[bytes, tuple[str, tuple[Parameter, ...]]] = {
     bytes.fromhex("98e07577"): ("ComputationAllocatorNothingEligible", (Parameter("reason", "uint8", Reason), Parameter("job", "uint64"))),
     bytes.fromhex("56d0cf44"): ("ComputationAllocatorOutOfBounds", (Parameter("name", "bytes32"), Parameter("value", "uint256"), Parameter("least", "uint256"), Parameter("most", "uint256"))),
     bytes.fromhex("8d978277"): ("ComputationAllocatorPaused", ()),
+    bytes.fromhex("276b2a1e"): ("ComputationAllocatorQueueFull", ()),
     bytes.fromhex("6bb7f704"): ("ComputationAllocatorTooEarly", (Parameter("job", "uint64"), Parameter("from_", "uint40"))),
     bytes.fromhex("6f5a412f"): ("ComputationAllocatorTooLate", (Parameter("job", "uint64"), Parameter("execution", "uint8"), Parameter("deadline", "uint40"))),
     bytes.fromhex("d0d9db1a"): ("ComputationAllocatorTooManyFlows", ()),

@@ -128,7 +128,7 @@ def _job_check(reader: Reader, number: int) -> Check:
                 ("client", job.client, view.client),
                 ("escrow", job.escrow, view.escrow),
                 ("fee", job.fee, view.fee_per_execution),
-                ("tag", job.tag, view.tag),
+                ("tag", 0 if job.executions else job.tag, view.tag),
                 ("executions", len(job.executions), view.executions),
                 ("deadline", job.request.deadline, view.deadline),
             ],

@@ -458,7 +458,7 @@ def _words(kind: StepKind, execution: int, info: JobInfo) -> str:
                 f"against {verdict.threshold:.3f}"
             )
         case StepKind.REQUEUED:
-            return "waits for another processor, at its old place in line"
+            return "waits for another processor, at the front of its flow"
         case StepKind.ENDED:
             return f"{name} ran out of time"
         case StepKind.CLOSED:

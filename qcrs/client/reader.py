@@ -377,20 +377,21 @@ class Reader:
 
     def _turns(self, waiting: Sequence[Job]) -> dict[int, tuple[int, int]]:
         """Key (start tag less boost) and place of each waiting job, as the fair queue orders them if nothing
-        else comes: who was handed out before keeps its tag, others start after what their flow has by then.
+        else comes: who was handed out before comes first in its flow, and each starts after what its flow has
+        by then.
         """
         flows: dict[int, tuple[int, int]] = {}
         turns = {}
-        for place, job in enumerate(sorted(waiting, key=lambda one: (one.submitted_at, one.id))):
-            start, request = job.tag, job.request
-            if not job.executions:
-                if request.flow not in flows:
-                    _, weight, _, finish = self.contracts.allocator.flow(request.flow)
-                    flows[request.flow] = weight, finish
-                weight, finish = flows[request.flow]
-                start = max(start, finish)
-                units = request.qubits * request.declared_seconds * request.redundancy
-                flows[request.flow] = weight, start - (-units * TAG_SCALE // weight)
+        order = sorted(waiting, key=lambda one: (not one.executions, one.submitted_at, one.id))
+        for place, job in enumerate(order):
+            request, wanted = job.request, 1 if job.executions else job.request.redundancy
+            if request.flow not in flows:
+                _, weight, _, finish = self.contracts.allocator.flow(request.flow)
+                flows[request.flow] = weight, finish
+            weight, finish = flows[request.flow]
+            start = finish if job.executions else max(job.tag, finish)
+            units = request.qubits * request.declared_seconds * wanted
+            flows[request.flow] = weight, start - (-units * TAG_SCALE // weight)
             turns[job.id] = max(0, start - self._boost(job)), place
         return turns
 

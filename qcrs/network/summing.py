@@ -41,7 +41,7 @@ def _execution(run: ExecutionInfo) -> Execution:
     )
 
 
-def _job(info: JobInfo, name: str, shots: int, tag: int) -> Job:
+def _job(info: JobInfo, name: str, shots: int) -> Job:
     verdict = info.verdict
     return Job(
         id=info.id,
@@ -61,7 +61,6 @@ def _job(info: JobInfo, name: str, shots: int, tag: int) -> Job:
         trail=info.trail,
         payload=info.payload,
         evidence=tuple(v.evidence for run in info.executions for v in run.verdicts),
-        tag=tag,
     )
 
 
@@ -122,7 +121,6 @@ def _checks(
     frauds = [run for run in fakes if run.outcome == "fraud"]
     moved = next((job for job in jobs if job.id == killed_job), None)
     elsewhere = [r.processor_name for r in moved.executions if r.outcome == "accepted"] if moved else []
-    kept = moved is not None and exchange.contracts.allocator.job(moved.id).tag == moved.tag
     say("• checking results again from chain and store alone")
     reports = [verify_job(exchange, job.id) for job in settled[:RECHECKED]]
     audited = audit_exchange(exchange)
@@ -142,8 +140,8 @@ def _checks(
             f"{sum(run.outcome == 'accepted' for run in fakes)} Clifford circuits run honestly",
         ),
         (
-            f"{victim}'s job finished elsewhere with its place in line kept",
-            bool(elsewhere) and victim not in elsewhere and kept,
+            f"{victim}'s job went back to its line and finished elsewhere",
+            bool(elsewhere) and victim not in elsewhere,
             f"{moved.name if moved else 'none'} on {', '.join(elsewhere)}",
         ),
         *_together_check(jobs, together),
@@ -220,8 +218,7 @@ def summarise(
     processors = exchange.processors()
     labels = {p.id: p.name for p in processors}
     slashes = {number: entry.slashed for number, entry in history.processors.items() if entry.slashed}
-    tags = {number: history.jobs[number].tag for number in names}
-    jobs = tuple(_job(exchange.job(number), name, shots, tags[number]) for number, name in names.items())
+    jobs = tuple(_job(exchange.job(number), name, shots) for number, name in names.items())
     earned: Counter[int] = Counter()
     for job in history.jobs.values():
         for run in job.executions:

@@ -77,7 +77,6 @@ class Job:
     payload: str
     evidence: tuple[str, ...]
     top: tuple[tuple[str, int], ...] = ()
-    tag: int | None = None
     note: str = ""
 
 

@@ -111,8 +111,8 @@ class Lines:
         return max(job.tag, self.flows[job.request.flow].finish)
 
     def _again(self, job: Job) -> int:
-        """The start tag of a job that returned, if handed out now: its flow may have got time back since."""
-        return min(job.tag, self.flows[job.request.flow].finish)
+        """The start tag of a job that returned, if it is handed out now: where its flow stands."""
+        return self.flows[job.request.flow].finish
 
     def _lane(self, job: Job, tag: int) -> Lane:
         key = max(0, tag - self.parameters.boosts[job.klass])

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from qcrs.scheduling.lines import FLOWS_AHEAD, LOOK, Lane, Lines, Pick
 from qcrs.scheduling.words import (
     DIRECT,
-    LIFT_STEP,
+    MOST_DEBT,
     PENDING,
     TAG_SCALE,
     USED_STEPS,
@@ -168,9 +168,9 @@ class FairQueue(Lines):
         job, queue = self.jobs[identity], self.queues[pick.queue]
         self._unlink(pick, queue, job)
         job.tag = pick.tag
-        start = self._charge(job, self.processors[processor], now)
+        mark = self._charge(job, self.processors[processor], now)
         job.following = 0
-        job.executions.append(Execution(processor, ExecutionState.ALLOCATED, now, start))
+        job.executions.append(Execution(processor, ExecutionState.ALLOCATED, now, mark))
         accepted, running, _ = job.tally()
         more = len(job.executions) < job.request.executions
         if more and accepted + running < job.request.redundancy:
@@ -361,35 +361,33 @@ class FairQueue(Lines):
 
     def _charge(self, job: Job, processor: Processor, now: int) -> int:
         """Charge an execution to its job's flow, and let virtual time pass to the job's start tag; neither
-        for a trial: what a processor without a certificate gets. Where the charge begins."""
+        for a trial: what a processor without a certificate gets. The charge's mark, -1 for a trial."""
         flow, r = self.flows[job.request.flow], job.request
-        job.charged = r.target == 0 or processor.certified_until > now
-        if not job.charged:
-            return job.tag
+        if r.target and processor.certified_until <= now:
+            return -1
         floor = max(0, self.time - 2 * self.parameters.drain)
-        start, tag = max(flow.finish, job.tag, floor), job.tag
-        if start > flow.finish:
-            flow.lift = -(-start // LIFT_STEP) * LIFT_STEP
-        elif floor > flow.lift:
-            flow.lift = -(-floor // LIFT_STEP) * LIFT_STEP
-        flow.finish = min(_MOST_TAG, start - (-r.qubits * r.declared * TAG_SCALE // flow.weight))
-        self.time = max(self.time, min(tag, _HEAD_START + (now - self.born) * _PACE))
-        if not job.executions:
-            job.tag = start
+        start = max(flow.finish, job.tag, floor)
+        kept = 0 if start > flow.finish else min(flow.debt, start - floor)
+        cost = min(-(-r.qubits * r.declared * TAG_SCALE // flow.weight), _MOST_TAG - start)
+        flow.finish, flow.debt = start + cost, min(kept + cost, MOST_DEBT)
+        flow.charged += cost
+        self.time = max(self.time, min(job.tag, _HEAD_START + (now - self.born) * _PACE))
         if r.target:
             self._show(r.flow)
-        return start
+        return flow.charged
 
     def _give_back(self, job: Job, execution: Execution, steps: int) -> None:
-        """Give the flow of a job back as many steps of an execution's declared time, if it was charged: of
-        what lies above the lift only, since below it the finish tag would be where it is without that charge.
+        """Give the flow of a job back as many steps of an execution's declared time, if it was charged.
+
+        What the flow was charged is a pile, forgiven from below: of the execution's charge no more is left
+        than the debt less all that came on top of it.
         """
         flow, r = self.flows[job.request.flow], job.request
-        if job.charged:
+        if execution.mark >= 0:
+            above = (flow.charged - execution.mark) % (1 << 40)
             whole = r.qubits * r.declared * TAG_SCALE // flow.weight
-            start = job.tag if execution is job.executions[0] else execution.start
-            above = max(0, min(start + whole, flow.finish) - flow.lift)
-            flow.finish -= min(whole * steps // USED_STEPS, above)
+            by = min(whole * steps // USED_STEPS, max(0, flow.debt - above))
+            flow.finish, flow.debt = flow.finish - by, flow.debt - by
 
     def _refund(self, job: Job, execution: Execution, steps: int) -> None:
         """The same where nobody is paid, and show what it means for the flow's front."""

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 __all__ = [
     "DIRECT",
-    "LIFT_STEP",
+    "MOST_DEBT",
     "PENDING",
     "TAG_SCALE",
     "USED_STEPS",
@@ -32,8 +32,8 @@ __all__ = [
 
 TAG_SCALE = 64
 """Virtual time units per qubit-second and unit of weight."""
-LIFT_STEP = 4
-"""The lift of a flow is kept in steps of as much virtual time."""
+MOST_DEBT = (1 << 34) - 1
+"""Most of a flow's debt that is known."""
 USED_STEPS = 31
 """Used time is counted in this many parts of the declared time."""
 DIRECT = 1 << 23
@@ -137,21 +137,22 @@ class Request:
 
 @dataclass(slots=True)
 class Execution:
-    """One run of a job by one processor. `start`: where its charge begins, in virtual
-    time; that of a job's first execution is the job's tag."""
+    """One run of a job by one processor. `mark`: what its flow had been charged in all once this was, in
+    virtual time; -1 if it was not."""
 
     processor: int
     state: ExecutionState
     since: int
-    start: int = 0
+    mark: int = -1
     reports: int = 0
     used: int = 0
 
 
 @dataclass(slots=True)
 class Job:
-    """A job in the queue's books. `following` links returned entries, 0 ends the list; one that was never
-    dispatched it leads to the next that is still there, 0 meaning the next index."""
+    """A job in the queue's books. `tag`: the least start tag that it may get, and once it was handed out the
+    one with which its turn came last. `following` links returned entries, 0 ends the list; one that was
+    never dispatched it leads to the next that is still there, 0 meaning the next index."""
 
     request: Request
     client: int
@@ -161,7 +162,6 @@ class Job:
     executions: list[Execution] = field(default_factory=list)
     following: int = 0
     paid: int = 0
-    charged: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -187,13 +187,14 @@ class Queue:
 
 @dataclass(slots=True)
 class Flow:
-    """A share: weight, finish tag, the lane (key, qubits, quality) that shows its first entry, and the lift:
-    what the finish tag was last lifted to since it had fallen behind, rounded up to `LIFT_STEP`."""
+    """A share: weight, finish tag, the lane (key, qubits, quality) that shows its first entry, the debt, that
+    is what of its charges is neither forgiven nor given back, and all that it was ever charged."""
 
     weight: int
     finish: int = 0
     lane: tuple[int, int, int] | None = None
-    lift: int = 0
+    debt: int = 0
+    charged: int = 0
 
 
 @dataclass(slots=True)

@@ -129,6 +129,8 @@ class Stage(ContractStage):
         )
         self.oracles = [Oracle.number(n) for n in range(oracles)]
         self.f = (oracles - 1) // 3
+        self.starts: dict[int, int] = {}
+        """With which start tag each job was handed out last."""
         self._deploy_all()
 
     def _deploy_all(self) -> None:
@@ -272,7 +274,10 @@ class Stage(ContractStage):
         return int(done.one("JobSubmitted")["job"])
 
     def allocate(self, processor: Processor) -> Done:
-        return self.allocator.send("allocate", processor.id, by=processor.operator)
+        done = self.allocator.send("allocate", processor.id, by=processor.operator)
+        given = done.one("JobAllocated")
+        self.starts[given["job"]] = given["tag"]
+        return done
 
     def commit(self, processor: Processor, job: int, execution: int = 0) -> Done:
         return self.allocator.send(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from queues import FAR, ask, finish, odds, queue
 
-from qcrs.scheduling import FairQueue, Outcome, Parameters, Reason, Request
-from qcrs.scheduling.words import TAG_SCALE, JobState
+from qcrs.scheduling import FairQueue, Outcome, Parameters, QueueRefusal, Reason, Request
+from qcrs.scheduling.words import TAG_SCALE, Execution, Flow, Job, JobState, Processor
 
 
 def test_tags_advance_by_cost_over_weight_rounded_up() -> None:
@@ -175,7 +177,7 @@ def test_a_job_that_returned_does_not_keep_the_place_that_a_giant_gave_it() -> N
     model.allocate(2, 0)
     pin = model.submit(ask(qubits=1, declared=1, redundancy=2, executions=2), 9, 0)
     assert model.allocate(2, 0) == (pin, 0)
-    assert model.flows[0].lane == (1_280_000, 1, 0)
+    assert model.flows[0].lane == (1_280_001, 1, 0)
     model.commit(giant, 0, 1)
     model.judge(giant, 0, Outcome.REJECT, 1, odds)
     assert model.flows[0].lane == (1, 1, 0)
@@ -258,3 +260,143 @@ def test_unused_time_of_accepted_work_is_given_back() -> None:
     assert model.flows[0].finish == before
     model.judge(job, 0, Outcome.ACCEPT, 52, odds)
     assert before - model.flows[0].finish == 10 * 100 * TAG_SCALE * 15 // (31 * 100)
+
+
+class Piles(FairQueue):
+    """The same queue, beside it each flow's charges as a pile, from which forgiving takes the lowest."""
+
+    def __init__(self, parameters: Parameters | None = None, born: int = 0) -> None:
+        super().__init__(parameters, born)
+        self.piles: dict[int, dict[int, int]] = {}
+        self.given = 0
+
+    def _pile(self, flow: Flow) -> dict[int, int]:
+        return self.piles.setdefault(id(flow), {})
+
+    def _charge(self, job: Job, processor: Processor, now: int) -> int:
+        flow = self.flows[job.request.flow]
+        before, floor = flow.finish, max(0, self.time - 2 * self.parameters.drain)
+        mark = super()._charge(job, processor, now)
+        if mark < 0:
+            return mark
+        pile, start = self._pile(flow), max(before, job.tag, floor)
+        over = sum(pile.values()) - (start - floor if start == before else 0)
+        for piece in list(pile):
+            taken = min(pile[piece], max(0, over))
+            pile[piece], over = pile[piece] - taken, over - taken
+        pile[mark] = flow.finish - start
+        assert flow.debt == sum(pile.values()) <= flow.finish
+        return mark
+
+    def _give_back(self, job: Job, execution: Execution, steps: int) -> None:
+        flow = self.flows[job.request.flow]
+        before = flow.finish
+        super()._give_back(job, execution, steps)
+        pile, back = self._pile(flow), before - flow.finish
+        assert 0 <= back <= pile.get(execution.mark, 0)
+        if back:
+            pile[execution.mark] -= back
+            self.given += 1
+        assert flow.debt == sum(pile.values()) <= flow.finish
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_is_given_back_but_what_is_left_of_its_own_charge(seed: int) -> None:
+    draw = random.Random(seed)
+    model = Piles(Parameters(drain=draw.choice((0, 50, 300, 2000))))
+    for weight in (100, 37, 1000):
+        model.open_flow(weight)
+    for number in range(1, 7):
+        model.enroll(number, number, 40)
+        model.certify(number, 2500, FAR if number < 6 else 2000)
+    now, held = 0, []
+    for _ in range(1500):
+        now += draw.choice((0, 0, 1, 10, 60))
+        kind = draw.random()
+        if kind < 0.35:
+            most = draw.randint(1, 3)
+            target = draw.choice((0, 0, draw.randint(1, 6)))
+            more = {"target": target} if target else {"redundancy": draw.randint(1, most), "executions": most}
+            declared = draw.choice((1, 30, 100, 3000))
+            model.submit(
+                ask(draw.randrange(3), draw.randint(1, 40), declared, deadline=now + 9000, **more), 0, now
+            )
+        elif kind < 0.7:
+            try:
+                held.append(model.allocate(draw.randint(1, 6), now))
+            except QueueRefusal:
+                continue
+        elif held:
+            one = held.pop(draw.randrange(len(held)))
+            try:
+                model.commit(*one, now)
+                model.judge(*one, draw.choice(list(Outcome)), now, odds)
+            except QueueRefusal:
+                try:
+                    model.expire_execution(*one, now, odds)
+                except QueueRefusal:
+                    held.append(one)
+    assert model.given > 50
+
+
+def test_charges_held_above_one_that_is_given_back_are_no_free_turns() -> None:
+    """Time seemed not to have gone over them yet, and each was a turn for nothing.
+
+    All is for machines of one's own, taken from old places, and time is moved over it once.
+    """
+    model = queue(sizes=(10, 9, 9, 9, 9, 9))
+    now, served, window = 0, [], 2 * model.parameters.drain
+    cost, count = 64, 15  # a turn of ten seconds
+    for flow in (0, 1):
+        for _ in range(400):
+            model.submit(ask(flow, declared=10), flow, 0)
+
+    def mine(size: int, processor: int) -> int:
+        return model.submit(ask(0, 9, max(1, size * 100 // (64 * 9)), target=processor), 0, now)
+
+    def take(job: int, processor: int) -> tuple[int, int]:
+        assert model.allocate(processor, now) == (job, 0)
+        model.commit(job, 0, now)
+        return job, 0
+
+    for _ in range(6):
+        lowest, crowd = mine(window, 2), [mine(cost, 3) for _ in range(count)]
+        over, moves = mine(window, 4), [mine(1, 5), mine(1, 6)]
+        first = take(lowest, 2)
+        held = [take(job, 3) for job in crowd]
+        model.judge(*first, Outcome.REJECT, now, odds)
+        last = [take(over, 4), take(moves[0], 5), take(moves[1], 6)]
+        for one in last:
+            model.judge(*one, Outcome.REJECT, now, odds)
+        while held:
+            job, number = model.allocate(1, now)
+            now += 10
+            finish(model, job, number, now)
+            served.append(job >> 40)
+            if served[-1] == 0:
+                model.judge(*held.pop(), Outcome.REJECT, now, odds)
+    assert served.count(0) <= 0.55 * len(served)
+
+
+def test_jobs_taken_once_stand_where_their_flow_does() -> None:
+    """What a machine of one's own had and did not do kept a place that time had passed by: rows of turns."""
+    model = queue(sizes=(10, 9))
+    now, served = 0, []
+    for cycle in range(3):
+        mine = {model.submit(ask(0, 9, 100, executions=2), 0, now) for _ in range(40)}
+        for _ in range(120):
+            model.submit(ask(1), 1, now)
+        taken = []
+        for _ in mine:
+            taken.append(model.allocate(2, now))
+            model.commit(*taken[-1], now)
+        for one in taken:
+            model.judge(*one, Outcome.REJECT, now, odds)
+        while mine:
+            job, number = model.allocate(1, now)
+            now += 100
+            finish(model, job, number, now)
+            served.append(job >> 40)
+            mine.discard(job)
+        assert served.count(0) == 40 * (cycle + 1)
+    assert served.count(0) <= 0.56 * len(served)

@@ -197,18 +197,19 @@ def test_redundant_executions_go_to_distinct_providers() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECT, Outcome.UNDECIDED, Outcome.FRAUD])
-def test_a_failed_execution_returns_to_the_front_with_its_old_tag(outcome: Outcome) -> None:
+def test_a_failed_execution_returns_to_the_front_of_its_flow(outcome: Outcome) -> None:
+    """And the flow to where it was, as soon as the execution ended; undecided it may still be paid."""
     model = queue(sizes=(27, 27))
     first = model.submit(ask(executions=2), 0, 0)
     second = model.submit(ask(), 0, 0)
     model.allocate(1, 1)
     finish(model, first, 0, 10, outcome)
-    assert model.flows[0].lane == (0, 10, 0)
+    undecided = outcome == Outcome.UNDECIDED
+    assert model.flows[0].lane == (640 if undecided else 0, 10, 0)
     assert model.next_for(2, 11) == (first, Reason.NONE)
     assert model.next_for(1, 11) == (second, Reason.NONE)
     assert model.allocate(2, 12) == (first, 1)
     finish(model, first, 1, 13)
-    undecided = outcome == Outcome.UNDECIDED
     assert model.jobs[first].state == (JobState.ACTIVE if undecided else JobState.SETTLED)
 
 

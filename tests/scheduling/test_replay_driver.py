@@ -89,11 +89,12 @@ def test_equal_queues_agree_on_everything() -> None:
 
 
 class RoundsDown(FairQueue):
-    def _charge(self, job: Job, processor: Processor, now: int) -> None:
-        super()._charge(job, processor, now)
+    def _charge(self, job: Job, processor: Processor, now: int) -> int:
+        mark = super()._charge(job, processor, now)
         flow, r = self.flows[job.request.flow], job.request
-        if r.qubits * r.declared * 64 % flow.weight and job.charged:
+        if r.qubits * r.declared * 64 % flow.weight and mark >= 0:
             flow.finish -= 1
+        return mark
 
 
 class ForgetsExclusion(FairQueue):

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {IAllocatorLog} from "../contracts/interfaces/IAllocatorLog.sol";
 import {IEntanglementBase as E} from "../contracts/interfaces/IEntanglementBase.sol";
 import {ICouncil} from "../contracts/interfaces/ICouncil.sol";
 import {IProcessorRegistry} from "../contracts/interfaces/IProcessorRegistry.sol";
+import {ADDED_AT, MOST_PLACES, REMOVED_AT} from "../contracts/libraries/QueueWords.sol";
 import {JobId, JobRequest, ProcessorId, ProcessorSpec} from "../contracts/libraries/Types.sol";
 import {Stage} from "./Stage.sol";
 import {VM} from "./Vm.sol";
@@ -17,6 +19,8 @@ interface ITimelock {
 contract BoundProperties is Stage {
     /// @dev Where the registry counts its processors: tests/assurance/layouts.json.
     bytes32 private constant SETTINGS = bytes32(uint256(4));
+    /// @dev Where the allocator keeps its queues: the same file.
+    uint256 private constant QUEUES = 4;
 
     function setUp() public {
         _deploy();
@@ -195,6 +199,25 @@ contract BoundProperties is Stage {
         VM.prank(clients[0]);
         (bool ok, bytes memory why) = address(registry).call(abi.encodeCall(registry.register, (s)));
         assert(!ok && bytes4(why) == IProcessorRegistry.ProcessorRegistryFull.selector);
+    }
+
+    /// @dev As if thousands of millions had been submitted: the last place in a line is given out, and no other after it.
+    function test_placesInLineEnd() public {
+        bytes32 slot = keccak256(abi.encode(uint256(0), QUEUES));
+        uint256 word = uint256(VM.load(address(allocator), slot));
+        VM.store(address(allocator), slot, bytes32(word | MOST_PLACES - 1 << ADDED_AT | MOST_PLACES - 1 << REMOVED_AT));
+        (, uint40 next,,) = allocator.queue(0);
+        assert(next == MOST_PLACES);
+        JobRequest memory r;
+        (r.qubits, r.redundancy, r.maxExecutions, r.trust, r.declaredSeconds) = (5, 1, 1, 2, 60);
+        r.deadline = uint40(block.timestamp + 1 days);
+        VM.prank(clients[0]);
+        JobId last = allocator.submit(r);
+        VM.prank(clients[0]);
+        (bool ok, bytes memory why) = address(allocator).call(abi.encodeCall(allocator.submit, (r)));
+        assert(!ok && bytes4(why) == IAllocatorLog.ComputationAllocatorQueueFull.selector);
+        VM.prank(clients[0]);
+        allocator.cancel(last);
     }
 
     /* ------------------------------ quotes ------------------------------ */

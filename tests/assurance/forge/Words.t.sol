@@ -68,20 +68,29 @@ contract WordProperties {
         assert(to == (may ? table[uint256(o)] : ExecutionState.None));
     }
 
-    function testFuzz_queue(uint256 word, uint40 a, uint40 b, uint24 weight, bool open) public pure {
+    function testFuzz_queue(uint256 word, uint40 finish, uint256 a, uint256 b, uint24 weight, bool open) public pure {
         Queue q = Queue.wrap(word);
         weight &= 0x1FFFF;
-        Queue r = q.withFinish(a).withRemoved(b).withAdded(a).withReturned(b, a);
-        assert(r.finishOf() == a && r.removedOf() == b && r.addedOf() == a);
+        (a, b) = (a & Queues.MOST_PLACES, b & Queues.MOST_PLACES);
+        Queue r = q.withFinish(finish).withRemoved(b).withAdded(a).withReturned(b, a);
+        assert(r.finishOf() == finish && r.removedOf() == b && r.addedOf() == a);
         assert(r.returnedHeadOf() == b && r.returnedTailOf() == a);
         assert(r.weightOf() == q.weightOf() && r.isOpenFlow() == q.isOpenFlow());
+        assert(r.debtOf() == q.debtOf() && r.chargedOf() == q.chargedOf());
         r = q.withWeight(weight, open);
         assert(r.weightOf() == weight && r.isOpenFlow() == open && r.finishOf() == q.finishOf());
-        assert(r.addedOf() == q.addedOf() && r.returnedTailOf() == q.returnedTailOf() && r.liftOf() == q.liftOf());
-        a %= (1 << 40) - 3;
-        r = q.withLift(a);
-        assert(r.liftOf() >= a && r.liftOf() < uint256(a) + 4);
-        assert(r.finishOf() == q.finishOf() && r.weightOf() == q.weightOf() && r.isOpenFlow() == q.isOpenFlow());
+        assert(r.addedOf() == q.addedOf() && r.returnedTailOf() == q.returnedTailOf());
+        assert(r.debtOf() == q.debtOf() && r.chargedOf() == q.chargedOf());
+    }
+
+    function testFuzz_queueIsCharged(uint256 word, uint40 finish, uint40 debt, uint40 cost) public pure {
+        Queue q = Queue.wrap(word);
+        Queue r = q.withCharge(finish, debt, cost);
+        assert(r.finishOf() == finish && r.debtOf() == (debt < 1 << 34 ? debt : (1 << 34) - 1));
+        assert(r.chargedOf() == (q.chargedOf() + cost) % (1 << 40));
+        assert(r.removedOf() == q.removedOf() && r.addedOf() == q.addedOf() && r.weightOf() == q.weightOf());
+        assert(r.returnedHeadOf() == q.returnedHeadOf() && r.returnedTailOf() == q.returnedTailOf());
+        assert(r.isOpenFlow() == q.isOpenFlow());
     }
 
     function testFuzz_lane(uint40 key, uint16 qubits, uint16 quality) public pure {

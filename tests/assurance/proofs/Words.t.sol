@@ -43,12 +43,14 @@ contract WordProofs {
         assert(l.laneKey() == key && l.laneQubits() == qubits && l.laneQuality() == quality && Lane.unwrap(l) < 1 << 64);
     }
 
-    function check_queueFieldsAreApart(uint256 word, uint40 finish, uint40 removed, uint40 head, uint40 tail) public pure {
+    function check_queueFieldsAreApart(uint256 word, uint40 finish, uint256 removed, uint256 head, uint256 tail) public pure {
+        VM.assume(removed < 1 << 31 && head < 1 << 31 && tail < 1 << 31);
         Queue q = Queue.wrap(word).withFinish(finish).withRemoved(removed).withReturned(head, tail);
         assert(q.finishOf() == finish && q.removedOf() == removed);
         assert(q.returnedHeadOf() == head && q.returnedTailOf() == tail);
         Queue before = Queue.wrap(word);
-        assert(q.addedOf() == before.addedOf() && q.weightOf() == before.weightOf() && q.liftOf() == before.liftOf());
+        assert(q.addedOf() == before.addedOf() && q.weightOf() == before.weightOf() && q.debtOf() == before.debtOf());
+        assert(q.chargedOf() == before.chargedOf() && q.isOpenFlow() == before.isOpenFlow());
     }
 
     /// @dev I3: freeing and taking qubits touches nothing else of a processor's word.
