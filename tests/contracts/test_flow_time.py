@@ -12,19 +12,21 @@ from queue_stage import EMPTY, given, ready
 def test_what_nobody_was_served_by_is_given_back_and_charged_when_it_runs_again(stage: Stage) -> None:
     """So an accomplice that is rejected at once takes nothing off what the real execution is charged."""
     ps = [ready(stage, index) for index in range(4)]
-    job = stage.submit()
+    below, job = stage.submit(), stage.submit()
+    assert given(stage, ps[3]) == below
     for number, outcome in enumerate((REJECT, FRAUD)):
         assert given(stage, ps[number]) == job
-        assert stage.allocator.read("flow", 0)[3] == 192
+        assert stage.allocator.read("flow", 0)[3] == 384
         stage.commit(ps[number], job, number)
         stage.judge(job, number, outcome)
-        assert stage.allocator.read("flow", 0)[3] == 0
+        assert stage.allocator.read("flow", 0)[3] == 192
+        if outcome == REJECT:
+            stage.judge(job, number, FRAUD, round=1)  # its time came back when it was rejected
+            assert stage.allocator.read("flow", 0)[3] == 192
     assert given(stage, ps[2]) == job
-    stage.judge(job, 0, FRAUD, round=1)  # it was rejected before: its time came back then
-    assert stage.allocator.read("flow", 0)[3] == 192
     stage.commit(ps[2], job, 2)
     stage.judge(job, 2, ACCEPT)
-    assert 0 < stage.allocator.read("flow", 0)[3] < 192
+    assert 192 < stage.allocator.read("flow", 0)[3] < 384
 
 
 @pytest.mark.parametrize("end", [ACCEPT, REJECT, None])

@@ -309,7 +309,7 @@ def test_nothing_is_given_back_but_what_is_left_of_its_own_charge(seed: int) -> 
     for number in range(1, 7):
         model.enroll(number, number, 40)
         model.certify(number, 2500, FAR if number < 6 else 2000)
-    now, held = 0, []
+    now, held, ended = 0, [], []
     for _ in range(1500):
         now += draw.choice((0, 0, 1, 10, 60))
         kind = draw.random()
@@ -326,11 +326,17 @@ def test_nothing_is_given_back_but_what_is_left_of_its_own_charge(seed: int) -> 
                 held.append(model.allocate(draw.randint(1, 6), now))
             except QueueRefusal:
                 continue
+        elif kind < 0.75 and ended:
+            try:
+                model.judge(*draw.choice(ended), draw.choice((Outcome.FRAUD, Outcome.UNDECIDED)), now, odds)
+            except QueueRefusal:
+                continue
         elif held:
             one = held.pop(draw.randrange(len(held)))
             try:
                 model.commit(*one, now)
                 model.judge(*one, draw.choice(list(Outcome)), now, odds)
+                ended.append(one)
             except QueueRefusal:
                 try:
                     model.expire_execution(*one, now, odds)
