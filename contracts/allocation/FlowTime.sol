@@ -10,7 +10,8 @@ import {JobBook} from "./JobBook.sol";
 /// @notice What a flow's executions cost it in virtual time, and what it gets back. The rule is written out in
 /// IComputationAllocator.
 abstract contract FlowTime is JobBook {
-    /// @dev Virtual time is at most this much, and this much more for each second since the deployment: 40 bits last 17 years.
+    /// @dev Tags, and with them virtual time, are at most this much, and this much more for each second since the deployment: 40
+    /// bits last 17 years.
     uint256 private constant HEAD_START = 1 << 33;
     uint256 private constant PACE = 2048;
 
@@ -37,10 +38,11 @@ abstract contract FlowTime is JobBook {
 
     /// @dev The word of a flow after one more execution. What waits keeps no more time than twice the drain: a finish tag that is
     /// further behind, or behind the job's start tag, is lifted, and what was charged below that is forgiven, the oldest first.
-    /// Virtual time moves to the job's start tag, and in all no faster than PACE after HEAD_START, so that nobody takes it to its
-    /// end.
+    /// Virtual time moves to the job's start tag. Tags end where PACE after HEAD_START does, so that nobody takes time to its end,
+    /// and no flow far ahead of it: of what would lead further only the rest is charged, and all below it forgiven, so that the
+    /// rest is known to be what is left of this charge.
     function _charged(Case memory k, Queue q, Clock c) private returns (Queue) {
-        // Factors of 12 and 18 bits; words of 40; the bound of time never falls, so that it is not below what time is.
+        // Factors of 12 and 18 bits; words of 40; the end of tags never falls, so that none is beyond it.
         unchecked {
             uint256 tag = k.p.tagOf();
             uint256 time = c.timeOf();
@@ -48,14 +50,13 @@ abstract contract FlowTime is JobBook {
             uint256 debt = q.debtOf();
             uint256 floor = time > 2 * c.drainOf() ? time - 2 * c.drainOf() : 0;
             uint256 least = tag < floor ? floor : tag;
-            if (tag > time) {
-                uint256 most = HEAD_START + (block.timestamp - BORN) * PACE;
-                _clock = c.withTime(tag > most ? most : tag);
-            }
+            if (tag > time) _clock = c.withTime(tag);
             if (start < least) (start, debt) = (least, 0);
             else if (debt > start - floor) debt = start - floor;
             uint256 cost = _increment(k.p.qubitsOf() * k.p.declaredOf(), q);
-            if (cost > MASK40 - start) cost = MASK40 - start;
+            uint256 most = HEAD_START + (block.timestamp - BORN) * PACE;
+            if (most > MASK40) most = MASK40;
+            if (cost > most - start) (cost, debt) = (most - start, 0);
             q = q.withCharge(start + cost, debt + cost, cost);
             _mark(k, q.chargedOf());
             return q;

@@ -34,10 +34,11 @@ import {ExecutionView, JobId, JobRequest, JobView, Outcome, ProcessorId, Reason}
 ///       is late is looked for at any time. So crowds in many flows cannot make a call cost more than a node pays;
 ///     - if the entry's qubits are free, it is handed out and its flow *charged* `cost = ceil(64 * qubits * declaredSeconds / w)`.
 ///       If F is below `max(S, v - 2 * drain)` it is lifted to that and `D = 0`, else `D = min(D, F - (v - 2 * drain))`: what lies
-///       further behind is *forgiven*. Then `F = F + cost` (at most 2^40 - 1), `D = D + cost` (at most 2^34 - 1), and
-///       `v = max(v, S)`, but no more than 2^33 + 2048 for each second since the deployment, so that 40 bits last for 17 years,
-///       whatever anyone does. F, D and v stay where they are if p's certificate is not live: that job is a *trial*, which takes
-///       nobody's turn and is nobody's debt, however large a machine p claims to be;
+///       further behind is *forgiven*. Then `F = F + cost`, `D = D + cost` (at most 2^34 - 1), and `v = max(v, S)`. Tags end at 2^33,
+///       and 2048 later for each second since the deployment, so that 40 bits last for 17 years, whatever anyone does, and no flow
+///       is further ahead of v than its last charge: a cost that leads beyond is cut, and then D is what is left of it. F, D and v
+///       stay where they are if p's certificate is not live: that job is a *trial*, which takes nobody's turn and is nobody's debt,
+///       however large a machine p claims to be;
 ///     - else if `v > S + drain`, p is *draining*: nothing is handed out until the entry fits;
 ///     - else it is passed over.
 /// - a job handed out while it wants further executions (see below) becomes a returned entry, behind the others; so does one

@@ -4,7 +4,7 @@ pragma solidity ^0.8.37;
 import {ExecutionState, JobState, Outcome} from "./Types.sol";
 
 /// @title JobWords
-/// @notice The packed words of a job. Three are written at submission and none is added before a third execution:
+/// @notice The packed words of a job. Three are written at submission, and none is added before a second execution:
 /// - `Terms`, never changed: client 160 | rate 32 | flow 8 | trust 8 | half-life 18
 /// - `Progress`: tag 40, or once its flow was charged the mark of the last charge | qubits 12 | quality 12 | class 2 | declared 24 | deadline 32 | redundancy 3 | most 3 | state 3 |
 ///   count 3 | paid 3 | next 40 | grace 12 | charged 1 | (spare 2) | first execution 64

@@ -133,9 +133,8 @@ struct JobRequest {
 }
 
 /// @notice A job as the ledger holds it. The payload is in the JobSubmitted event and bound by the trail.
-/// @param tag start tag S in the virtual time of the fair queue
 /// @param boosted whether its class was granted by the flow's quota
-/// @param tag the least start tag that it may get, and 0 once it was handed out
+/// @param tag the least start tag that it may get in the virtual time of the fair queue, and 0 once it was handed out
 /// @param feePerExecution paid for each accepted execution
 /// @param escrow what is still held for it
 struct JobView {

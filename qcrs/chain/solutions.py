@@ -35,6 +35,7 @@ _ALLOCATOR: dict[str, str] = {
     "Unauthorized": _ROLE,
     "OutOfBounds": _BOUNDS,
     "TooManyFlows": "open a sub-flow, or reuse a flow",
+    "QueueFull": "submit in another flow, or to another processor",
 }
 _REGISTRY: dict[str, str] = {
     "Unknown": "register the processor first (`qcrs processor register`)",

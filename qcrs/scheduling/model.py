@@ -43,7 +43,7 @@ Odds = Callable[[int], int]
 
 _MOST_TAG = (1 << 40) - 1
 _HEAD_START, _PACE = 1 << 33, 2048
-"""Virtual time is at most this much, and this much more for each second since the deployment."""
+"""Tags, and so virtual time, are at most this much, and this much more a second since the deployment."""
 _MOST_LIFE = 365 * 86_400
 _TIDY = 8
 _MOST_REPORTS = 3
@@ -70,7 +70,7 @@ class FairQueue(Lines):
         return len(self.flows) - 1
 
     def split_flow(self, flow: int, weight: int) -> int:
-        """A new flow that takes `weight` of another one's, and its debt; its number."""
+        """A new flow that takes `weight` of another one's, and starts at its finish tag; its number."""
         self.flows[flow].weight -= weight
         self.flows.append(Flow(weight, self.flows[flow].finish))
         return len(self.flows) - 1
@@ -368,10 +368,13 @@ class FairQueue(Lines):
         floor = max(0, self.time - 2 * self.parameters.drain)
         start = max(flow.finish, job.tag, floor)
         kept = 0 if start > flow.finish else min(flow.debt, start - floor)
-        cost = min(-(-r.qubits * r.declared * TAG_SCALE // flow.weight), _MOST_TAG - start)
+        cost = -(-r.qubits * r.declared * TAG_SCALE // flow.weight)
+        most = min(_MOST_TAG, _HEAD_START + (now - self.born) * _PACE)
+        if cost > most - start:
+            cost, kept = most - start, 0
         flow.finish, flow.debt = start + cost, min(kept + cost, MOST_DEBT)
         flow.charged += cost
-        self.time = max(self.time, min(job.tag, _HEAD_START + (now - self.born) * _PACE))
+        self.time = max(self.time, job.tag)
         if r.target:
             self._show(r.flow)
         return flow.charged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from exchange_stage import ACCEPT, ALLOCATION, FRAUD, REJECT, UNDECIDED, Processor, Stage
+from exchange_stage import ACCEPT, ALLOCATION, FRAUD, REJECT, STANDARDS, UNDECIDED, Processor, Stage
 from queue_stage import EMPTY, given, ready
 
 
@@ -328,3 +328,84 @@ def test_a_flow_in_debt_waits_though_its_line_was_empty(flows: Stage) -> None:
     mine, other = flows.submit(flow=1), flows.submit(flow=2)
     assert flows.allocator.read("lane", 1) >> 24 == 20 * 60 * 64 // 100
     assert [given(flows, q), given(flows, p)] == [other, mine]
+
+
+GIANT = 4095 * 259_200 * 64 // 10
+"""What the largest job costs a flow of the least weight."""
+
+
+def giants(stage: Stage) -> tuple[Processor, Processor, Callable[[], int]]:
+    """A machine for the largest jobs, an ordinary one, and what gives the first such a job of flow 0."""
+    body, a = stage.who.committee, stage.allocator
+    a.send("setClass", 0, 1, 0, by=body[ALLOCATION])
+    a.send("setFlowWeight", 0, 10, by=body[ALLOCATION])
+    a.send("openFlow", stage.admin, 100, True, by=body[ALLOCATION])
+    a.send("setRequestBounds", 2, 5, 259_200, by=body[STANDARDS])
+    stage.credit.send("approve", a.address, 10**13, by=stage.admin)
+    a.send("deposit", stage.who.clients[0], 10**13, by=stage.admin)
+    machine, p = stage.register(qubits=4095), stage.register(1)
+    for processor in (machine, p):
+        stage.certify(processor.id)
+
+    def take() -> int:
+        large = {"qubits": 4095, "seconds": 259_200, "deadline": stage.now + 7 * 86_400}
+        job = stage.submit(**large, target=machine.id, most=1)
+        assert given(stage, machine) == job
+        stage.commit(machine, job)
+        return job
+
+    return machine, p, take
+
+
+def most(stage: Stage, born: int) -> int:
+    """Where tags end."""
+    return (1 << 33) + (stage.time - born) * 2048
+
+
+def test_virtual_time_cannot_be_taken_to_its_end(stage: Stage) -> None:
+    """The largest jobs at the least weight, on one's own machine: time keeps its pace, others go on."""
+    a, born = stage.allocator, stage.time
+    _, p, take = giants(stage)
+    for _ in range(5):
+        job = take()
+        assert a.read("virtualTime") == stage.starts[job] <= a.read("flow", 0)[3] <= most(stage, born - 3600)
+    assert a.read("flow", 0)[3] >= most(stage, born) - 2048 * 60
+    other, mine = stage.submit(client=1, flow=1), stage.submit(client=2)
+    assert [given(stage, p) for _ in range(2)] == [other, mine]
+
+
+def test_a_charge_cut_at_the_end_of_tags_gives_back_what_it_took(stage: Stage) -> None:
+    """And of the pile below it nothing is left: else it would give that back too."""
+    a = stage.allocator
+    _, _, take = giants(stage)
+    first, second = take(), take()
+    assert GIANT < a.read("flow", 0)[3] < 2 * GIANT
+    for job in (second, first):
+        stage.judge(job, 0, REJECT)
+        assert a.read("flow", 0)[3] == GIANT == a.read("virtualTime")
+
+
+def test_a_debt_larger_than_its_field_ends_there(stage: Stage) -> None:
+    """After eighty days tags leave room for more than 34 bits of it."""
+    a = stage.allocator
+    stage.wait(80 * 86_400)
+    _, p, take = giants(stage)
+    for _ in range(3):
+        take()
+    assert a.read("flow", 0)[3] == 3 * GIANT > 1 << 34
+    honest = [stage.submit(client=2) for _ in range(2)]
+    assert a.read("queue", 0) == (1, 3, 0, 0)
+    assert [given(stage, p) for _ in honest] == honest
+
+
+def test_tags_end_with_their_field(stage: Stage) -> None:
+    """After seventeen years: a flow at the end of its tags goes on, last."""
+    a = stage.allocator
+    stage.wait(18 * 365 * 86_400)
+    _, p, take = giants(stage)
+    for _ in range(2**40 // GIANT + 1):
+        take()
+    assert a.read("flow", 0)[3] == 2**40 - 1
+    other, mine = stage.submit(client=1, flow=1), stage.submit(client=2)
+    assert [given(stage, p) for _ in range(2)] == [other, mine]
+    assert (stage.starts[mine], a.read("flow", 0)[3]) == (2**40 - 1, 2**40 - 1)

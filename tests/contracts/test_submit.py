@@ -324,37 +324,3 @@ def test_bounds_of_requests_are_the_boards(stage: Stage) -> None:
         with refuses("ComputationAllocatorBadRequest"):
             stage.submit(**changes)
     stage.submit(trust=5, redundancy=2, seconds=100)
-
-
-def test_virtual_time_cannot_be_taken_to_its_end(stage: Stage) -> None:
-    """The largest jobs at the least weight, on one's own machine: time keeps its pace, others go on."""
-    body, a = stage.who.committee, stage.allocator
-    a.send("setClass", 0, 1, 0, by=body[ALLOCATION])
-    a.send("setFlowWeight", 0, 10, by=body[ALLOCATION])
-    a.send("openFlow", stage.admin, 100, True, by=body[ALLOCATION])
-    a.send("setRequestBounds", 2, 5, 259_200, by=body[STANDARDS])
-    stage.credit.send("approve", a.address, 10**13, by=stage.admin)
-    a.send("deposit", stage.who.clients[0], 10**13, by=stage.admin)
-    machine, p = stage.register(qubits=4095), stage.register(1)
-    for processor in (machine, p):
-        stage.certify(processor.id)
-    born = stage.time
-    for _ in range(-(-10 * 2**40 // (4095 * 259_200 * TAG_SCALE))):
-        large = {
-            "qubits": 4095,
-            "seconds": 259_200,
-            "target": machine.id,
-            "most": 1,
-            "deadline": stage.now + 7 * 86_400,
-        }
-        job = stage.submit(**large)
-        done = stage.allocate(machine)
-        assert done.one("JobAllocated")["job"] == job
-        stage.commit(machine, job)
-        most = (1 << 33) + (stage.time - born) * 2048
-        assert abs(a.read("virtualTime") - min(done.one("JobAllocated")["tag"], most)) < 4096 * 60
-    assert a.read("flow", 0)[3] == 2**40 - 1
-    other, mine = stage.submit(client=1, flow=1), stage.submit(client=2)
-    assert [stage.allocate(p).one("JobAllocated")["job"] for _ in range(2)] == [other, mine]
-    assert (stage.starts[mine], a.read("flow", 0)[3]) == (2**40 - 1, 2**40 - 1)
-    assert a.read("virtualTime") < 1 << 34
