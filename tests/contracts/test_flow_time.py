@@ -386,7 +386,7 @@ def test_a_charge_cut_at_the_end_of_tags_gives_back_what_it_took(stage: Stage) -
 
 
 def test_a_debt_larger_than_its_field_ends_there(stage: Stage) -> None:
-    """After a hundred days, where nothing is forgiven soon: tags and drain leave room for more than 34 bits."""
+    """After a hundred days, and where nothing is soon forgiven, more than 34 bits of it are possible."""
     a = stage.allocator
     a.send("setQueueing", 1 << 36, 0, by=stage.who.committee[ALLOCATION])
     stage.wait(100 * 86_400)
