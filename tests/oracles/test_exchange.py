@@ -214,7 +214,8 @@ def test_a_dead_node_s_job_goes_elsewhere(stage: Stage, program: Unit) -> None:
     stage.present.add("good")
     job = settled(stage, number)
     assert [run.state for run in job.executions] == [ExecutionState.ENDED, ExecutionState.ACCEPTED]
-    assert (job.tag, job.state) == (tag, JobState.SETTLED)
+    assert job.state == JobState.SETTLED
+    assert tag <= job.tag <= tag + 1  # the flow got its time back, rounded down
     assert job.executions[0].penalty > 0
 
 
