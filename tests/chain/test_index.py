@@ -61,7 +61,12 @@ def test_only_the_wanted_events_are_kept(
 
 
 def test_a_node_that_answers_for_few_blocks_is_asked_more_often(
-    embedded_chain: Chain, accounts: list[LocalAccount], make_probe: Any, probe_events: Any, tmp_path: Path
+    embedded_chain: Chain,
+    accounts: list[LocalAccount],
+    make_probe: Any,
+    probe_events: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sender = Sender(embedded_chain, accounts[0])
     probe = make_probe(sender)
@@ -75,7 +80,7 @@ def test_a_node_that_answers_for_few_blocks_is_asked_more_often(
         spans.append(last - first + 1)
         return logs(first, last, *arguments)
 
-    embedded_chain.logs = few  # type: ignore[method-assign]
+    monkeypatch.setattr(embedded_chain, "logs", few)
     contracts = {"Probe": probe.address}
     with EventIndex(tmp_path / "e.sqlite", embedded_chain, contracts, interfaces=probe_events) as index:
         assert index.advance() == 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qcrs.scheduling import FairQueue, Outcome, Parameters, Request
 
 FAR = 10_000_000
@@ -13,9 +15,10 @@ def odds(_: int) -> int:
 
 
 def queue(
-    weights: tuple[int, ...] = (100, 100), sizes: tuple[int, ...] = (27, 127), **changes: int
+    weights: tuple[int, ...] = (100, 100), sizes: tuple[int, ...] = (27, 127), **changes: Any
 ) -> FairQueue:
-    made = FairQueue(Parameters(**changes))  # type: ignore[arg-type] - all that the tests change are integers
+    """Flows of these weights, certified processors of these sizes; `changes` are fields of `Parameters`."""
+    made = FairQueue(Parameters(**changes))
     for weight in weights:
         made.open_flow(weight)
     for number, qubits in enumerate(sizes, start=1):
