@@ -208,6 +208,8 @@ def test_a_withheld_result_is_rejected_and_the_job_runs_elsewhere(
     desk.step()
     desk.step()
     desk.hand_over = True
+    later = exchange.submit(ghz())
+    assert [exchange.job(one).queue_position for one in (number, later)] == [1, 2]
     while desk.step():
         pass
     info = exchange.job(number)
